@@ -1,0 +1,53 @@
+# The front door. Everything real is in CMake (presets in CMakePresets.json) and in scripts/.
+
+PREFIX  ?= /usr/local
+SECONDS ?= 60
+JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
+CMAKE   ?= cmake
+
+MAKEFLAGS += --no-print-directory
+
+.PHONY: all demo test check bench fuzz coverage docs install clean
+.NOTPARALLEL:
+
+all:
+	$(CMAKE) --preset release
+	$(CMAKE) --build build/release --parallel $(JOBS) --target product
+
+# Server and client in one process over real sockets, step by step.
+demo:
+	scripts/install-deps.sh build
+	$(MAKE) all
+	build/release/weir demo
+
+# Everything in an optimized build and under ASan+UBSan, what has threads under TSan.
+test:
+	scripts/test.sh
+
+# Formatting, static analysis, layering, exported symbols, sizes, documentation, a build by Clang.
+check:
+	scripts/check.sh
+
+bench:
+	scripts/install-deps.sh build
+	scripts/bench.sh
+
+# Every fuzz target for SECONDS seconds: make fuzz SECONDS=60
+fuzz:
+	scripts/install-deps.sh build check
+	scripts/fuzz.sh $(SECONDS)
+
+coverage:
+	scripts/install-deps.sh build test
+	scripts/coverage.sh
+
+docs:
+	scripts/install-deps.sh check
+	scripts/docs.sh
+
+# Honours DESTDIR.
+install: all
+	$(CMAKE) --install build/release --prefix $(PREFIX)
+
+clean:
+	rm -rf build

@@ -1,0 +1,87 @@
+# Options, optional dependencies and compiler flags. What is on or off is printed at the end of the
+# configuration and reported by weir_build_options().
+
+option(WEIR_WERROR "Treat warnings as errors" OFF)
+option(WEIR_LTO "Link-time optimization of libweir.so and the command (GCC only)" OFF)
+option(WEIR_COVERAGE "Instrument for gcov" OFF)
+option(WEIR_FUZZ "Build the libFuzzer targets (Clang only)" OFF)
+option(WEIR_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
+option(WEIR_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
+option(WEIR_BENCH "Build the benchmarks" ${PROJECT_IS_TOP_LEVEL})
+set(WEIR_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
+set(WEIR_CONTEXT "auto" CACHE STRING "How coroutines switch: auto or ucontext")
+set_property(CACHE WEIR_CONTEXT PROPERTY STRINGS auto ucontext)
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
+endif()
+if(NOT WEIR_CONTEXT MATCHES "^(auto|ucontext)$")
+  message(FATAL_ERROR "WEIR_CONTEXT must be auto or ucontext, not ${WEIR_CONTEXT}")
+endif()
+if(WEIR_FUZZ AND NOT CMAKE_C_COMPILER_ID STREQUAL "Clang")
+  message(FATAL_ERROR "WEIR_FUZZ needs Clang")
+endif()
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(PkgConfig)
+if(PkgConfig_FOUND)
+  pkg_check_modules(URING QUIET IMPORTED_TARGET "liburing>=2.3")
+endif()
+
+# An optional dependency is on where it is found; asking for one that is not there is an error.
+option(WEIR_WITH_URING "io_uring loops (liburing >= 2.3)" ${URING_FOUND})
+if(WEIR_WITH_URING AND NOT URING_FOUND)
+  message(FATAL_ERROR "WEIR_WITH_URING is on, but liburing >= 2.3 was not found")
+endif()
+
+# The assembly that switches coroutines, by processor; empty means ucontext.
+set(WEIR_CONTEXT_SOURCE "")
+set(WEIR_CONTEXT_NAME ucontext)
+if(WEIR_CONTEXT STREQUAL "auto")
+  string(TOLOWER "${CMAKE_SYSTEM_PROCESSOR}" processor)
+  if(processor MATCHES "^(x86_64|amd64)$" AND CMAKE_SIZEOF_VOID_P EQUAL 8)
+    set(WEIR_CONTEXT_NAME x86_64)
+  elseif(processor MATCHES "^(aarch64|arm64)$")
+    set(WEIR_CONTEXT_NAME aarch64)
+  endif()
+  if(NOT WEIR_CONTEXT_NAME STREQUAL "ucontext")
+    set(WEIR_CONTEXT_SOURCE "${PROJECT_SOURCE_DIR}/src/rt/context_${WEIR_CONTEXT_NAME}.S")
+  endif()
+endif()
+
+# Flags of everything that is ours: library, command, tests, benchmarks.
+add_library(weir_flags INTERFACE)
+target_compile_options(weir_flags INTERFACE
+  $<$<COMPILE_LANGUAGE:C>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wswitch-enum>
+  $<$<AND:$<COMPILE_LANGUAGE:C>,$<BOOL:${WEIR_WERROR}>>:-Werror>)
+if(WEIR_SANITIZE)
+  set(sanitize "-fsanitize=${WEIR_SANITIZE}")
+  target_compile_options(weir_flags INTERFACE ${sanitize} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
+  target_link_options(weir_flags INTERFACE ${sanitize})
+endif()
+if(WEIR_FUZZ)
+  target_compile_options(weir_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+if(WEIR_COVERAGE)
+  target_compile_options(weir_flags INTERFACE --coverage -fprofile-update=atomic)
+  target_link_options(weir_flags INTERFACE --coverage)
+endif()
+
+set(WEIR_LTO_ACTIVE OFF)
+if(WEIR_LTO AND CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_OBJCOPY)
+  set(WEIR_LTO_ACTIVE ON)
+endif()
+
+function(weir_print_options)
+  set(backends "epoll, sim")
+  if(WEIR_WITH_URING)
+    set(backends "io_uring ${URING_VERSION}, ${backends}")
+  endif()
+  message(STATUS "weir ${PROJECT_VERSION}, ${CMAKE_BUILD_TYPE}")
+  message(STATUS "  loops:    ${backends}")
+  message(STATUS "  context:  ${WEIR_CONTEXT_NAME}")
+  message(STATUS "  sanitize: ${WEIR_SANITIZE}")
+  message(STATUS "  LTO:      ${WEIR_LTO_ACTIVE}")
+endfunction()

@@ -1,0 +1,103 @@
+/** @file
+ * weir/base.h - what every other header needs: export marks, status codes, the allocator.
+ *
+ * A function that can fail returns int: WEIR_OK (0), or a negative status that weir_strerror() names.
+ * Errors of the operating system are statuses too: WEIR_SYSTEM(errno).
+ *
+ * Ownership is said in four words. Borrows: for the call. Keeps: until a named event. Takes: the callee
+ * releases it, also on failure. Lends: the result is valid until a named call. No word: by value. */
+#ifndef WEIR_BASE_H
+#define WEIR_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#error "weir runs on POSIX systems"
+#elif defined(__GNUC__)
+#define WEIR_API                   __attribute__((visibility("default")))
+#define WEIR_MUST_USE              __attribute__((warn_unused_result))
+#define WEIR_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#else
+#define WEIR_API
+#define WEIR_MUST_USE
+#define WEIR_PRINTF(format, first)
+#endif
+
+/** Marks what is public but low-level and may change between minor versions. Define WEIR_USE_INTERNAL_API before
+ * including weir to use it without a warning. */
+#if defined(WEIR_USE_INTERNAL_API) || defined(WEIR_BUILDING) || !defined(__GNUC__)
+#define WEIR_INTERNAL_API WEIR_API
+#else
+#define WEIR_INTERNAL_API                                                                          \
+    WEIR_API __attribute__((                                                                       \
+        deprecated("low-level weir API, it may change: define WEIR_USE_INTERNAL_API")))
+#endif
+
+#ifdef __cplusplus
+#define WEIR_BEGIN_DECLS extern "C" {
+#define WEIR_END_DECLS   }
+#else
+#define WEIR_BEGIN_DECLS
+#define WEIR_END_DECLS
+#endif
+
+WEIR_BEGIN_DECLS
+
+/** No limit, where a size or a time may have none. */
+#define WEIR_UNLIMITED UINT64_MAX
+
+/** What a call came to. Values never change meaning between versions. */
+enum weir_status {
+    WEIR_OK = 0,
+    WEIR_CLOSED =
+        -1, /**< the channel, session or stream has ended normally: nothing more comes or goes */
+    WEIR_CANCELED = -2,  /**< the scope of the caller, or the thing waited for, was cancelled */
+    WEIR_ETIMEDOUT = -3, /**< a deadline passed */
+    WEIR_EINVAL = -4,    /**< a bad argument */
+    WEIR_ENOMEM = -5,    /**< no memory (or no address space, no mapping) */
+    WEIR_EAGAIN = -6,    /**< a try_ call would have had to suspend */
+    WEIR_EPROTOCOL = -7, /**< the peer broke the protocol */
+    WEIR_EUTF8 = -8,     /**< the peer sent text that is not UTF-8 */
+    WEIR_ETOOBIG = -9,   /**< a frame, message, head or field is over its limit */
+    WEIR_EREFUSED = -10, /**< the opening handshake was answered with another status than 101 */
+    WEIR_ESTATE =
+        -11, /**< the call is not allowed in this state (outside a coroutine, already started, ...) */
+    WEIR_ENOTSUP = -12,   /**< not built in, or the kernel refuses it */
+    WEIR_ELOST = -13,     /**< the connection ended without a Close */
+    WEIR_ELIMIT = -14,    /**< a limit on a count was reached */
+    WEIR_ERESOLVE = -15,  /**< the host name could not be resolved */
+    WEIR_EDEADLOCK = -16, /**< nothing is left that could ever wake the caller */
+};
+
+/** A system error as a status, and back: weir_status_errno() gives 0 for a status that is not one. */
+#define WEIR_SYSTEM_BASE         (-1000)
+#define WEIR_SYSTEM(errno_value) (WEIR_SYSTEM_BASE - (errno_value))
+
+/** The errno inside a status made by WEIR_SYSTEM, or 0. Thread-safe. */
+WEIR_API int weir_status_errno(int status);
+
+/** A short English sentence for any status, never NULL; Lends a string that stays valid for ever. Thread-safe. */
+WEIR_API const char *weir_strerror(int status);
+
+/** The symbol of a status ("WEIR_EPROTOCOL"), "WEIR_SYSTEM" for a system error, "WEIR_UNKNOWN" otherwise. Thread-safe. */
+WEIR_API const char *weir_status_name(int status);
+
+/** Which rule a peer broke: for logs and people; code branches on the status alone. */
+typedef struct weir_fault {
+    int status;       /**< WEIR_EPROTOCOL, WEIR_EUTF8 or WEIR_ETOOBIG; 0: no fault */
+    uint64_t offset;  /**< bytes of input before the byte that broke it */
+    const char *rule; /**< a literal such as "5.5: control frame longer than 125"; NULL: no fault */
+} weir_fault;
+
+/** Where memory comes from. resize(context, NULL, 0, n) allocates, resize(context, p, old, 0) frees and returns
+ * NULL, else reallocates; NULL means no memory (and p is untouched). old_size is always the size asked for before,
+ * so that an arena or a counting allocator needs no headers. Results are aligned as malloc's. */
+typedef struct weir_allocator {
+    void *(*resize)(void *context, void *block, size_t old_size, size_t new_size);
+    void *context;
+} weir_allocator;
+
+WEIR_END_DECLS
+#endif

@@ -1,0 +1,99 @@
+/** @file
+ * weir/channel.h - bounded channels between coroutines of one loop, select over several of them, and one-shot values.
+ *
+ * A channel carries items of a fixed size by copy, first in first out, between any number of senders and receivers. Closing it lets the queued
+ * items out first; cancelling it drops them. A receiver that already waits gets the item directly. */
+#ifndef WEIR_CHANNEL_H
+#define WEIR_CHANNEL_H
+
+#include <weir/base.h>
+#include <weir/scope.h>
+
+WEIR_BEGIN_DECLS
+
+typedef struct weir_channel weir_channel;
+
+/** What a send does when the queue is full. */
+enum weir_overflow {
+    WEIR_OVERFLOW_SUSPEND = 0, /**< the sender waits */
+    WEIR_OVERFLOW_FAIL,        /**< the send gives WEIR_ELIMIT, the channel is closed */
+    WEIR_OVERFLOW_DROP_OLDEST, /**< the oldest queued item is dropped */
+};
+
+typedef struct weir_channel_options {
+    size_t item_size; /**< bytes of an item, 1..256 */
+    size_t capacity; /**< items that may queue; 0: none, every send meets a receiver (rendezvous) */
+    enum weir_overflow overflow;
+    void (*drop)(
+        void *item,
+        void *context); /**< releases an item that nobody will get; NULL: nothing to release */
+    void *context;      /**< for drop */
+} weir_channel_options;
+
+/** Makes a channel on a loop. Errors: WEIR_EINVAL, WEIR_ENOMEM. */
+WEIR_API WEIR_MUST_USE int weir_channel_new(weir_channel **out, weir_loop *loop,
+                                            const weir_channel_options *options);
+
+/** Cancels and frees a channel; nobody may use it later. NULL is allowed. */
+WEIR_API void weir_channel_free(weir_channel *channel);
+
+/** **Suspends** while the queue is full. Copies *item into the channel, which then owns what it stands for; on any error the item was dropped
+ * (Takes). Errors: WEIR_CLOSED, WEIR_CANCELED, WEIR_ELIMIT (overflow FAIL), WEIR_ESTATE outside a coroutine (when it had to suspend), WEIR_ENOMEM. */
+WEIR_API WEIR_MUST_USE int weir_channel_send(weir_channel *channel, const void *item);
+
+/** **Suspends** while the channel is empty. Copies the oldest item to *item, the receiver owns it. Errors: WEIR_CLOSED after the last item (or the
+ * status that weir_channel_close() was given), WEIR_CANCELED, WEIR_ESTATE. */
+WEIR_API WEIR_MUST_USE int weir_channel_receive(weir_channel *channel, void *item);
+
+/** Never suspend: WEIR_EAGAIN instead; a try_send that gives WEIR_EAGAIN has not taken the item. */
+WEIR_API WEIR_MUST_USE int weir_channel_try_send(weir_channel *channel, const void *item);
+WEIR_API WEIR_MUST_USE int weir_channel_try_receive(weir_channel *channel, void *item);
+
+/** Ends the sending side: queued items can still be received, then receivers get status (WEIR_OK here means WEIR_CLOSED). Suspended senders
+ * wake with WEIR_CLOSED. Idempotent: the first call counts. */
+WEIR_API void weir_channel_close(weir_channel *channel, int status);
+
+/** Ends both sides: queued items are dropped, everybody wakes with WEIR_CANCELED. */
+WEIR_API void weir_channel_cancel(weir_channel *channel);
+
+/** Items queued now; whether it is closed for sending. */
+WEIR_API size_t weir_channel_count(const weir_channel *channel);
+WEIR_API bool weir_channel_is_closed(const weir_channel *channel);
+
+enum weir_select_kind {
+    WEIR_SELECT_RECEIVE = 1,
+    WEIR_SELECT_SEND,
+};
+
+/** One thing to wait for in weir_select(). */
+typedef struct weir_select_case {
+    enum weir_select_kind kind;
+    weir_channel *channel;
+    void *
+        item; /**< RECEIVE: where it goes; SEND: what is sent (taken over only if this case is the one chosen) */
+    int status; /**< out, for the chosen case: WEIR_OK or how the channel ended */
+} weir_select_case;
+
+/** **Suspends** until one case can go on, and does it: returns its index, with its status set. When several can, the first in order. timeout_ms: how long to wait
+ * at most (0: do not wait, WEIR_UNLIMITED: without limit). Errors: WEIR_ETIMEDOUT, WEIR_CANCELED, WEIR_EINVAL (no case, or more than 16), WEIR_ESTATE. */
+WEIR_API WEIR_MUST_USE int weir_select(weir_select_case *cases, size_t count, uint64_t timeout_ms);
+
+typedef struct weir_deferred weir_deferred;
+
+/** A value that will exist once. Errors: WEIR_ENOMEM. */
+WEIR_API WEIR_MUST_USE int weir_deferred_new(weir_deferred **out, weir_loop *loop);
+
+/** Frees it; whoever waits gets WEIR_CANCELED. NULL is allowed. */
+WEIR_API void weir_deferred_free(weir_deferred *deferred);
+
+/** Completes it once with a status and a value (Lends it to all who await it: it must outlive the deferred). Returns WEIR_ESTATE if it was complete already. */
+WEIR_API int weir_deferred_complete(weir_deferred *deferred, int status, void *value);
+
+/** **Suspends** until it is complete. Returns the status it was completed with and sets *value (value may be NULL). Errors also: WEIR_CANCELED, WEIR_ESTATE. */
+WEIR_API WEIR_MUST_USE int weir_deferred_await(weir_deferred *deferred, void **value);
+
+/** Whether it is complete. */
+WEIR_API bool weir_deferred_is_complete(const weir_deferred *deferred);
+
+WEIR_END_DECLS
+#endif

@@ -1,0 +1,50 @@
+/** @file
+ * weir/client.h - WebSocket clients: resolve, connect, shake hands, and hand out the session. */
+#ifndef WEIR_CLIENT_H
+#define WEIR_CLIENT_H
+
+#include <weir/base.h>
+#include <weir/http.h>
+#include <weir/loop.h>
+#include <weir/server.h>
+#include <weir/session.h>
+
+WEIR_BEGIN_DECLS
+
+/** Why no session came about, for people: code branches on the status. */
+typedef struct weir_connect_failure {
+    int status;           /**< what the call returned */
+    unsigned http_status; /**< the server's answer, 0: none came */
+    weir_fault fault;     /**< the rule that the server's answer broke, if one */
+    char body[1024];      /**< the start of the refusal's body as text, terminated by NUL */
+} weir_connect_failure;
+
+typedef struct weir_connect_options {
+    const char *url;                 /**< ws://... or ws+unix:... */
+    const weir_http_header *headers; /**< further fields of the request */
+    size_t header_count;
+    const char *const *subprotocols; /**< offered, most wanted first */
+    size_t subprotocol_count;
+    const char *origin;            /**< NULL: none */
+    uint64_t connect_timeout_ms;   /**< for resolving and connecting; 0: 10,000 */
+    uint64_t handshake_timeout_ms; /**< for the opening handshake; 0: 10,000 */
+    size_t max_head_size;          /**< bytes of the answer's head; 0: 8,192 */
+    weir_session_options session;
+    weir_handler handler; /**< weir_connect: runs on the session, as on a server */
+    void *arg;
+    weir_loop_options loop;        /**< weir_connect */
+    weir_connect_failure *failure; /**< filled when no session came about; NULL: not of interest */
+} weir_connect_options;
+
+/** Connects, runs the handler on the session, closes it (as a server does after its handler) and waits for its end: blocks, outside any loop. Returns what the handler
+ * returned, or why no session came about: WEIR_EREFUSED (failure->http_status says with what), WEIR_ETIMEDOUT, WEIR_ERESOLVE, WEIR_EPROTOCOL, WEIR_ETOOBIG, WEIR_ELOST,
+ * WEIR_SYSTEM(ECONNREFUSED), WEIR_EINVAL, WEIR_ENOTSUP (wss). */
+WEIR_API int weir_connect(const weir_connect_options *options);
+
+/** **Suspends.** Connects and shakes hands; the session is a child of scope, its handle the caller's until weir_session_free(). options.handler and loop are not
+ * looked at. Errors as weir_connect(), and WEIR_CANCELED. */
+WEIR_API WEIR_MUST_USE int weir_client_open(weir_session **out, weir_scope *scope,
+                                            const weir_connect_options *options);
+
+WEIR_END_DECLS
+#endif

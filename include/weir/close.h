@@ -1,0 +1,85 @@
+/** @file
+ * weir/close.h - close codes and reasons (RFC 6455 7.4 and the IANA registry). Values; thread-safe. */
+#ifndef WEIR_CLOSE_H
+#define WEIR_CLOSE_H
+
+#include <weir/base.h>
+
+WEIR_BEGIN_DECLS
+
+enum weir_close_code {
+    WEIR_CLOSE_NORMAL = 1000,
+    WEIR_CLOSE_GOING_AWAY = 1001,
+    WEIR_CLOSE_PROTOCOL_ERROR = 1002,
+    WEIR_CLOSE_CANNOT_ACCEPT = 1003,
+    WEIR_CLOSE_NO_STATUS = 1005,         /**< never on the wire: a Close without a payload */
+    WEIR_CLOSE_CLOSED_ABNORMALLY = 1006, /**< never on the wire: the connection was lost */
+    WEIR_CLOSE_NOT_CONSISTENT = 1007,    /**< text that is not UTF-8, data that does not inflate */
+    WEIR_CLOSE_VIOLATED_POLICY = 1008,
+    WEIR_CLOSE_TOO_BIG = 1009,
+    WEIR_CLOSE_NO_EXTENSION = 1010,
+    WEIR_CLOSE_INTERNAL_ERROR = 1011,
+    WEIR_CLOSE_SERVICE_RESTART = 1012,
+    WEIR_CLOSE_TRY_AGAIN_LATER = 1013,
+    WEIR_CLOSE_BAD_GATEWAY = 1014,
+    WEIR_CLOSE_TLS_HANDSHAKE = 1015, /**< never on the wire */
+};
+
+/** The most bytes of UTF-8 that a reason's message may have: a control payload of 125 less the code (RFC 6455 5.5). */
+#define WEIR_CLOSE_MESSAGE_MAX 123
+
+typedef struct weir_close_reason {
+    uint16_t code;        /**< 1000..4999; 0: no reason at all (nothing was sent or received) */
+    uint8_t message_size; /**< bytes in message, 0..123 */
+    char message[WEIR_CLOSE_MESSAGE_MAX + 1]; /**< UTF-8, terminated by NUL */
+} weir_close_reason;
+
+/** Fills *out. message may be NULL. Errors: WEIR_EINVAL when the code is none of 1000..4999, or the message is over 123
+ * bytes or not UTF-8; *out is then zeroed. A local-only code such as 1006 is accepted here and refused when it is sent. */
+WEIR_API WEIR_MUST_USE int weir_close_reason_init(weir_close_reason *out, unsigned code,
+                                                  const char *message);
+
+/** The name of a registered code ("NORMAL"), NULL for any other: the model's knownReason. */
+WEIR_API const char *weir_close_code_name(unsigned code);
+
+/** Whether a code may stand in a Close frame: 1000-1003, 1007-1014, 3000-4999 (RFC 6455 7.4). */
+WEIR_API bool weir_close_code_is_sendable(unsigned code);
+
+/** Equality by code and message. */
+WEIR_API bool weir_close_reason_equal(const weir_close_reason *a, const weir_close_reason *b);
+
+/** How a session ended. */
+enum weir_end_kind {
+    WEIR_END_NONE = 0,      /**< it has not ended yet */
+    WEIR_END_CLEAN,         /**< a Close went each way (RFC 6455 7.1.4) */
+    WEIR_END_LOST,          /**< the stream ended with no Close from the peer: 1006 */
+    WEIR_END_PING_TIMEOUT,  /**< the peer did not answer a ping in time; ours is 1011 */
+    WEIR_END_CLOSE_TIMEOUT, /**< our Close was not answered in time */
+    WEIR_END_PROTOCOL, /**< the peer broke the protocol: fault says which rule; ours is 1002 or 1007 */
+    WEIR_END_TOO_BIG,  /**< a frame or message was over its limit; ours is 1009 */
+    WEIR_END_CANCELED, /**< terminated or cancelled on this side */
+    WEIR_END_IO,       /**< the system reported an error on the stream: status holds it */
+};
+
+/** The end of a session: complete, whatever happened. */
+typedef struct weir_end {
+    enum weir_end_kind kind;
+    bool by_peer; /**< the peer's Close came before ours was sent */
+    int status;   /**< WEIR_END_IO: the system's error; else the status that fits the kind */
+    weir_close_reason ours; /**< what we sent; code 0: no Close was sent */
+    weir_close_reason
+        theirs;       /**< what the peer sent; code 0: none arrived, 1005: one without a code */
+    weir_fault fault; /**< the rule that was broken, if one was */
+} weir_end;
+
+/** The reason of the side that closed first; one with code 1006 when neither did. Lends it as long as *end lives. */
+WEIR_API const weir_close_reason *weir_end_reason(const weir_end *end);
+
+/** "clean", "lost", "ping timeout", ... for logs. Thread-safe. */
+WEIR_API const char *weir_end_kind_name(enum weir_end_kind kind);
+
+/** Writes "NORMAL (1000) message" to out, cut at size and always terminated; returns the length it wanted. */
+WEIR_API size_t weir_close_reason_describe(const weir_close_reason *reason, char *out, size_t size);
+
+WEIR_END_DECLS
+#endif

@@ -1,0 +1,163 @@
+/** @file
+ * weir/endpoint.h - the whole protocol after the opening handshake as one sans-I/O machine (RFC 6455 5 to 8).
+ *
+ * Bytes, end-of-file, time and commands go in; events and bytes come out. It does no I/O, knows no clock and no threads, and
+ * takes memory only from the allocator it was given. One endpoint is one side of one connection; use it from one thread at a
+ * time. The session of weir is a driver of it; so is anybody else's loop.
+ *
+ * The driver's duty: feed() what arrives and call next() until it says WEIR_EAGAIN; write what stands in the output buffer;
+ * call tick() at deadline(); after each of these look at wants(). An error of the peer is absorbed: the Close with the mapped
+ * code is queued, the cause kept for end(), the rest of the input discarded. */
+#ifndef WEIR_ENDPOINT_H
+#define WEIR_ENDPOINT_H
+
+#include <weir/base.h>
+#include <weir/buffer.h>
+#include <weir/close.h>
+#include <weir/frame.h>
+
+WEIR_BEGIN_DECLS
+
+/** What next() hands out. */
+enum weir_delivery {
+    WEIR_DELIVER_MESSAGES =
+        0, /**< whole messages, fragments joined; control frames answered inside */
+    WEIR_DELIVER_PIECES, /**< messages in pieces as they arrive, for constant memory; control frames answered inside */
+    WEIR_DELIVER_FRAMES, /**< raw: every frame as on the wire, control frames too; nothing is answered */
+};
+
+typedef struct weir_endpoint_options {
+    enum weir_role role;
+    enum weir_delivery delivery;
+    uint64_t
+        max_frame_size; /**< bytes of payload a frame may declare; 0: 1 MiB; WEIR_UNLIMITED: none */
+    uint64_t
+        max_message_size; /**< bytes of a joined message; 0: 1 MiB; WEIR_UNLIMITED: none; not checked in FRAMES */
+    uint64_t ping_interval_ms; /**< pause between pings; 0: none are sent */
+    uint64_t ping_timeout_ms;  /**< how long a pong may take; 0: 20,000 */
+    uint64_t
+        close_timeout_ms; /**< how long the peer may take to answer our Close, and to end the stream; 0: 5,000 */
+    weir_allocator allocator; /**< resize NULL: the C library's */
+    void (*random)(void *context, void *out,
+                   size_t size); /**< unpredictable bytes: mask keys, ping payloads; never NULL */
+    void *random_context;
+} weir_endpoint_options;
+
+typedef struct weir_endpoint weir_endpoint;
+
+enum weir_event_kind {
+    WEIR_EVENT_FRAME = 1, /**< a message, a piece of one, or a raw frame */
+    WEIR_EVENT_PING,      /**< the peer's ping: it will be answered by flush() (not in FRAMES) */
+    WEIR_EVENT_PONG, /**< the pong that answers our last ping: round_trip_ms is known now (not in FRAMES) */
+    WEIR_EVENT_CLOSE, /**< the peer's Close: no more data comes (not in FRAMES) */
+    WEIR_EVENT_FAULT, /**< the peer broke a rule: see weir_endpoint_end(); no more data comes */
+};
+
+/** One event. frame.release is NULL when frame.data lies in the input that was fed (unmasked in place), valid as long as that
+ * input is; else the payload is memory of its own and the caller must weir_frame_release() it. */
+typedef struct weir_event {
+    enum weir_event_kind kind;
+    weir_frame frame; /**< FRAME; PING and PONG: their payload, valid until the next call */
+    bool first;       /**< FRAME: begins its message (PIECES: the first piece) */
+    bool last; /**< FRAME: ends its message (frame.fin says the same in MESSAGES and PIECES) */
+} weir_event;
+
+/** Makes an endpoint in state open at time now_ms. Errors: WEIR_EINVAL (no random, an unknown role or delivery), WEIR_ENOMEM. */
+WEIR_API WEIR_MUST_USE int weir_endpoint_new(weir_endpoint **out,
+                                             const weir_endpoint_options *options, uint64_t now_ms);
+
+/** Releases all that the endpoint holds. NULL is allowed. */
+WEIR_API void weir_endpoint_free(weir_endpoint *endpoint);
+
+/** Hands over bytes that arrived. Keeps in (and unmasks it in place) until next() has eaten it all, that is said WEIR_EAGAIN, or
+ * weir_endpoint_rest() took the rest away. Only allowed when the previous input is eaten: else WEIR_ESTATE. */
+WEIR_API WEIR_MUST_USE int weir_endpoint_feed(weir_endpoint *endpoint, void *in, size_t size,
+                                              uint64_t now_ms);
+
+/** Yields the next event out of the input. WEIR_OK: *event is filled. WEIR_EAGAIN: the input is eaten, nothing more to tell.
+ * WEIR_CLOSED: the input side has ended (Close, fault, end-of-file), anything still fed is discarded. WEIR_ENOMEM: there is no memory for a
+ * message that has to be joined; the message is lost, the endpoint closes with 1011. */
+WEIR_API WEIR_MUST_USE int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event);
+
+/** The bytes fed and not yet eaten (Lends *rest; NULL size 0 when none). */
+WEIR_API size_t weir_endpoint_rest(const weir_endpoint *endpoint, uint8_t **rest);
+
+/** Tells that the uneaten bytes now stand at in, with the same content (the driver moved them). */
+WEIR_API void weir_endpoint_move_rest(weir_endpoint *endpoint, void *in);
+
+/** The peer's end of stream: status WEIR_OK for an orderly end-of-file, else the system's error. */
+WEIR_API void weir_endpoint_eof(weir_endpoint *endpoint, int status, uint64_t now_ms);
+
+/** Appends one frame to out, header and payload (masked in a client: a new key a frame; the source stays intact). The opcode
+ * of a later fragment is 0, whatever its type says. A Close frame begins the closing handshake, as weir_endpoint_close() does.
+ * Errors: WEIR_CLOSED after a Close was sent (or the stream is gone); WEIR_EINVAL for a control frame over 125 bytes or not final,
+ * for a malformed Close payload, for a data type that differs from that of the message in progress; WEIR_ENOMEM. On an error nothing is appended and no state
+ * has changed. Borrows frame. */
+WEIR_API WEIR_MUST_USE int weir_endpoint_send(weir_endpoint *endpoint, const weir_frame *frame,
+                                              weir_buffer *out);
+
+/** Like weir_endpoint_send(), but appends the header alone and gives the mask key (0 bytes to mask with in a server): the caller writes the
+ * payload itself, straight from where it lies, before anything else. For data frames only. */
+WEIR_API WEIR_MUST_USE int weir_endpoint_send_head(weir_endpoint *endpoint, const weir_frame *frame,
+                                                   weir_buffer *out, uint8_t key[4]);
+
+/** Begins the closing handshake with a reason (NULL: an empty Close), or does nothing when a Close was already sent or is owed. Appends the Close to
+ * out. Errors: WEIR_CLOSED (already closing), WEIR_EINVAL (a code that may not be sent), WEIR_ENOMEM. */
+WEIR_API WEIR_MUST_USE int weir_endpoint_close(weir_endpoint *endpoint,
+                                               const weir_close_reason *reason, uint64_t now_ms,
+                                               weir_buffer *out);
+
+/** Appends what the endpoint itself owes the peer: the pong for the newest ping, the answer to a Close, the Close after a fault. Call it
+ * between frames, when the output has room; several pings that came before a call are answered by one pong, with the newest payload.
+ * WEIR_OK also when nothing was owed; WEIR_ENOMEM. */
+WEIR_API WEIR_MUST_USE int weir_endpoint_flush(weir_endpoint *endpoint, uint64_t now_ms,
+                                               weir_buffer *out);
+
+/** What the driver has to do next. */
+enum weir_want {
+    WEIR_WANT_FLUSH = 1,    /**< something is owed: call flush() when the output has room */
+    WEIR_WANT_SHUTDOWN = 2, /**< when all output is written, shut the write side down (once) */
+    WEIR_WANT_CLOSE =
+        4, /**< close the stream: nothing more is of use (after output is written, if it can be without waiting) */
+};
+
+/** A set of enum weir_want bits. */
+WEIR_API unsigned weir_endpoint_wants(const weir_endpoint *endpoint);
+
+/** The time (in the clock of now_ms) at which tick() must be called; WEIR_UNLIMITED: never. */
+WEIR_API uint64_t weir_endpoint_deadline(const weir_endpoint *endpoint);
+
+/** Does what is due at now_ms: appends a ping, gives up on a ping, a Close or a lingering stream. A ping is appended only when out is empty
+ * or NULL is not given: with out NULL (the output is stuck) the ping counts as sent and its clock runs. WEIR_OK, WEIR_ENOMEM. */
+WEIR_API WEIR_MUST_USE int weir_endpoint_tick(weir_endpoint *endpoint, uint64_t now_ms,
+                                              weir_buffer *out);
+
+/** Says that the driver stops (true) or resumes (false) reading because its own user does not take messages: the clock of a
+ * ping stands still meanwhile. */
+WEIR_API void weir_endpoint_hold(weir_endpoint *endpoint, bool held, uint64_t now_ms);
+
+/** Ends at once without a Close: the kind becomes WEIR_END_CANCELED unless an end already stands. */
+WEIR_API void weir_endpoint_terminate(weir_endpoint *endpoint);
+
+/** Whether the input side has ended (nothing more will be delivered), and the output side (a Close was sent or the stream is gone). */
+WEIR_API bool weir_endpoint_input_ended(const weir_endpoint *endpoint);
+WEIR_API bool weir_endpoint_output_ended(const weir_endpoint *endpoint);
+
+/** How it ended: fills *out; kind WEIR_END_NONE while it has not. WEIR_END_CLEAN stands as soon as a Close went each way. */
+WEIR_API void weir_endpoint_end(const weir_endpoint *endpoint, weir_end *out);
+
+/** Settings that may change at any time; each counts from the next frame, ping or Close on. Values as in the options. */
+WEIR_API void weir_endpoint_set_delivery(weir_endpoint *endpoint, enum weir_delivery delivery);
+WEIR_API void weir_endpoint_set_limits(weir_endpoint *endpoint, uint64_t max_frame_size,
+                                       uint64_t max_message_size);
+WEIR_API void weir_endpoint_set_ping(weir_endpoint *endpoint, uint64_t interval_ms,
+                                     uint64_t timeout_ms, uint64_t now_ms);
+/** Whether sent frames are masked; the default follows the role. For tests and raw sessions: peers refuse the wrong choice. */
+WEIR_API void weir_endpoint_set_masking(weir_endpoint *endpoint, bool masking);
+WEIR_API bool weir_endpoint_masking(const weir_endpoint *endpoint);
+
+/** Round-trip time of the last answered ping in milliseconds; WEIR_UNLIMITED when there was none. */
+WEIR_API uint64_t weir_endpoint_round_trip_ms(const weir_endpoint *endpoint);
+
+WEIR_END_DECLS
+#endif

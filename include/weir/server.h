@@ -1,0 +1,142 @@
+/** @file
+ * weir/server.h - WebSocket servers: listen, accept, shake hands, run a handler a session.
+ *
+ * A handler has one of two shapes. handler: a coroutine for the session's whole life. on_message: a function called for each message on a
+ * coroutine borrowed from a pool; it may suspend, and an idle session then owns no stack. */
+#ifndef WEIR_SERVER_H
+#define WEIR_SERVER_H
+
+#include <weir/base.h>
+#include <weir/http.h>
+#include <weir/loop.h>
+#include <weir/session.h>
+
+WEIR_BEGIN_DECLS
+
+typedef struct weir_server weir_server;
+typedef struct weir_service weir_service;
+typedef struct weir_upgrade weir_upgrade;
+
+/** The straight-line shape: a coroutine for the whole session. What it returns closes the session: WEIR_OK or WEIR_CLOSED: 1000; another negative status: 1011;
+ * cancelled: 1001. */
+typedef int (*weir_handler)(weir_session *session, void *arg);
+
+/** The message shape: called for each message (or piece), one at a time in order; the frame is released after it returns, unless it was sent on. Returning a
+ * negative status closes the session with 1011 (WEIR_CLOSED: 1000). */
+typedef int (*weir_message_handler)(weir_session *session, weir_frame *frame, void *arg);
+
+/** What serves the sessions of one path. Exactly one of handler and on_message. */
+typedef struct weir_route {
+    const char
+        *path; /**< "/chat": exactly that; "/chat/...": everything below "/chat/"; NULL: any path */
+    weir_handler handler;
+    weir_message_handler on_message;
+    int (*on_open)(
+        weir_session *session,
+        void *
+            arg); /**< with on_message: called first, may suspend; a negative status closes with 1011. NULL: nothing */
+    void (*on_close)(weir_session *session, const weir_end *end,
+                     void *arg); /**< called last, must not suspend; NULL: nothing */
+    void *arg;                   /**< handed to all of them */
+} weir_route;
+
+typedef struct weir_serve_options {
+    const char *
+        url; /**< where to listen: ws://HOST:PORT[/PATH] (port 0: a free one) or ws+unix:/socket[:/path]. The path, if not "/", is that of the one route below */
+    weir_handler handler;            /**< one route without a table: as in weir_route */
+    weir_message_handler on_message; /**< one route without a table */
+    int (*on_open)(weir_session *session, void *arg);
+    void (*on_close)(weir_session *session, const weir_end *end, void *arg);
+    void *arg;
+    const weir_route *
+        routes; /**< a table instead: the first that fits serves; none fits: 404. Must stay valid */
+    size_t route_count;
+    const char *const *
+        subprotocols; /**< chosen from in this order, when the client offers any. Must stay valid */
+    size_t subprotocol_count;
+    int (*on_upgrade)(
+        weir_upgrade *upgrade,
+        void *
+            arg); /**< sees each request before it is accepted; may suspend. Returns WEIR_OK to go on; a negative status without
+                                                            weir_upgrade_refuse() refuses with 500. NULL: all are accepted */
+    void *upgrade_arg;
+    weir_session_options session;
+    uint64_t handshake_timeout_ms; /**< from accepted connection to answer; 0: 10,000 */
+    size_t max_head_size; /**< bytes of a request's head; 0: 8,192; at most 65,536. Over it: 431 */
+    size_t max_head_fields; /**< fields of it; 0: 100; at most 1,000. Over it: 431 */
+    size_t
+        max_sessions; /**< a loop's sessions and handshakes together; more wait unaccepted. 0: no limit but descriptors */
+    unsigned threads; /**< weir_serve and weir_service: loops, one a thread; 0: 1; at most 1,024 */
+    weir_loop_options loop; /**< weir_serve and weir_service */
+    void (*on_listening)(
+        const char *url,
+        void *
+            arg); /**< called once all listen, with the port that was taken. In the calling thread */
+    void *listening_arg;
+} weir_serve_options;
+
+/** Serves until something fails or the service is stopped: blocks, outside any loop. Makes its own loops and threads.
+ * Errors: WEIR_EINVAL (options), WEIR_ENOTSUP (wss), WEIR_SYSTEM(EADDRINUSE), ... */
+WEIR_API int weir_serve(const weir_serve_options *options);
+
+/** The same in parts, to be stopped from elsewhere. Keeps what the options point to until it is freed. Errors as weir_serve(). */
+WEIR_API WEIR_MUST_USE int weir_service_new(weir_service **out, const weir_serve_options *options);
+
+/** Runs it in the calling thread and, with threads > 1, in further ones, until it is stopped. Returns WEIR_OK after weir_service_stop(). */
+WEIR_API int weir_service_run(weir_service *service);
+
+/** Stops accepting, closes every session with 1001, and lets weir_service_run() return when all have ended. Thread-safe, also before run. Not for signal handlers. */
+WEIR_API void weir_service_stop(weir_service *service);
+
+/** Has every loop of a running service dumped (weir_loop_dump), each on its own thread, soon. Thread-safe. Errors: WEIR_ENOMEM. */
+WEIR_API WEIR_MUST_USE int weir_service_dump(weir_service *service,
+                                             void (*write)(void *context, const char *text,
+                                                           size_t size),
+                                             void *context);
+
+/** Frees it. Not while it runs. NULL is allowed. */
+WEIR_API void weir_service_free(weir_service *service);
+
+/** Starts a server on the loop of a scope, as a child of it: cancelling the scope stops it. Ignores threads and loop. The handle is the caller's until
+ * weir_server_free(). Errors: as weir_serve(), WEIR_CANCELED. Does not suspend. */
+WEIR_API WEIR_MUST_USE int weir_server_start(weir_server **out, weir_scope *scope,
+                                             const weir_serve_options *options);
+
+/** Stops accepting and closes all its sessions with 1001; it ends when they have. Does not suspend. */
+WEIR_API void weir_server_stop(weir_server *server);
+
+/** Stops it if need be and gives up the handle. NULL is allowed. */
+WEIR_API void weir_server_free(weir_server *server);
+
+/** Where it listens, with the port that was taken: "ws://127.0.0.1:43211/echo". Lends it as long as the handle. */
+WEIR_API const char *weir_server_url(const weir_server *server);
+
+/** Sessions that are open now. */
+WEIR_API size_t weir_server_session_count(const weir_server *server);
+
+/* --- the upgrade hook's view of a request --- */
+
+/** The request's target, taken apart, and its Host. Absent views for what is not there. Lend until the hook returns. */
+WEIR_API weir_view weir_upgrade_path(const weir_upgrade *upgrade);
+WEIR_API weir_view weir_upgrade_query(const weir_upgrade *upgrade);
+WEIR_API weir_view weir_upgrade_origin(const weir_upgrade *upgrade);
+
+/** The value of the first field of that name (case does not matter); absent: none. Lends until the hook returns. */
+WEIR_API weir_view weir_upgrade_header(const weir_upgrade *upgrade, const char *name);
+
+/** Chooses the subprotocol (one that the client offers), instead of what the table would give; NULL: none. Errors: WEIR_EINVAL when it was not offered. Copies. */
+WEIR_API WEIR_MUST_USE int weir_upgrade_set_subprotocol(weir_upgrade *upgrade, const char *name);
+
+/** Adds a field to the answer, be it acceptance or refusal. Copies. Errors: WEIR_EINVAL (malformed, or one that the handshake owns), WEIR_ELIMIT (over 32), WEIR_ENOMEM. */
+WEIR_API WEIR_MUST_USE int weir_upgrade_add_header(weir_upgrade *upgrade, const char *name,
+                                                   const char *value);
+
+/** Refuses: http_status 200..599, and a body of text (NULL: the reason phrase). Copies. Errors: WEIR_EINVAL, WEIR_ENOMEM; on ENOMEM the refusal stands, with the phrase. */
+WEIR_API WEIR_MUST_USE int weir_upgrade_refuse(weir_upgrade *upgrade, unsigned http_status,
+                                               const char *body);
+
+/** The user's state of the session that this may become (user_size bytes, zeroed). */
+WEIR_API void *weir_upgrade_user(weir_upgrade *upgrade);
+
+WEIR_END_DECLS
+#endif

@@ -1,0 +1,369 @@
+#include "rt/channel.h"
+
+#include <string.h>
+
+void weir__channel_init(weir_channel *channel, weir_loop *loop,
+                        const struct weir__channel_kind *kind, uint32_t capacity)
+{
+    *channel = (weir_channel){.loop = loop, .kind = kind, .capacity = capacity};
+    weir__list_init(&channel->receivers);
+    weir__list_init(&channel->senders);
+}
+
+static void drop_item(weir_channel *channel, void *item)
+{
+    if (channel->kind->drop != NULL)
+        channel->kind->drop(channel, item);
+}
+
+/* --- the queue --- */
+
+static void *slot(const weir_channel *channel, uint32_t position)
+{
+    uint32_t index = (channel->head + position) % channel->capacity;
+    return channel->ring + (size_t)index * channel->kind->item_size;
+}
+
+static size_t ring_size(const weir_channel *channel)
+{
+    return (size_t)channel->capacity * channel->kind->item_size;
+}
+
+static int keep_item(weir_channel *channel, void *item)
+{
+    return channel->kind->keep == NULL ? WEIR_OK : channel->kind->keep(channel, item);
+}
+
+static bool has_room(const weir_channel *channel, const void *item)
+{
+    if (channel->count >= channel->capacity)
+        return false;
+    return channel->kind->admits == NULL || channel->kind->admits(channel, item);
+}
+
+static size_t weight(const weir_channel *channel, const void *item)
+{
+    return channel->kind->weigh == NULL ? 0 : channel->kind->weigh(item);
+}
+
+static int enqueue(weir_channel *channel, void *item)
+{
+    if (channel->ring == NULL) {
+        channel->ring = weir__loop_alloc(channel->loop, ring_size(channel));
+        if (channel->ring == NULL)
+            return WEIR_ENOMEM;
+    }
+    int status = keep_item(channel, item);
+    if (status != WEIR_OK)
+        return status;
+    memcpy(slot(channel, channel->count), item, channel->kind->item_size);
+    channel->count++;
+    channel->bytes += weight(channel, item);
+    return WEIR_OK;
+}
+
+static void pass_oldest(weir_channel *channel, size_t bytes)
+{
+    channel->bytes -= bytes;
+    channel->head = (channel->head + 1) % channel->capacity;
+    channel->count--;
+}
+
+static void forget_oldest(weir_channel *channel)
+{
+    pass_oldest(channel, weight(channel, slot(channel, 0)));
+}
+
+/* Where the item stands that was forgotten last: its bytes are untouched until the next one is queued. */
+static void *last_oldest(const weir_channel *channel)
+{
+    uint32_t index = (channel->head + channel->capacity - 1) % channel->capacity;
+    return channel->ring + (size_t)index * channel->kind->item_size;
+}
+
+static void drop_queue(weir_channel *channel)
+{
+    while (channel->count > 0) {
+        forget_oldest(channel);
+        drop_item(channel, last_oldest(channel));
+    }
+}
+
+/* --- waiters --- */
+
+static void withdraw(struct weir__choice *choice)
+{
+    for (uint32_t i = 0; i < choice->count; i++)
+        weir__list_remove(&choice->waiters[i].link);
+}
+
+/* The waker never drops the item of a suspended sender: the sender does, when its status is not WEIR_OK. */
+static struct weir__waiter *first_waiter(const weir__node *end)
+{
+    weir__node *node = weir__list_first(end);
+    return node == NULL ? NULL : WEIR__CONTAINER(node, struct weir__waiter, link);
+}
+
+static void choose(struct weir__waiter *waiter, int status)
+{
+    struct weir__choice *choice = waiter->choice;
+    choice->chosen = (uint32_t)(waiter - choice->waiters);
+    withdraw(choice);
+    weir__wait_wake(&choice->wait, status);
+}
+
+static void withdraw_wait(struct weir__wait *wait)
+{
+    withdraw(WEIR__CONTAINER(wait, struct weir__choice, wait));
+}
+
+int weir__channel_wait(weir__node *end, void *item, const char *what)
+{
+    struct weir__choice choice;
+    struct weir__waiter waiter = {.choice = &choice, .item = item};
+    int status = weir__wait_init(&choice.wait, what, withdraw_wait);
+    if (status != WEIR_OK)
+        return status;
+    choice.waiters = &waiter;
+    choice.count = 1;
+    weir__list_push(end, &waiter.link);
+    return weir__wait_suspend(&choice.wait);
+}
+
+void weir__channel_wake_receiver(weir_channel *channel)
+{
+    struct weir__waiter *waiter = first_waiter(&channel->receivers);
+    if (waiter == NULL)
+        return;
+    struct weir__choice *choice = waiter->choice;
+    choice->chosen = (uint32_t)(waiter - choice->waiters);
+    withdraw(choice);
+    weir__wait_wake_now(&choice->wait, WEIR_EAGAIN);
+}
+
+/* A suspended sender's item goes into the queue, if it has room now. */
+static void admit_sender(weir_channel *channel)
+{
+    struct weir__waiter *sender = first_waiter(&channel->senders);
+    if (sender == NULL || !has_room(channel, sender->item))
+        return;
+    choose(sender, enqueue(channel, sender->item));
+}
+
+/* --- sending --- */
+
+static int refuse(weir_channel *channel, void *item, int status)
+{
+    drop_item(channel, item);
+    return status;
+}
+
+static int hand_over(weir_channel *channel, struct weir__waiter *receiver, void *item)
+{
+    int status = keep_item(channel, item);
+    if (status != WEIR_OK)
+        return refuse(channel, item, status);
+    memcpy(receiver->item, item, channel->kind->item_size);
+    choose(receiver, WEIR_OK);
+    return WEIR_OK;
+}
+
+static int send_when_full(weir_channel *channel, void *item)
+{
+    switch (channel->kind->overflow) {
+    case WEIR_OVERFLOW_SUSPEND:
+        return WEIR_EAGAIN;
+    case WEIR_OVERFLOW_FAIL:
+        weir_channel_close(channel, WEIR_ELIMIT);
+        return refuse(channel, item, WEIR_ELIMIT);
+    case WEIR_OVERFLOW_DROP_OLDEST:
+        if (channel->count == 0)
+            return refuse(channel, item, WEIR_OK);
+        forget_oldest(channel);
+        drop_item(channel, last_oldest(channel));
+        break;
+    }
+    int status = enqueue(channel, item);
+    return status == WEIR_OK ? WEIR_OK : refuse(channel, item, status);
+}
+
+int weir__channel_send_now(weir_channel *channel, void *item)
+{
+    if (channel->closed)
+        return refuse(channel, item,
+                      channel->end_status == WEIR_CANCELED ? WEIR_CANCELED : WEIR_CLOSED);
+    if (channel->count == 0 && weir__list_is_empty(&channel->senders)) {
+        struct weir__waiter *receiver = first_waiter(&channel->receivers);
+        if (receiver != NULL)
+            return hand_over(channel, receiver, item);
+        if (channel->kind->push != NULL) {
+            int status = channel->kind->push(channel, item);
+            if (status != WEIR_EAGAIN)
+                return status == WEIR_OK ? WEIR_OK : refuse(channel, item, status);
+        }
+    }
+    if (!weir__list_is_empty(&channel->senders) || !has_room(channel, item))
+        return send_when_full(channel, item);
+    int status = enqueue(channel, item);
+    return status == WEIR_OK ? WEIR_OK : refuse(channel, item, status);
+}
+
+int weir_channel_send(weir_channel *channel, const void *item)
+{
+    _Alignas(max_align_t) uint8_t copy[WEIR__ITEM_SIZE_MAX];
+    if (channel == NULL || item == NULL)
+        return WEIR_EINVAL;
+    memcpy(copy, item, channel->kind->item_size);
+    int status = weir__channel_send_now(channel, copy);
+    if (status != WEIR_EAGAIN)
+        return status;
+    status = weir__channel_wait(&channel->senders, copy, "channel send");
+    return status == WEIR_OK ? WEIR_OK : refuse(channel, copy, status);
+}
+
+int weir_channel_try_send(weir_channel *channel, const void *item)
+{
+    _Alignas(max_align_t) uint8_t copy[WEIR__ITEM_SIZE_MAX];
+    if (channel == NULL || item == NULL)
+        return WEIR_EINVAL;
+    memcpy(copy, item, channel->kind->item_size);
+    return weir__channel_send_now(channel, copy);
+}
+
+/* The oldest item, in the queue or still with its suspended sender; *sender is NULL for the former. */
+static void *oldest(const weir_channel *channel, struct weir__waiter **sender)
+{
+    *sender = NULL;
+    if (channel->count > 0)
+        return slot(channel, 0);
+    *sender = first_waiter(&channel->senders);
+    return *sender == NULL ? NULL : (*sender)->item;
+}
+
+void weir__channel_drain(weir_channel *channel)
+{
+    struct weir__waiter *sender;
+    void *item;
+    while ((item = oldest(channel, &sender)) != NULL) {
+        size_t bytes = weight(channel, item);
+        int status = channel->kind->push(channel, item);
+        if (status == WEIR_EAGAIN)
+            return;
+        if (sender != NULL) {
+            choose(sender, status);
+            continue;
+        }
+        if (status != WEIR_OK)
+            drop_item(channel, item);
+        pass_oldest(channel, bytes);
+        admit_sender(channel);
+    }
+}
+
+/* --- receiving --- */
+
+static int take_from_queue(weir_channel *channel, void *item)
+{
+    memcpy(item, slot(channel, 0), channel->kind->item_size);
+    forget_oldest(channel);
+    admit_sender(channel);
+    if (channel->kind->took != NULL)
+        channel->kind->took(channel);
+    return WEIR_OK;
+}
+
+static int take_from_sender(weir_channel *channel, struct weir__waiter *sender, void *item)
+{
+    int status = keep_item(channel, sender->item);
+    if (status != WEIR_OK) {
+        choose(sender, status);
+        return WEIR_EAGAIN;
+    }
+    memcpy(item, sender->item, channel->kind->item_size);
+    choose(sender, WEIR_OK);
+    return WEIR_OK;
+}
+
+int weir__channel_receive_now(weir_channel *channel, void *item)
+{
+    if (channel->count > 0)
+        return take_from_queue(channel, item);
+    struct weir__waiter *sender;
+    while ((sender = first_waiter(&channel->senders)) != NULL)
+        if (take_from_sender(channel, sender, item) == WEIR_OK)
+            return WEIR_OK;
+    if (!channel->closed && channel->kind->pull != NULL) {
+        int status = channel->kind->pull(channel, item);
+        if (status != WEIR_EAGAIN)
+            return status;
+    }
+    return channel->closed ? channel->end_status : WEIR_EAGAIN;
+}
+
+int weir_channel_receive(weir_channel *channel, void *item)
+{
+    if (channel == NULL || item == NULL)
+        return WEIR_EINVAL;
+    int status = weir__channel_receive_now(channel, item);
+    while (status == WEIR_EAGAIN) {
+        status = weir__channel_wait(&channel->receivers, item, "channel receive");
+        if (status == WEIR_EAGAIN)
+            status = weir__channel_receive_now(channel, item);
+    }
+    return status;
+}
+
+int weir_channel_try_receive(weir_channel *channel, void *item)
+{
+    if (channel == NULL || item == NULL)
+        return WEIR_EINVAL;
+    return weir__channel_receive_now(channel, item);
+}
+
+/* --- ending --- */
+
+static void wake_all(weir__node *end, int status)
+{
+    struct weir__waiter *waiter;
+    while ((waiter = first_waiter(end)) != NULL)
+        choose(waiter, status);
+}
+
+void weir_channel_close(weir_channel *channel, int status)
+{
+    if (channel == NULL || channel->closed)
+        return;
+    channel->closed = true;
+    channel->end_status = status == WEIR_OK ? WEIR_CLOSED : status;
+    wake_all(&channel->senders, WEIR_CLOSED);
+    if (channel->count == 0)
+        wake_all(&channel->receivers, channel->end_status);
+}
+
+void weir_channel_cancel(weir_channel *channel)
+{
+    if (channel == NULL)
+        return;
+    channel->closed = true;
+    channel->end_status = WEIR_CANCELED;
+    drop_queue(channel);
+    wake_all(&channel->senders, WEIR_CANCELED);
+    wake_all(&channel->receivers, WEIR_CANCELED);
+}
+
+void weir__channel_fini(weir_channel *channel)
+{
+    weir_channel_cancel(channel);
+    weir__loop_free(channel->loop, channel->ring, ring_size(channel));
+    channel->ring = NULL;
+}
+
+size_t weir_channel_count(const weir_channel *channel)
+{
+    return channel->count;
+}
+
+bool weir_channel_is_closed(const weir_channel *channel)
+{
+    return channel->closed;
+}

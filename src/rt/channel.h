@@ -1,0 +1,88 @@
+/* rt/channel.h - the inside of a channel, for rooms that embed one or stand at one of its ends without a stack.
+ *
+ * A stackless sender (an actor such as the reader) is a pull hook: a receiver that finds the queue empty runs it inline. A stackless receiver (such as
+ * the writer) is a push hook: a sender offers it the item before queueing. Single-threaded. */
+#ifndef WEIR_RT_CHANNEL_H
+#define WEIR_RT_CHANNEL_H
+
+#include "rt/coroutine.h"
+
+#include <weir/channel.h>
+
+#define WEIR__ITEM_SIZE_MAX        4096
+#define WEIR__CHANNEL_CAPACITY_MAX ((size_t)1 << 20)
+
+/* What all channels of a kind share. Hooks may be NULL. None may suspend. */
+struct weir__channel_kind {
+    size_t item_size;
+    enum weir_overflow overflow;
+    void (*drop)(weir_channel *channel, void *item);
+    /* Fills *item: WEIR_OK; WEIR_EAGAIN: nothing at hand. Called by a receiver when nothing is queued. */
+    int (*pull)(weir_channel *channel, void *item);
+    /* Takes *item: WEIR_OK; WEIR_EAGAIN: cannot now, queue it; any other status refuses it (the channel drops it). Called when nothing is queued. */
+    int (*push)(weir_channel *channel, void *item);
+    /* Prepares an item for a stay in the queue (copies what it only borrows). */
+    int (*keep)(weir_channel *channel, void *item);
+    /* Whether one more item may queue, besides the count. */
+    bool (*admits)(const weir_channel *channel, const void *item);
+    /* The bytes that an item stands for, so that a queue can be bounded in bytes. */
+    size_t (*weigh)(const void *item);
+    /* A receiver took a queued item: there is room. */
+    void (*took)(weir_channel *channel);
+};
+
+struct weir_channel {
+    weir_loop *loop;
+    const struct weir__channel_kind *kind;
+    weir__node receivers; /* of struct weir__waiter */
+    weir__node senders;   /* of struct weir__waiter; non-empty only when the queue is full */
+    uint8_t *ring;        /* capacity items; NULL until one has to queue */
+    uint32_t capacity;
+    uint32_t head; /* index of the oldest */
+    uint32_t count;
+    size_t bytes;   /* what the queued items weigh together */
+    int end_status; /* once closed: what receivers get after the last item */
+    bool closed;
+};
+
+/* One coroutine at one end of one channel, while it is suspended. It stands on that coroutine's stack. */
+struct weir__waiter {
+    weir__node link;
+    struct weir__choice *choice;
+    void *item;
+};
+
+/* One suspension over one or several waiters: the first that can go on takes all of them out of their lists. */
+struct weir__choice {
+    struct weir__wait wait;
+    struct weir__waiter *waiters;
+    uint32_t count;
+    uint32_t chosen; /* index of the waiter that went on */
+};
+
+void weir__channel_init(weir_channel *channel, weir_loop *loop,
+                        const struct weir__channel_kind *kind, uint32_t capacity);
+
+/* Cancels, and frees the ring. */
+void weir__channel_fini(weir_channel *channel);
+
+/* For a stackless receiver that can take again: moves queued items, then those of suspended senders, through push until it says WEIR_EAGAIN. */
+void weir__channel_drain(weir_channel *channel);
+
+/* Whether a receiver is suspended on it. */
+static inline bool weir__channel_has_receiver(const weir_channel *channel)
+{
+    return !weir__list_is_empty(&channel->receivers);
+}
+
+/* For a stackless sender that has something to pull: wakes the first receiver (it runs at once when called from the loop's context). */
+void weir__channel_wake_receiver(weir_channel *channel);
+
+/* The two ends without suspending. WEIR_EAGAIN: it would have to; an item is then still the sender's. Any other status: the item was taken. */
+WEIR_MUST_USE int weir__channel_send_now(weir_channel *channel, void *item);
+WEIR_MUST_USE int weir__channel_receive_now(weir_channel *channel, void *item);
+
+/* Suspends at one end of one channel. A receiver that gets WEIR_EAGAIN tries again; a sender whose status is not WEIR_OK still has its item. */
+WEIR_MUST_USE int weir__channel_wait(weir__node *end, void *item, const char *what);
+
+#endif

@@ -1,0 +1,79 @@
+/* rt/coroutine.h - coroutines and how they wait. Everything that suspends does so through a weir__wait. Single-threaded. */
+#ifndef WEIR_RT_COROUTINE_H
+#define WEIR_RT_COROUTINE_H
+
+#include "rt/fiber.h"
+#include "rt/loop.h"
+#include "rt/stack.h"
+
+/* What a child of a scope can do. */
+struct weir__job_ops {
+    void (*cancel)(struct weir__job *job); /* ask it to end; it may end before this returns */
+};
+
+/* A coroutine stands at the top of its own stack, so that a parked one is a single page. */
+struct weir__coroutine {
+    weir__task ready; /* queued: it runs soon */
+    struct weir__fiber fiber;
+    struct weir__stack stack;
+    struct weir__job job;    /* in the scope it was started in */
+    weir_scope *scope;       /* the innermost scope it has open */
+    weir__node live;         /* among all coroutines of the loop */
+    struct weir__wait *wait; /* what it is suspended in; NULL: it runs or is ready */
+    const char *name;
+    int (*run)(void *arg);
+    void *arg;
+};
+
+/* One suspension. It stands on the suspended coroutine's stack. */
+struct weir__wait {
+    struct weir__coroutine *coroutine;
+    const char *what; /* for dumps: a literal */
+    void (*cancel)(
+        struct weir__wait *wait); /* withdraws the wait from whatever would have ended it */
+    int status;                   /* what the suspended call will return */
+    bool shielded; /* cancellation does not wake it: what it waits for is bound to come */
+};
+
+/* Prepares a wait of the current coroutine. Call it before anything is registered that could wake it. Errors: WEIR_ESTATE outside a
+ * coroutine, WEIR_CANCELED when its scope is cancelled already. */
+WEIR_MUST_USE int weir__wait_init(struct weir__wait *wait, const char *what,
+                                  void (*cancel)(struct weir__wait *wait));
+
+/* Suspends until weir__wait_wake(), and returns the status given there. */
+int weir__wait_suspend(struct weir__wait *wait);
+
+/* Ends a wait: its coroutine becomes ready. The waker has withdrawn the wait from everything else. */
+void weir__wait_wake(struct weir__wait *wait, int status);
+
+/* The same, but when called in the loop's own context the coroutine runs at once, and this returns when it suspends or ends. */
+void weir__wait_wake_now(struct weir__wait *wait, int status);
+
+/* Cancels what a coroutine waits in, if anything. */
+void weir__coroutine_cancel_wait(struct weir__coroutine *coroutine);
+
+/* Makes a coroutine of a scope and queues it. at_once: from the loop's context, runs it right now instead. */
+WEIR_MUST_USE int weir__coroutine_start(weir_scope *scope, const char *name, int (*run)(void *arg),
+                                        void *arg, bool at_once);
+
+/* The coroutine that runs on this thread now; NULL: none. */
+struct weir__coroutine *weir__coroutine_current(void);
+
+/* --- scopes, for what lives in them without being a coroutine --- */
+
+/* Makes a scope that no coroutine owns and that is no child of any yet (weir__scope_attach() its job where it belongs). emptied, if not NULL, is called
+ * each time the last child has ended. */
+void weir__scope_init(weir_scope *scope, weir_loop *loop, void (*emptied)(weir_scope *scope));
+
+/* Puts a job into a scope, and takes it out when it ended; status is its result: a failure cancels the scope. */
+WEIR_MUST_USE int weir__scope_attach(weir_scope *scope, struct weir__job *job,
+                                     const struct weir__job_ops *ops);
+void weir__scope_detach(struct weir__job *job, int status);
+
+/* Whether a status is a failure for structured concurrency: negative, and not a normal end. */
+static inline bool weir__status_is_failure(int status)
+{
+    return status < 0 && status != WEIR_CANCELED && status != WEIR_CLOSED;
+}
+
+#endif

@@ -1,0 +1,45 @@
+/* rt/list.h - an intrusive circular doubly linked list. A node that is in no list points to itself. */
+#ifndef WEIR_RT_LIST_H
+#define WEIR_RT_LIST_H
+
+#include <weir/base.h>
+
+#include <weir/scope.h> /* struct weir__node */
+
+typedef struct weir__node weir__node;
+
+static inline void weir__list_init(weir__node *list)
+{
+    list->next = list->prev = list;
+}
+
+static inline bool weir__list_is_empty(const weir__node *list)
+{
+    return list->next == list;
+}
+
+static inline void weir__list_push(weir__node *list, weir__node *node)
+{
+    node->next = list;
+    node->prev = list->prev;
+    list->prev->next = node;
+    list->prev = node;
+}
+
+/* Takes a node out of the list it is in; harmless on one that is in none (but initialised). */
+static inline void weir__list_remove(weir__node *node)
+{
+    node->prev->next = node->next;
+    node->next->prev = node->prev;
+    node->next = node->prev = node;
+}
+
+static inline weir__node *weir__list_first(const weir__node *list)
+{
+    return list->next == list ? NULL : list->next;
+}
+
+#define WEIR__CONTAINER(pointer, type, member)                                                     \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+#endif

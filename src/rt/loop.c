@@ -1,0 +1,351 @@
+#include "rt/loop.h"
+
+#include "rt/coroutine.h"
+#include "rt/mailbox.h"
+#include "rt/overflow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STACK_SIZE_DEFAULT  ((size_t)64 * 1024)
+#define READ_BUFFER_DEFAULT ((size_t)64 * 1024)
+#define READ_BUFFER_MIN     ((size_t)512)
+#define READ_BUFFER_MAX     ((size_t)16 * 1024 * 1024)
+
+static _Thread_local weir_loop *current_loop;
+
+weir_loop *weir_loop_current(void)
+{
+    return current_loop;
+}
+
+weir_loop *weir__loop_enter(weir_loop *loop)
+{
+    weir_loop *before = current_loop;
+    current_loop = loop;
+    return before;
+}
+
+void weir__loop_leave(weir_loop *before)
+{
+    current_loop = before;
+}
+
+/* --- life --- */
+
+static int open_named(weir_loop *loop, const struct weir__backend *backend,
+                      const weir_loop_options *options)
+{
+    loop->backend = backend;
+    loop->backend_state = NULL;
+    return backend->open(loop, options);
+}
+
+static int open_uring(weir_loop *loop, const weir_loop_options *options)
+{
+#ifdef WEIR_HAVE_URING
+    return open_named(loop, &weir__backend_uring, options);
+#else
+    (void)loop;
+    (void)options;
+    return WEIR_ENOTSUP;
+#endif
+}
+
+/* io_uring where the kernel allows it, unless the environment says otherwise. */
+static int open_default(weir_loop *loop, const weir_loop_options *options)
+{
+    const char *wish = getenv("WEIR_LOOP");
+    if (wish != NULL && strcmp(wish, "epoll") == 0)
+        return open_named(loop, &weir__backend_epoll, options);
+    if (wish != NULL && strcmp(wish, "io_uring") == 0)
+        return open_uring(loop, options);
+    if (wish != NULL && *wish != '\0')
+        return WEIR_EINVAL;
+    int status = open_uring(loop, options);
+    return status == WEIR_ENOTSUP ? open_named(loop, &weir__backend_epoll, options) : status;
+}
+
+static int open_backend(weir_loop *loop, const weir_loop_options *options)
+{
+    switch (options->backend) {
+    case WEIR_BACKEND_DEFAULT:
+        return open_default(loop, options);
+    case WEIR_BACKEND_EPOLL:
+        return open_named(loop, &weir__backend_epoll, options);
+    case WEIR_BACKEND_IO_URING:
+        return open_uring(loop, options);
+    case WEIR_BACKEND_SIM:
+        return options->sim == NULL ? WEIR_EINVAL : open_named(loop, &weir__backend_sim, options);
+    }
+    return WEIR_EINVAL;
+}
+
+static int prepare(weir_loop *loop, const weir_loop_options *options)
+{
+    size_t read_size =
+        options->read_buffer_size != 0 ? options->read_buffer_size : READ_BUFFER_DEFAULT;
+    if (read_size < READ_BUFFER_MIN || read_size > READ_BUFFER_MAX)
+        return WEIR_EINVAL;
+    loop->read_buffer_size = read_size;
+    weir__list_init(&loop->ready);
+    weir__list_init(&loop->late);
+    weir__list_init(&loop->coroutines);
+    weir__list_init(&loop->dumpables);
+    weir__scope_init(&loop->root, loop, NULL);
+    weir__fiber_init_main(&loop->main_fiber);
+    weir__mailbox_init(&loop->mailbox);
+    return weir__stack_pool_init(&loop->stacks, options->stack_size != 0 ? options->stack_size
+                                                                         : STACK_SIZE_DEFAULT);
+}
+
+static void free_memory(weir_loop *loop)
+{
+    struct weir__pool last = loop->pool; /* the loop itself is a block of it */
+    weir__pool_give(&last, loop, sizeof *loop);
+    weir__pool_fini(&last);
+}
+
+int weir_loop_new(weir_loop **out, const weir_loop_options *options)
+{
+    static const weir_loop_options defaults;
+    if (out == NULL)
+        return WEIR_EINVAL;
+    *out = NULL;
+    if (options == NULL)
+        options = &defaults;
+    struct weir__pool first;
+    weir__pool_init(&first, &options->allocator);
+    weir_loop *loop = weir__pool_take(&first, sizeof *loop);
+    if (loop == NULL)
+        return WEIR_ENOMEM;
+    memset(loop, 0, sizeof *loop);
+    weir__pool_init(&loop->pool, &options->allocator);
+    int status = prepare(loop, options);
+    if (status != WEIR_OK)
+        goto fail_memory;
+    status = open_backend(loop, options);
+    if (status != WEIR_OK)
+        goto fail_stacks;
+    loop->now_ms = loop->backend->clock_ms(loop);
+    weir__wheel_init(&loop->wheel, loop->now_ms);
+    weir__overflow_install();
+    *out = loop;
+    return WEIR_OK;
+fail_stacks:
+    weir__stack_pool_fini(&loop->stacks);
+    weir__mailbox_fini(&loop->mailbox);
+fail_memory:
+    free_memory(loop);
+    return status;
+}
+
+static void free_bufs(weir_loop *loop)
+{
+    while (loop->free_bufs != NULL) {
+        weir__buf *buf = loop->free_bufs;
+        loop->free_bufs = buf->next;
+        weir__loop_free(loop, buf, sizeof(weir__buf) + buf->size);
+    }
+    loop->free_buf_count = 0;
+}
+
+static void run_to_the_end(weir_loop *loop)
+{
+    weir_scope_cancel(&loop->root);
+    while (!weir__list_is_empty(&loop->root.children))
+        if (weir_loop_turn(loop, -1) < 0)
+            break;
+    while (!weir__list_is_empty(&loop->ready) || !weir__list_is_empty(&loop->late))
+        if (weir_loop_turn(loop, 0) < 0)
+            break;
+}
+
+void weir_loop_free(weir_loop *loop)
+{
+    if (loop == NULL)
+        return;
+    weir_loop *before = weir__loop_enter(loop);
+    weir__mailbox_open(&loop->mailbox); /* what was posted is always called */
+    weir__loop_leave(before);
+    run_to_the_end(loop);
+    before = weir__loop_enter(loop);
+    loop->backend->close(loop);
+    weir__loop_leave(before);
+    free_bufs(loop);
+    weir__mailbox_fini(&loop->mailbox);
+    weir__overflow_uninstall();
+    weir__stack_pool_fini(&loop->stacks);
+    free_memory(loop);
+}
+
+/* --- the turn --- */
+
+void weir__task_post(weir_loop *loop, weir__task *task)
+{
+    if (weir__list_is_empty(&task->link))
+        weir__list_push(&loop->ready, &task->link);
+}
+
+void weir__task_post_late(weir_loop *loop, weir__task *task)
+{
+    if (weir__list_is_empty(&task->link))
+        weir__list_push(&loop->late, &task->link);
+}
+
+/* Runs what is queued now; what gets queued meanwhile runs in the next round, so that a busy pair of coroutines cannot lock sockets out. */
+static void run_queue(weir__node *queue)
+{
+    weir__node round;
+    weir__list_init(&round);
+    if (weir__list_is_empty(queue))
+        return;
+    round.next = queue->next;
+    round.prev = queue->prev;
+    round.next->prev = &round;
+    round.prev->next = &round;
+    weir__list_init(queue);
+    while (!weir__list_is_empty(&round)) {
+        weir__task *task = WEIR__CONTAINER(weir__list_first(&round), weir__task, link);
+        weir__list_remove(&task->link);
+        task->run(task);
+    }
+}
+
+/* How many rounds of ready tasks run before sockets are looked at again. */
+#define READY_ROUNDS 64
+
+static void run_tasks(weir_loop *loop)
+{
+    for (int round = 0; round < READY_ROUNDS && !weir__list_is_empty(&loop->ready); round++)
+        run_queue(&loop->ready);
+    run_queue(&loop->late);
+}
+
+int64_t weir_loop_timeout(weir_loop *loop)
+{
+    if (!weir__list_is_empty(&loop->ready) || !weir__list_is_empty(&loop->late))
+        return 0;
+    uint64_t next = weir__wheel_next(&loop->wheel);
+    if (next == UINT64_MAX)
+        return -1;
+    uint64_t now_ms = loop->backend->clock_ms(loop);
+    if (next <= now_ms)
+        return 0;
+    return next - now_ms < INT32_MAX ? (int64_t)(next - now_ms) : INT32_MAX;
+}
+
+int weir_loop_turn(weir_loop *loop, int64_t timeout_ms)
+{
+    if (loop->current != NULL || loop->turning)
+        return WEIR_ESTATE;
+    weir_loop *before = weir__loop_enter(loop);
+    loop->turning = true;
+    run_tasks(loop);
+    int64_t due_ms = weir_loop_timeout(loop);
+    if (due_ms >= 0 && (timeout_ms < 0 || due_ms < timeout_ms))
+        timeout_ms = due_ms;
+    int status = loop->backend->poll(loop, timeout_ms);
+    weir__wheel_advance(&loop->wheel, loop->now_ms);
+    weir__mailbox_open(&loop->mailbox);
+    run_tasks(loop);
+    loop->turning = false;
+    weir__loop_leave(before);
+    if (status < 0)
+        return status;
+    size_t children = 0;
+    for (weir__node *node = loop->root.children.next; node != &loop->root.children && children < 2;
+         node = node->next)
+        children++;
+    return (int)children;
+}
+
+/* --- running a main coroutine --- */
+
+struct main_call {
+    int (*run)(void *arg);
+    void *arg;
+    int status;
+};
+
+static int call_main(void *arg)
+{
+    struct main_call *call = arg;
+    call->status = call->run(call->arg);
+    return call->status;
+}
+
+static int turn_until_empty(weir_loop *loop)
+{
+    bool stuck = false;
+    while (!weir__list_is_empty(&loop->root.children)) {
+        int status = weir_loop_turn(loop, -1);
+        if (status >= 0)
+            continue;
+        if (status != WEIR_EDEADLOCK || stuck)
+            return status;
+        stuck = true;
+        weir_scope_cancel(&loop->root);
+    }
+    return stuck ? WEIR_EDEADLOCK : WEIR_OK;
+}
+
+int weir_loop_run(weir_loop *loop, const char *name, int (*run)(void *arg), void *arg)
+{
+    struct main_call call = {run, arg, WEIR_CANCELED};
+    if (loop == NULL || run == NULL)
+        return WEIR_EINVAL;
+    if (loop->current != NULL || loop->turning)
+        return WEIR_ESTATE;
+    int status = weir_go(&loop->root, name != NULL ? name : "main", call_main, &call);
+    if (status != WEIR_OK)
+        return status;
+    status = turn_until_empty(loop);
+    if (status == WEIR_OK)
+        status = loop->root.status != WEIR_OK ? loop->root.status : call.status;
+    loop->root.status = WEIR_OK;
+    loop->root.cancelled = false;
+    return status;
+}
+
+/* --- small answers --- */
+
+weir_scope *weir_loop_scope(weir_loop *loop)
+{
+    return &loop->root;
+}
+
+int weir_loop_fd(weir_loop *loop)
+{
+    return loop->backend->fd(loop);
+}
+
+uint64_t weir_loop_now(const weir_loop *loop)
+{
+    return loop->now_ms;
+}
+
+const char *weir_loop_backend_name(const weir_loop *loop)
+{
+    return loop->backend->name;
+}
+
+void weir_loop_random(weir_loop *loop, void *out, size_t size)
+{
+    loop->backend->random(loop, out, size);
+}
+
+size_t weir_loop_coroutine_count(const weir_loop *loop)
+{
+    return loop->coroutine_count;
+}
+
+int weir_loop_post(weir_loop *loop, void (*fn)(void *arg), void *arg)
+{
+    if (loop == NULL || fn == NULL)
+        return WEIR_EINVAL;
+    int status = weir__mailbox_post(&loop->mailbox, fn, arg);
+    if (status == WEIR_OK)
+        loop->backend->wake(loop);
+    return status;
+}

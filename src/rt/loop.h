@@ -1,0 +1,72 @@
+/* rt/loop.h - the inside of a loop: the phases of a turn and what the rooms of rt share. Single-threaded but for the mailbox. */
+#ifndef WEIR_RT_LOOP_H
+#define WEIR_RT_LOOP_H
+
+#include "rt/buf.h"
+#include "rt/fiber.h"
+#include "rt/io.h"
+#include "rt/list.h"
+#include "rt/mailbox.h"
+#include "rt/pool.h"
+#include "rt/stack.h"
+#include "rt/task.h"
+#include "rt/timer.h"
+
+struct weir_loop {
+    const struct weir__backend *backend;
+    void *backend_state; /* the back-end's own */
+    uint64_t now_ms;     /* the clock of this turn; set by backend->poll */
+    weir__node ready;    /* of weir__task: run in this turn */
+    weir__node
+        late; /* of weir__task: run when ready is empty, just before waiting: output is flushed here */
+    struct weir__wheel wheel; /* timers */
+    struct weir__fiber main_fiber;
+    struct weir__coroutine *current; /* the coroutine that runs now; NULL: the loop's own context */
+    struct weir__coroutine
+        *finished;         /* the one that has just ended, until its stack is taken back */
+    weir__node coroutines; /* all live coroutines, for dumps */
+    size_t coroutine_count;
+    weir__node dumpables; /* of struct weir__dumpable: sessions and the like, for dumps */
+    struct weir__stack_pool stacks;
+    size_t read_buffer_size;
+    weir__buf *free_bufs; /* at most WEIR__FREE_BUFS_MAX */
+    size_t free_buf_count;
+    struct weir__pool pool;
+    weir_scope root;
+    bool turning;                                       /* inside weir_loop_turn() */
+    void (*on_suspend)(weir_loop *loop, void *context); /* test seam: called at each suspension */
+    void *on_suspend_context;
+    struct weir__mailbox mailbox;
+};
+
+/* Like weir__task_post, but after everything that is ready: for output to be written once a turn. */
+void weir__task_post_late(weir_loop *loop, weir__task *task);
+
+/* Memory of the loop, undefined at first; size is that of the allocation. */
+static inline void *weir__loop_alloc(weir_loop *loop, size_t size)
+{
+    return weir__pool_take(&loop->pool, size);
+}
+static inline void weir__loop_free(weir_loop *loop, void *block, size_t size)
+{
+    weir__pool_give(&loop->pool, block, size);
+}
+
+/* The same as an allocator, for rooms that know no loop. Lends it as long as the loop lives. */
+static inline const weir_allocator *weir__loop_allocator(weir_loop *loop)
+{
+    return &loop->pool.face;
+}
+
+/* Makes loop the current one of this thread and returns the one before (NULL: none). */
+weir_loop *weir__loop_enter(weir_loop *loop);
+void weir__loop_leave(weir_loop *before);
+
+/* Something that a dump tells about, besides coroutines. */
+struct weir__dumpable {
+    weir__node link;
+    size_t (*describe)(struct weir__dumpable *self, char *out,
+                       size_t size); /* one line without newline */
+};
+
+#endif

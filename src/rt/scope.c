@@ -1,0 +1,173 @@
+#include "rt/coroutine.h"
+
+/* A coroutine between weir_scope_open() and weir_scope_join() is inside the scope without being a child of it: it is the owner, and
+ * cancelling reaches it through coroutine->scope, which is always the innermost scope it has open. */
+
+struct weir__deadline {
+    weir__timer timer;
+    weir_scope *scope;
+    bool passed;
+};
+
+static void cancel_scope_job(struct weir__job *job)
+{
+    weir_scope_cancel(WEIR__CONTAINER(job, weir_scope, job));
+}
+
+static const struct weir__job_ops scope_ops = {cancel_scope_job};
+
+void weir__scope_init(weir_scope *scope, weir_loop *loop, void (*emptied)(weir_scope *scope))
+{
+    *scope = (weir_scope){.loop = loop, .emptied = emptied, .job.ops = &scope_ops};
+    weir__list_init(&scope->job.link);
+    weir__list_init(&scope->children);
+}
+
+int weir__scope_attach(weir_scope *scope, struct weir__job *job, const struct weir__job_ops *ops)
+{
+    weir__list_init(&job->link);
+    job->parent = NULL;
+    if (scope->cancelled)
+        return WEIR_CANCELED;
+    job->parent = scope;
+    job->ops = ops;
+    weir__list_push(&scope->children, &job->link);
+    return WEIR_OK;
+}
+
+void weir__scope_detach(struct weir__job *job, int status)
+{
+    weir_scope *scope = job->parent;
+    if (scope == NULL)
+        return;
+    weir__list_remove(&job->link);
+    job->parent = NULL;
+    if (weir__status_is_failure(status)) {
+        if (scope->status == WEIR_OK)
+            scope->status = status;
+        weir_scope_cancel(scope);
+    }
+    if (!weir__list_is_empty(&scope->children))
+        return;
+    if (scope->joiner != NULL) {
+        struct weir__wait *joiner = scope->joiner;
+        scope->joiner = NULL;
+        weir__wait_wake(joiner, WEIR_OK);
+    }
+    if (scope->emptied != NULL)
+        scope->emptied(scope);
+}
+
+void weir_scope_cancel(weir_scope *scope)
+{
+    weir__node pending;
+    if (scope == NULL || scope->cancelled)
+        return;
+    scope->cancelled = true;
+    /* A child may end, and others with it, while it is told: so each is taken from a list that all removals keep right. */
+    weir__list_init(&pending);
+    while (!weir__list_is_empty(&scope->children)) {
+        weir__node *node = weir__list_first(&scope->children);
+        weir__list_remove(node);
+        weir__list_push(&pending, node);
+    }
+    while (!weir__list_is_empty(&pending)) {
+        weir__node *node = weir__list_first(&pending);
+        struct weir__job *job = WEIR__CONTAINER(node, struct weir__job, link);
+        weir__list_remove(node);
+        weir__list_push(&scope->children, node);
+        job->ops->cancel(job);
+    }
+    if (scope->owner != NULL && scope->owner->scope == scope)
+        weir__coroutine_cancel_wait(scope->owner);
+}
+
+bool weir_scope_is_cancelled(const weir_scope *scope)
+{
+    return scope->cancelled;
+}
+
+weir_scope *weir_scope_current(void)
+{
+    struct weir__coroutine *coroutine = weir__coroutine_current();
+    return coroutine == NULL ? NULL : coroutine->scope;
+}
+
+int weir_scope_open(weir_scope *scope)
+{
+    struct weir__coroutine *coroutine = weir__coroutine_current();
+    if (coroutine == NULL)
+        return WEIR_ESTATE;
+    weir__scope_init(scope, coroutine->scope->loop, NULL);
+    int status = weir__scope_attach(coroutine->scope, &scope->job, &scope_ops);
+    if (status != WEIR_OK)
+        return status;
+    scope->owner = coroutine;
+    coroutine->scope = scope;
+    return WEIR_OK;
+}
+
+static void cancel_nothing(struct weir__wait *wait)
+{
+    (void)wait; /* never called: the wait is shielded */
+}
+
+static void wait_for_children(weir_scope *scope)
+{
+    struct weir__wait wait = {
+        .coroutine = scope->owner, .what = "join", .cancel = cancel_nothing, .shielded = true};
+    while (!weir__list_is_empty(&scope->children)) {
+        scope->joiner = &wait;
+        (void)weir__wait_suspend(&wait);
+    }
+}
+
+static int scope_result(const weir_scope *scope)
+{
+    if (scope->status != WEIR_OK)
+        return scope->status;
+    if (scope->deadline != NULL && scope->deadline->passed)
+        return WEIR_ETIMEDOUT;
+    return scope->cancelled ? WEIR_CANCELED : WEIR_OK;
+}
+
+int weir_scope_join(weir_scope *scope)
+{
+    struct weir__coroutine *coroutine = weir__coroutine_current();
+    if (scope == NULL || coroutine == NULL || coroutine->scope != scope ||
+        scope->owner != coroutine)
+        return WEIR_ESTATE;
+    wait_for_children(scope);
+    coroutine->scope = scope->job.parent;
+    weir__scope_detach(&scope->job, WEIR_OK);
+    return scope_result(scope);
+}
+
+static void pass_deadline(weir__timer *timer)
+{
+    struct weir__deadline *deadline = WEIR__CONTAINER(timer, struct weir__deadline, timer);
+    deadline->passed = true;
+    weir_scope_cancel(deadline->scope);
+}
+
+int weir_with_deadline(uint64_t timeout_ms, int (*body)(void *arg), void *arg)
+{
+    weir_scope scope;
+    struct weir__deadline deadline = {.scope = &scope};
+    if (body == NULL)
+        return WEIR_EINVAL;
+    int status = weir_scope_open(&scope);
+    if (status != WEIR_OK)
+        return status;
+    scope.deadline = &deadline;
+    weir__timer_init(&deadline.timer, pass_deadline);
+    weir__timer_set_after(scope.loop, &deadline.timer, timeout_ms);
+    status = body(arg);
+    if (weir__status_is_failure(status))
+        weir_scope_cancel(&scope);
+    int joined = weir_scope_join(&scope);
+    weir__timer_cancel(&deadline.timer);
+    if (weir__status_is_failure(status) || joined == WEIR_OK)
+        return status;
+    return joined;
+}

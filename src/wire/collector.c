@@ -1,0 +1,107 @@
+#include <weir/collector.h>
+
+#include "wire/alloc.h"
+
+#include <weir/mask.h>
+
+#include <string.h>
+
+/* The least worth asking for when more is sure to come. */
+#define CAPACITY_MIN 256
+
+void weir_collector_init(weir_collector *collector, const weir_allocator *allocator)
+{
+    *collector = (weir_collector){.allocator = allocator};
+}
+
+int weir_collector_start(weir_collector *collector, uint64_t size)
+{
+    uint64_t whole;
+    if (collector->remaining > 0)
+        return WEIR_ESTATE;
+    if (__builtin_add_overflow((uint64_t)collector->size, size, &whole) ||
+        whole > PTRDIFF_MAX - sizeof(weir__block))
+        return WEIR_ETOOBIG;
+    collector->remaining = size;
+    return WEIR_OK;
+}
+
+static size_t capacity_of(const weir_collector *collector)
+{
+    const weir__block *block = collector->block;
+    return block != NULL ? block->capacity : 0;
+}
+
+/* Twice what has arrived, but no more than is known to come; and half as much again at least, so that many small fragments do not
+ * move the whole each time. Nothing overflows: start() has checked the whole. */
+static size_t grown_capacity(const weir_collector *collector, size_t needed)
+{
+    size_t whole = collector->size + (size_t)collector->remaining;
+    size_t capacity = needed > CAPACITY_MIN / 2 ? needed : CAPACITY_MIN / 2;
+    capacity = capacity <= whole / 2 ? capacity * 2 : whole;
+    size_t old_capacity = capacity_of(collector);
+    size_t least = old_capacity + old_capacity / 2;
+    return capacity > least ? capacity : least;
+}
+
+static int make_room(weir_collector *collector, size_t size)
+{
+    size_t needed = collector->size + size;
+    if (needed <= capacity_of(collector))
+        return WEIR_OK;
+    weir__block *block = weir__block_resize(collector->block, collector->allocator,
+                                            grown_capacity(collector, needed));
+    if (block == NULL)
+        return WEIR_ENOMEM;
+    collector->block = block;
+    return WEIR_OK;
+}
+
+int weir_collector_feed(weir_collector *collector, const void *data, size_t size, size_t *eaten)
+{
+    size_t taken = collector->remaining < size ? (size_t)collector->remaining : size;
+    if (eaten != NULL)
+        *eaten = 0;
+    if (taken == 0)
+        return WEIR_OK;
+    if (make_room(collector, taken) != WEIR_OK)
+        return WEIR_ENOMEM;
+    weir__block *block = collector->block;
+    memcpy(block->data + collector->size, data, taken);
+    collector->size += taken;
+    collector->remaining -= taken;
+    if (eaten != NULL)
+        *eaten = taken;
+    return WEIR_OK;
+}
+
+bool weir_collector_has_remaining(const weir_collector *collector)
+{
+    return collector->remaining > 0;
+}
+
+int weir_collector_take(weir_collector *collector, const uint8_t *key, weir_frame *out)
+{
+    if (collector->remaining > 0)
+        return WEIR_ESTATE;
+    weir__block *block = collector->block;
+    *out = (weir_frame){.size = collector->size, .fin = true};
+    if (block != NULL) {
+        out->data = block->data;
+        out->release = weir__block_release;
+        out->owner = block;
+        if (key != NULL)
+            weir_mask(out->data, out->size, key, 0);
+    }
+    collector->block = NULL;
+    collector->size = 0;
+    return WEIR_OK;
+}
+
+void weir_collector_fini(weir_collector *collector)
+{
+    weir__block_release(collector->block);
+    collector->block = NULL;
+    collector->size = 0;
+    collector->remaining = 0;
+}

@@ -1,0 +1,73 @@
+/* wire/endpoint.h - the endpoint's struct, so that a session can hold it inside its own block. Private to the library: outside
+ * src/wire the fields are not touched, use <weir/endpoint.h>. */
+#ifndef WEIR_WIRE_ENDPOINT_H
+#define WEIR_WIRE_ENDPOINT_H
+
+#include <weir/endpoint.h>
+#include <weir/parser.h>
+#include <weir/utf8.h>
+
+/* Close: who still owes a Close frame, and when the stream may go (RFC 6455 7.1). Up to CLOSE_SENT the input is alive. */
+enum weir__close_state {
+    WEIR__CLOSE_OPEN = 0, /* neither side has sent Close */
+    WEIR__CLOSE_SENT,     /* ours is out, theirs is awaited; data may still arrive */
+    WEIR__CLOSE_HEARD,    /* theirs arrived, and the user answers it himself (FRAMES) */
+    WEIR__CLOSE_OWED,     /* theirs arrived, our answer is not yet in the output */
+    WEIR__CLOSE_FAILED,   /* broken off with a cause; our Close is not yet in the output */
+    WEIR__CLOSE_DONE,     /* no Close is owed; the peer's end of stream is awaited */
+    WEIR__CLOSE_GONE,     /* nothing more comes or goes */
+};
+
+struct weir_endpoint {
+    /* What was fed and not yet eaten; in_size is 0 once the input has ended. */
+    uint8_t *in;
+    size_t in_size;
+    weir_parser parser; /* also the cause and its offset once broken off: see weir__endpoint_fail() */
+    const weir_endpoint_options *options; /* allocator, random and close_timeout_ms are read from here */
+    struct weir__endpoint_rare *rare;     /* NULL while nothing rare goes on */
+    uint64_t max_message_size;
+    uint64_t message_size; /* bytes of the message in progress that its headers have declared */
+    uint64_t now_ms;       /* the latest time we were told */
+    /* WEIR_UNLIMITED: none; 0: begins to run at the next time we are told. What it is for follows from close_state and pong_awaited.
+     * While held and a pong is awaited: what is left of the time. */
+    uint64_t deadline_ms;
+    uint32_t ping_interval_ms; /* 0: none are sent */
+    uint32_t ping_timeout_ms;
+    uint32_t ping_sent_ms;  /* low bits of the time */
+    uint32_t round_trip_ms; /* UINT32_MAX: none yet */
+    uint8_t ping_nonce[8];  /* of the last ping */
+    int32_t io_status;      /* of WEIR_END_IO */
+    uint16_t ours;          /* code of the Close we sent; 0: none, 1005: an empty one */
+    uint16_t theirs;        /* code of theirs, in the same way */
+    weir_utf8 utf8;         /* of the text message in progress, or of a Close reason */
+    uint8_t close_state;    /* enum weir__close_state */
+    uint8_t end_kind;       /* enum weir_end_kind */
+    uint8_t delivery;       /* enum weir_delivery of the message in progress */
+    uint8_t next_delivery;  /* of those that follow */
+    uint8_t head_type;      /* enum weir_frame_type of the frame whose payload is being eaten */
+    uint8_t head_rsv;
+    uint8_t out_type;      /* type of the message we are sending in fragments; 0: none */
+    bool head_fin : 1;
+    bool head_starts : 1;  /* that frame begins its message */
+    bool piece_given : 1;  /* PIECES: the first piece of the message was delivered */
+    bool client : 1;
+    bool masking : 1;
+    bool held : 1;         /* the driver does not read */
+    bool pong_awaited : 1; /* our last ping is unanswered */
+    bool pong_owed : 1;    /* the peer's last ping is */
+    bool by_peer : 1;      /* the peer's Close came before ours was sent */
+    bool eof : 1;          /* the peer's orderly end of stream */
+    bool shutdown : 1;     /* we are to end the stream first (7.1.1) */
+    bool ours_is_cause : 1; /* the text of our Close is that of the cause */
+    bool owns_options : 1;
+};
+
+/* As weir_endpoint_new(), into memory of the caller's. Keeps options (with their allocator) until weir__endpoint_fini(); many endpoints may share
+ * them: nothing is written there. Allocates nothing. Errors: WEIR_EINVAL. */
+WEIR_MUST_USE int weir__endpoint_init(weir_endpoint *endpoint, const weir_endpoint_options *options,
+                                      uint64_t now_ms);
+
+/* Releases what the endpoint holds; a zeroed one is allowed. Frames that were handed out stay valid. */
+void weir__endpoint_fini(weir_endpoint *endpoint);
+
+#endif

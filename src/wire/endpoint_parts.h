@@ -1,0 +1,100 @@
+/* wire/endpoint_parts.h - what the files of the endpoint have of each other. Private to src/wire/endpoint*.c.
+ *
+ *   endpoint.c          life, settings, the dispatch of the input, the answers to what the driver asks
+ *   endpoint_message.c  data frames in: limits, UTF-8, joining, delivery
+ *   endpoint_control.c  control frames in
+ *   endpoint_close.c    the closing handshake and the end of the stream
+ *   endpoint_ping.c     the ping clock
+ *   endpoint_send.c     frames out */
+#ifndef WEIR_WIRE_ENDPOINT_PARTS_H
+#define WEIR_WIRE_ENDPOINT_PARTS_H
+
+#include "wire/endpoint.h"
+#include "wire/rule.h"
+
+#include <weir/collector.h>
+
+#define WEIR__CONTROL_MAX 125
+
+/* What most endpoints never need, and none when idle. */
+struct weir__endpoint_rare {
+    weir_collector collector; /* a message or raw frame that did not lie whole in the input */
+    uint8_t control_size;     /* of a control payload that is cut over several inputs */
+    uint8_t pong_size;
+    uint8_t ours_size;
+    uint8_t theirs_size;
+    uint8_t control[WEIR__CONTROL_MAX];
+    uint8_t pong[WEIR__CONTROL_MAX];       /* payload of the pong we owe */
+    char ours[WEIR_CLOSE_MESSAGE_MAX];     /* messages of the Close frames; codes stand in the endpoint */
+    char theirs[WEIR_CLOSE_MESSAGE_MAX];
+};
+
+/* Answer of a handler of the input: go on with the input; any status else is what next() returns. */
+#define WEIR__GO_ON 1
+
+/* The rare part, made when it is not there; NULL: no memory. */
+struct weir__endpoint_rare *weir__endpoint_rare(weir_endpoint *endpoint);
+
+/* Frees the rare part when nothing is in it. */
+void weir__endpoint_shed(weir_endpoint *endpoint);
+
+/* Notes the time, and starts a clock that has waited for it. */
+void weir__endpoint_clock(weir_endpoint *endpoint, uint64_t now_ms);
+
+static inline bool weir__endpoint_input_alive(const weir_endpoint *endpoint)
+{
+    return endpoint->close_state <= WEIR__CLOSE_SENT;
+}
+
+/* a + b, at most WEIR_UNLIMITED. */
+static inline uint64_t weir__add_ms(uint64_t a, uint64_t b)
+{
+    return a > WEIR_UNLIMITED - b ? WEIR_UNLIMITED : a + b;
+}
+
+/* endpoint_message.c */
+int weir__endpoint_on_data_head(weir_endpoint *endpoint, const weir_frame_head *head);
+int weir__endpoint_on_data(weir_endpoint *endpoint, const weir_parser_event *piece,
+                           weir_event *event);
+/* A whole, unfragmented small message that lies in the input: the short cut. False: not that, nothing was done. */
+bool weir__endpoint_take_whole(weir_endpoint *endpoint, weir_event *event);
+int weir__endpoint_collect(weir_endpoint *endpoint, const weir_parser_event *piece);
+
+/* endpoint_control.c */
+int weir__endpoint_on_control_head(weir_endpoint *endpoint, const weir_frame_head *head);
+int weir__endpoint_on_control(weir_endpoint *endpoint, const weir_parser_event *piece,
+                              weir_event *event);
+
+/* endpoint_close.c: inputs of the close machine. */
+/* Their Close is whole: theirs is set. */
+void weir__endpoint_on_close(weir_endpoint *endpoint);
+/* Our Close is in the output. */
+void weir__endpoint_on_close_sent(weir_endpoint *endpoint, unsigned code);
+/* Breaks off because of a rule broken at that offset of the input. Discards the rest of the input. */
+void weir__endpoint_fail(weir_endpoint *endpoint, enum weir__rule rule, uint64_t offset);
+/* The same, seen by next(): fills the event. */
+int weir__endpoint_report_fault(weir_endpoint *endpoint, weir_event *event, enum weir__rule rule,
+                                uint64_t offset);
+/* Our Close was not answered, or the answer could not be written; or the stream lingered long enough. */
+void weir__endpoint_on_close_timeout(weir_endpoint *endpoint);
+/* No pong came. */
+void weir__endpoint_on_ping_timeout(weir_endpoint *endpoint);
+/* How long the present state may last. */
+uint64_t weir__endpoint_close_period(const weir_endpoint *endpoint);
+
+/* endpoint_ping.c */
+void weir__endpoint_ping_restart(weir_endpoint *endpoint);
+/* Bytes of a message have arrived. */
+void weir__endpoint_ping_defer(weir_endpoint *endpoint);
+/* Whether a payload is the pong that is awaited; then the clock goes on to the next ping. */
+bool weir__endpoint_on_pong(weir_endpoint *endpoint, const uint8_t *data, size_t size);
+
+/* endpoint_send.c */
+/* Appends a whole frame as it is told, without a check. */
+int weir__endpoint_append(weir_endpoint *endpoint, const weir_frame *frame, unsigned opcode,
+                          weir_buffer *out);
+/* A Close frame; code 1005: empty. */
+int weir__endpoint_append_close(weir_endpoint *endpoint, unsigned code, const char *message,
+                                size_t size, weir_buffer *out);
+
+#endif

@@ -1,0 +1,290 @@
+#include "wire/parser.h"
+#include "wire/rule.h"
+
+#include <weir/mask.h>
+
+#include <string.h>
+
+#define FIN_BIT     0x80u
+#define MASK_BIT    0x80u
+#define OPCODE_BITS 0x0Fu
+#define CONTROL_MAX 125u
+
+void weir_parser_init(weir_parser *parser, enum weir_parser_mask mask, uint64_t max_frame_size)
+{
+    *parser = (weir_parser){.max_frame_size = max_frame_size, .mask = (uint8_t)mask};
+}
+
+bool weir_parser_is_between_frames(const weir_parser *parser)
+{
+    return parser->state == WEIR__AWAIT_BITS;
+}
+
+void weir_parser_fault(const weir_parser *parser, weir_fault *out)
+{
+    enum weir__rule rule = (enum weir__rule)parser->rule;
+    *out = (weir_fault){0};
+    if (rule != WEIR__RULE_NONE)
+        *out = (weir_fault){weir__rule_status(rule), parser->offset, weir__rule_text(rule)};
+}
+
+static bool is_control(unsigned bits)
+{
+    return (bits & 0x8u) != 0;
+}
+
+static enum weir__rule rule_of_control(unsigned bits)
+{
+    if (weir_frame_type_from_opcode(bits & OPCODE_BITS) < 0)
+        return WEIR__RULE_OPCODE;
+    if ((bits & 0x70u) != 0)
+        return WEIR__RULE_RESERVED_BITS;
+    return (bits & FIN_BIT) != 0 ? WEIR__RULE_NONE : WEIR__RULE_CONTROL_FRAGMENTED;
+}
+
+/* Reserved bits belong to a message's first frame: the extensions that there are claim them there alone (RFC 7692 6). */
+static enum weir__rule rule_of_data(const weir_parser *parser, unsigned bits)
+{
+    unsigned opcode = bits & OPCODE_BITS;
+    unsigned allowed = opcode != 0 ? parser->rsv_allowed : 0;
+    if (opcode > WEIR_FRAME_BINARY)
+        return WEIR__RULE_OPCODE;
+    if ((bits >> 4 & 7u & ~allowed) != 0)
+        return WEIR__RULE_RESERVED_BITS;
+    if (opcode == 0 && parser->message == 0)
+        return WEIR__RULE_NO_MESSAGE;
+    if (opcode != 0 && parser->message != 0)
+        return WEIR__RULE_MESSAGE_OPEN;
+    return WEIR__RULE_NONE;
+}
+
+static enum weir__rule rule_of_bits(const weir_parser *parser, unsigned bits)
+{
+    return is_control(bits) ? rule_of_control(bits) : rule_of_data(parser, bits);
+}
+
+static enum weir__rule rule_of_mask(const weir_parser *parser, bool masked)
+{
+    if (parser->mask == WEIR_MASK_REQUIRED && !masked)
+        return WEIR__RULE_MASK_MISSING;
+    if (parser->mask == WEIR_MASK_FORBIDDEN && masked)
+        return WEIR__RULE_MASK_FORBIDDEN;
+    return WEIR__RULE_NONE;
+}
+
+/* The second byte. A frame size under 126 is only held against a length that stands there whole. */
+static enum weir__rule rule_of_length7(const weir_parser *parser, unsigned bits, unsigned byte)
+{
+    unsigned length = byte & 0x7Fu;
+    enum weir__rule rule = rule_of_mask(parser, (byte & MASK_BIT) != 0);
+    if (rule != WEIR__RULE_NONE)
+        return rule;
+    if (is_control(bits)) {
+        if (length > CONTROL_MAX)
+            return WEIR__RULE_CONTROL_LENGTH;
+        bool is_close = (bits & OPCODE_BITS) == WEIR_FRAME_CLOSE;
+        return is_close && length == 1 ? WEIR__RULE_CLOSE_LENGTH : WEIR__RULE_NONE;
+    }
+    if (length < 126 && length > parser->max_frame_size)
+        return WEIR__RULE_FRAME_SIZE;
+    return WEIR__RULE_NONE;
+}
+
+/* A length of 16 bits of which the low missing bytes are not there yet: what can be said already. */
+static enum weir__rule rule_of_length16(const weir_parser *parser, uint64_t known, unsigned missing)
+{
+    uint64_t least = known << (8 * missing);
+    if (missing == 0 && least < 126)
+        return WEIR__RULE_LENGTH_MINIMAL;
+    if (least >= 126 && least > parser->max_frame_size)
+        return WEIR__RULE_FRAME_SIZE;
+    return WEIR__RULE_NONE;
+}
+
+static enum weir__rule rule_of_length64(const weir_parser *parser, uint64_t known, unsigned missing)
+{
+    uint64_t least = known << (8 * missing);
+    if (least >> 63 != 0)
+        return WEIR__RULE_LENGTH_TOP_BIT;
+    if (missing <= 2 && least <= UINT16_MAX)
+        return WEIR__RULE_LENGTH_MINIMAL;
+    if (least > UINT16_MAX && least > parser->max_frame_size)
+        return WEIR__RULE_FRAME_SIZE;
+    return WEIR__RULE_NONE;
+}
+
+static void await_key_or_payload(weir_parser *parser)
+{
+    parser->state = parser->masked ? WEIR__AWAIT_KEY : WEIR__AWAIT_PAYLOAD;
+    parser->wanted = 4;
+    parser->phase = 0;
+}
+
+static enum weir__rule on_bits(weir_parser *parser, uint8_t byte)
+{
+    parser->bits = byte;
+    parser->state = WEIR__AWAIT_LENGTH7;
+    return rule_of_bits(parser, byte);
+}
+
+static enum weir__rule on_length7(weir_parser *parser, uint8_t byte)
+{
+    unsigned length = byte & 0x7Fu;
+    parser->masked = (byte & MASK_BIT) != 0;
+    parser->left = length < 126 ? length : 0;
+    if (length < 126) {
+        await_key_or_payload(parser);
+    } else {
+        parser->state = length == 126 ? WEIR__AWAIT_LENGTH16 : WEIR__AWAIT_LENGTH64;
+        parser->wanted = length == 126 ? 2 : 8;
+    }
+    return rule_of_length7(parser, parser->bits, byte);
+}
+
+static enum weir__rule on_length(weir_parser *parser, uint8_t byte, bool wide)
+{
+    parser->left = parser->left << 8 | byte;
+    unsigned missing = --parser->wanted;
+    if (missing == 0)
+        await_key_or_payload(parser);
+    return wide ? rule_of_length64(parser, parser->left, missing)
+                : rule_of_length16(parser, parser->left, missing);
+}
+
+static enum weir__rule on_key(weir_parser *parser, uint8_t byte)
+{
+    parser->key[4 - parser->wanted] = byte;
+    if (--parser->wanted == 0)
+        parser->state = WEIR__AWAIT_PAYLOAD;
+    return WEIR__RULE_NONE;
+}
+
+static enum weir__rule step(weir_parser *parser, uint8_t byte)
+{
+    switch ((enum weir__parser_state)parser->state) {
+    case WEIR__AWAIT_BITS:
+        return on_bits(parser, byte);
+    case WEIR__AWAIT_LENGTH7:
+        return on_length7(parser, byte);
+    case WEIR__AWAIT_LENGTH16:
+        return on_length(parser, byte, false);
+    case WEIR__AWAIT_LENGTH64:
+        return on_length(parser, byte, true);
+    case WEIR__AWAIT_KEY:
+        return on_key(parser, byte);
+    case WEIR__AWAIT_PAYLOAD:
+    case WEIR__IN_PAYLOAD:
+    case WEIR__PARSER_FAILED:
+        break;
+    }
+    return WEIR__RULE_NONE;
+}
+
+static int report_head(weir_parser *parser, weir_parser_event *event)
+{
+    unsigned opcode = parser->bits & OPCODE_BITS;
+    bool fin = (parser->bits & FIN_BIT) != 0;
+    unsigned type = opcode != 0 ? opcode : parser->message;
+    if (!is_control(parser->bits))
+        parser->message = fin ? 0 : (uint8_t)type;
+    *event = (weir_parser_event){
+        .kind = WEIR_PARSER_HEAD,
+        .head = {.size = parser->left,
+                 .opcode = (uint8_t)opcode,
+                 .type = (uint8_t)type,
+                 .rsv = parser->bits >> 4 & 7,
+                 .fin = fin,
+                 .masked = parser->masked},
+    };
+    if (parser->masked)
+        memcpy(event->head.key, parser->key, 4);
+    return WEIR_OK;
+}
+
+/* The short cut for a header that lies whole in the input and breaks no rule; false: go byte by byte. */
+static bool take_head(weir_parser *parser, const uint8_t *in, size_t size, size_t *eaten)
+{
+    if (size < 2 || rule_of_bits(parser, in[0]) != WEIR__RULE_NONE ||
+        rule_of_length7(parser, in[0], in[1]) != WEIR__RULE_NONE)
+        return false;
+    unsigned length7 = in[1] & 0x7Fu;
+    size_t width = length7 < 126 ? 0 : length7 == 126 ? 2 : 8;
+    size_t key_size = (in[1] & MASK_BIT) != 0 ? 4 : 0;
+    if (size < 2 + width + key_size)
+        return false;
+    uint64_t length = width == 0 ? length7 : 0;
+    for (size_t i = 0; i < width; i++)
+        length = length << 8 | in[2 + i];
+    if (width == 2 && rule_of_length16(parser, length, 0) != WEIR__RULE_NONE)
+        return false;
+    if (width == 8 && rule_of_length64(parser, length, 0) != WEIR__RULE_NONE)
+        return false;
+    parser->bits = in[0];
+    parser->masked = key_size != 0;
+    parser->left = length;
+    parser->phase = 0;
+    parser->state = WEIR__AWAIT_PAYLOAD;
+    memcpy(parser->key, in + 2 + width, key_size);
+    *eaten = 2 + width + key_size;
+    return true;
+}
+
+static int fail(weir_parser *parser, enum weir__rule rule)
+{
+    parser->state = WEIR__PARSER_FAILED;
+    parser->rule = (uint8_t)rule;
+    return weir__rule_status(rule);
+}
+
+static int eat_head(weir_parser *parser, const uint8_t *in, size_t size, size_t *eaten)
+{
+    if (parser->state == WEIR__AWAIT_BITS && take_head(parser, in, size, eaten)) {
+        parser->offset += *eaten;
+        return WEIR_OK;
+    }
+    while (*eaten < size) {
+        enum weir__rule rule = step(parser, in[*eaten]);
+        if (rule != WEIR__RULE_NONE)
+            return fail(parser, rule);
+        ++*eaten;
+        parser->offset++;
+        if (parser->state == WEIR__AWAIT_PAYLOAD)
+            return WEIR_OK;
+    }
+    return WEIR_EAGAIN;
+}
+
+static int eat_payload(weir_parser *parser, uint8_t *in, size_t size, weir_parser_event *event)
+{
+    if (size == 0 && parser->left > 0)
+        return WEIR_EAGAIN;
+    size_t taken = parser->left < size ? (size_t)parser->left : size;
+    event->kind = WEIR_PARSER_PAYLOAD;
+    event->data = in;
+    event->size = taken;
+    event->first = parser->state == WEIR__AWAIT_PAYLOAD;
+    if (parser->masked) {
+        weir_mask(in, taken, parser->key, parser->phase);
+        parser->phase = (parser->phase + taken) & 3;
+    }
+    parser->left -= taken;
+    parser->offset += taken;
+    event->last = parser->left == 0;
+    parser->state = event->last ? WEIR__AWAIT_BITS : WEIR__IN_PAYLOAD;
+    return WEIR_OK;
+}
+
+int weir_parser_feed(weir_parser *parser, void *in, size_t size, size_t *eaten,
+                     weir_parser_event *event)
+{
+    *eaten = 0;
+    if (parser->state == WEIR__PARSER_FAILED)
+        return weir__rule_status((enum weir__rule)parser->rule);
+    if (parser->state >= WEIR__AWAIT_PAYLOAD) {
+        int status = eat_payload(parser, in, size, event);
+        *eaten = status == WEIR_OK ? event->size : 0;
+        return status;
+    }
+    int status = eat_head(parser, in, size, eaten);
+    return status == WEIR_OK ? report_head(parser, event) : status;
+}

@@ -1,0 +1,354 @@
+#include "ws/outlet.h"
+
+#include "ws/lease.h"
+
+#include <string.h>
+#include <weir/mask.h>
+
+/* From this size on a payload is not copied into the output buffer. */
+#define LARGE_SIZE ((size_t)16 * 1024)
+/* A large payload that has to be masked goes through the output buffer in pieces of this size. */
+#define MASKED_PIECE ((size_t)64 * 1024)
+
+struct flusher {
+    struct weir__wait wait;
+    weir__node link;
+    uint32_t frame; /* until this many frames are pushed */
+    bool has_target;
+    uint64_t target; /* then until this many bytes are taken */
+};
+
+static weir_loop *loop_of(const struct weir__outlet *outlet)
+{
+    return outlet->outgoing.loop;
+}
+
+/* --- flushing --- */
+
+static void withdraw_flusher(struct weir__wait *wait)
+{
+    weir__list_remove(&WEIR__CONTAINER(wait, struct flusher, wait)->link);
+}
+
+static void wake_flushers(struct weir__outlet *outlet, bool all, int status)
+{
+    weir__node *node = outlet->flushers.next;
+    while (node != &outlet->flushers) {
+        struct flusher *flusher = WEIR__CONTAINER(node, struct flusher, link);
+        node = node->next;
+        if (!flusher->has_target && (int32_t)(outlet->pushed - flusher->frame) >= 0) {
+            flusher->has_target = true;
+            flusher->target = outlet->appended;
+        }
+        if (!all && (!flusher->has_target || outlet->taken < flusher->target))
+            continue;
+        weir__list_remove(&flusher->link);
+        weir__wait_wake(&flusher->wait, status);
+    }
+}
+
+int weir__outlet_flush(struct weir__outlet *outlet)
+{
+    struct flusher flusher;
+    int status = weir__wait_init(&flusher.wait, "flush", withdraw_flusher);
+    if (status != WEIR_OK)
+        return status;
+    flusher.frame = outlet->pushed + (uint32_t)outlet->outgoing.count;
+    flusher.has_target = outlet->outgoing.count == 0;
+    flusher.target = outlet->appended;
+    if (flusher.has_target && outlet->taken >= flusher.target)
+        return WEIR_OK;
+    weir__list_init(&flusher.link);
+    weir__list_push(&outlet->flushers, &flusher.link);
+    weir__outlet_pump_late(outlet);
+    return weir__wait_suspend(&flusher.wait);
+}
+
+/* --- the channel's end --- */
+
+size_t weir__outlet_unsent(const struct weir__outlet *outlet)
+{
+    return (size_t)(outlet->appended - outlet->taken);
+}
+
+bool weir__outlet_is_stuck(const struct weir__outlet *outlet)
+{
+    return outlet->io != NULL && weir__io_is_sending(outlet->io);
+}
+
+static void count_pushed(struct weir__outlet *outlet)
+{
+    outlet->pushed++;
+    if (!weir__list_is_empty(&outlet->flushers))
+        wake_flushers(outlet, false, WEIR_OK);
+}
+
+static int push_large(struct weir__outlet *outlet, weir_frame *frame)
+{
+    size_t before = outlet->out.size;
+    int status = weir_endpoint_send_head(outlet->endpoint, frame, &outlet->out, outlet->large_key);
+    if (status != WEIR_OK)
+        return status;
+    outlet->appended += outlet->out.size - before + frame->size;
+    outlet->large = *frame;
+    outlet->large_sent = 0;
+    outlet->large_open = true;
+    outlet->large_masked = weir_endpoint_masking(outlet->endpoint);
+    outlet->on->sent(outlet, frame);
+    return WEIR_OK;
+}
+
+static int push_small(struct weir__outlet *outlet, weir_frame *frame)
+{
+    size_t before = outlet->out.size;
+    int status = weir_endpoint_send(outlet->endpoint, frame, &outlet->out);
+    if (status != WEIR_OK)
+        return status;
+    outlet->appended += outlet->out.size - before;
+    outlet->on->sent(outlet, frame);
+    weir_frame_release(frame);
+    return WEIR_OK;
+}
+
+static bool goes_uncopied(const weir_frame *frame)
+{
+    return frame->size >= LARGE_SIZE &&
+           !weir_frame_type_is_control((enum weir_frame_type)frame->type);
+}
+
+static int push_frame(weir_channel *channel, void *item)
+{
+    struct weir__outlet *outlet = WEIR__CONTAINER(channel, struct weir__outlet, outgoing);
+    weir_frame *frame = item;
+    if (outlet->io == NULL)
+        return WEIR_CLOSED;
+    if (outlet->large_open || weir__outlet_unsent(outlet) >= outlet->high_water)
+        return WEIR_EAGAIN;
+    int status = WEIR_OK;
+    if (goes_uncopied(frame))
+        status = weir__lease_keep(frame, loop_of(outlet));
+    if (status != WEIR_OK)
+        return status;
+    status = goes_uncopied(frame) ? push_large(outlet, frame) : push_small(outlet, frame);
+    if (status != WEIR_OK)
+        return status;
+    count_pushed(outlet);
+    weir__outlet_pump_late(outlet);
+    return WEIR_OK;
+}
+
+static void drop_frame(weir_channel *channel, void *item)
+{
+    (void)channel;
+    weir_frame_release(item);
+}
+
+static int keep_frame(weir_channel *channel, void *item)
+{
+    return weir__lease_keep(item, channel->loop);
+}
+
+/* One frame may always queue; more only while their bytes stay under the mark. */
+static bool admits_frame(const weir_channel *channel, const void *item)
+{
+    const struct weir__outlet *outlet = WEIR__CONTAINER(channel, struct weir__outlet, outgoing);
+    (void)item;
+    return channel->count == 0 || channel->bytes < outlet->high_water;
+}
+
+#define OUTLET_KIND(policy)                                                                        \
+    {                                                                                              \
+        .item_size = sizeof(weir_frame), .overflow = (policy), .drop = drop_frame,                 \
+        .push = push_frame, .keep = keep_frame, .admits = admits_frame,                            \
+        .weigh = weir__frame_weight                                                                \
+    }
+
+const struct weir__channel_kind weir__outlet_kinds[3] = {
+    [WEIR_OVERFLOW_SUSPEND] = OUTLET_KIND(WEIR_OVERFLOW_SUSPEND),
+    [WEIR_OVERFLOW_FAIL] = OUTLET_KIND(WEIR_OVERFLOW_FAIL),
+    [WEIR_OVERFLOW_DROP_OLDEST] = OUTLET_KIND(WEIR_OVERFLOW_DROP_OLDEST),
+};
+
+/* --- writing --- */
+
+static void swap_buffers(struct weir__outlet *outlet)
+{
+    weir_buffer empty = outlet->flying;
+    empty.size = 0;
+    outlet->flying = outlet->out;
+    outlet->out = empty;
+    outlet->flown = 0;
+}
+
+static void mask_piece(struct weir__outlet *outlet)
+{
+    size_t rest = outlet->large.size - outlet->large_sent;
+    size_t size = rest < MASKED_PIECE ? rest : MASKED_PIECE;
+    uint8_t *to = weir_buffer_reserve(&outlet->out, size);
+    if (to == NULL)
+        return;
+    weir_mask_copy(to, outlet->large.data + outlet->large_sent, size, outlet->large_key,
+                   outlet->large_sent);
+    outlet->out.size += size;
+    outlet->large_sent += size;
+}
+
+static void close_large(struct weir__outlet *outlet)
+{
+    outlet->large_open = false;
+    weir_frame_release(&outlet->large);
+}
+
+/* Brings bytes to where they can be sent from, and lists them. Returns the number of pieces; 0: nothing to send. */
+static int next_pieces(struct weir__outlet *outlet, struct iovec pieces[2])
+{
+    bool masks = outlet->large_masked;
+    int count = 0;
+    if (outlet->flown == outlet->flying.size) {
+        outlet->flying.size = 0;
+        outlet->flown = 0;
+        if (outlet->out.size == 0 && outlet->large_open && masks)
+            mask_piece(outlet);
+        if (outlet->out.size > 0)
+            swap_buffers(outlet);
+        if (outlet->large_open && masks && outlet->large_sent == outlet->large.size)
+            close_large(outlet);
+    }
+    if (outlet->flown < outlet->flying.size)
+        pieces[count++] = (struct iovec){outlet->flying.data + outlet->flown,
+                                         outlet->flying.size - outlet->flown};
+    if (outlet->large_open && !masks && outlet->out.size == 0)
+        pieces[count++] = (struct iovec){outlet->large.data + outlet->large_sent,
+                                         outlet->large.size - outlet->large_sent};
+    return count;
+}
+
+static void account(struct weir__outlet *outlet, size_t size)
+{
+    outlet->taken += size;
+    size_t rest = outlet->flying.size - outlet->flown;
+    size_t part = size < rest ? size : rest;
+    outlet->flown += part;
+    if (size > part)
+        outlet->large_sent += size - part;
+    if (outlet->large_open && !outlet->large_masked && outlet->large_sent == outlet->large.size)
+        close_large(outlet);
+    if (!weir__list_is_empty(&outlet->flushers))
+        wake_flushers(outlet, false, WEIR_OK);
+}
+
+static void fail(struct weir__outlet *outlet, int status)
+{
+    weir__outlet_stop(outlet, status);
+    outlet->on->failed(outlet, status);
+}
+
+/* Sends until the kernel has it all or is full. Returns whether it has it all. */
+static bool send_all(struct weir__outlet *outlet)
+{
+    struct iovec pieces[2];
+    while (outlet->io != NULL && !weir__io_is_sending(outlet->io)) {
+        int count = next_pieces(outlet, pieces);
+        if (count == 0) {
+            if (!outlet->large_open)
+                return true;
+            fail(outlet, WEIR_ENOMEM); /* no room to mask into */
+            return false;
+        }
+        int64_t size = weir__io_send(outlet->io, pieces, count);
+        if (size < 0) {
+            fail(outlet, (int)size);
+            return false;
+        }
+        account(outlet, (size_t)size);
+    }
+    return false;
+}
+
+/* An idle session holds no buffer. */
+static void give_buffers_back(struct weir__outlet *outlet)
+{
+    weir_buffer_fini(&outlet->flying);
+    weir_buffer_fini(&outlet->out);
+    outlet->flown = 0;
+}
+
+void weir__outlet_pump(struct weir__outlet *outlet)
+{
+    if (outlet->pumping || outlet->io == NULL)
+        return;
+    outlet->pumping = true;
+    weir__task_cancel(&outlet->late);
+    bool drained = send_all(outlet);
+    while (drained && outlet->io != NULL) {
+        weir__channel_drain(&outlet->outgoing);
+        if (outlet->io == NULL || weir__outlet_unsent(outlet) == 0)
+            break;
+        drained = send_all(outlet);
+    }
+    if (drained && outlet->io != NULL) {
+        give_buffers_back(outlet);
+        weir__task_cancel(&outlet->late);
+        outlet->on->drained(outlet);
+    }
+    outlet->pumping = false;
+}
+
+static void pump_now(weir__task *task)
+{
+    weir__outlet_pump(WEIR__CONTAINER(task, struct weir__outlet, late));
+}
+
+void weir__outlet_pump_late(struct weir__outlet *outlet)
+{
+    weir__task_post_late(loop_of(outlet), &outlet->late);
+}
+
+void weir__outlet_on_sent(struct weir__outlet *outlet, int status, size_t size)
+{
+    if (outlet->io == NULL)
+        return;
+    if (status != WEIR_OK) {
+        fail(outlet, status);
+        return;
+    }
+    account(outlet, size);
+    weir__outlet_pump(outlet);
+}
+
+/* --- life --- */
+
+void weir__outlet_init(struct weir__outlet *outlet, weir_endpoint *endpoint,
+                       const struct weir__outlet_events *on,
+                       const struct weir__outlet_options *options)
+{
+    const weir_allocator *allocator = weir__loop_allocator(options->loop);
+    *outlet = (struct weir__outlet){.on = on,
+                                    .endpoint = endpoint,
+                                    .high_water = options->high_water,
+                                    .flying.allocator = allocator,
+                                    .out.allocator = allocator};
+    weir__channel_init(&outlet->outgoing, options->loop, options->kind, options->capacity);
+    weir__task_init(&outlet->late, pump_now);
+    weir__list_init(&outlet->flushers);
+}
+
+void weir__outlet_stop(struct weir__outlet *outlet, int status)
+{
+    outlet->io = NULL;
+    weir__task_cancel(&outlet->late);
+    weir_channel_close(&outlet->outgoing, WEIR_CLOSED);
+    weir__channel_drain(&outlet->outgoing);
+    wake_flushers(outlet, true, status);
+}
+
+void weir__outlet_fini(struct weir__outlet *outlet)
+{
+    outlet->io = NULL;
+    weir__task_cancel(&outlet->late);
+    weir__channel_fini(&outlet->outgoing);
+    wake_flushers(outlet, true, WEIR_CANCELED);
+    if (outlet->large_open)
+        close_large(outlet);
+    give_buffers_back(outlet);
+}

@@ -1,0 +1,89 @@
+/* ws/outlet.h - the sending half of a session, an actor without a stack: a bounded channel of frames in, coalesced writes out.
+ *
+ * Frames are serialized by the endpoint as soon as they are sent, while fewer than high_water bytes are unsent; beyond that they queue in the
+ * channel, and then their senders wait. Bytes are written once after each read and once a turn of the loop. A large payload is not copied
+ * (masked ones are, piece by piece). Order of bytes: flying, out, large. Single-threaded. */
+#ifndef WEIR_WS_OUTLET_H
+#define WEIR_WS_OUTLET_H
+
+#include "rt/channel.h"
+#include "rt/io.h"
+#include "wire/endpoint.h"
+
+struct weir__outlet;
+
+/* What the outlet tells its session. */
+struct weir__outlet_events {
+    void (*sent)(struct weir__outlet *outlet,
+                 const weir_frame *frame);        /* a frame of the user was serialized */
+    void (*drained)(struct weir__outlet *outlet); /* all output was taken by the kernel */
+    void (*failed)(struct weir__outlet *outlet, int status); /* the stream refuses output; once */
+};
+
+struct weir__outlet {
+    weir_channel outgoing;
+    const struct weir__outlet_events *on;
+    weir_endpoint *endpoint;
+    weir__io *io;       /* NULL: nothing can be sent any more */
+    weir__task late;    /* queued: pump at the end of this turn */
+    weir_buffer flying; /* being sent: must not move */
+    weir_buffer out;    /* to be sent next */
+    size_t flown;       /* bytes of flying that were taken */
+    weir_frame large;   /* a payload that goes out by itself; its header is in out or flying */
+    size_t large_sent;  /* bytes of it that were taken, or masked into out */
+    uint8_t large_key[4];
+    bool large_open;
+    bool large_masked;
+    bool pumping;
+    uint32_t pushed;   /* frames serialized so far: a count that wraps */
+    uint64_t appended; /* bytes serialized so far */
+    uint64_t taken;    /* bytes taken by the kernel so far */
+    size_t high_water;
+    weir__node flushers; /* of struct flusher, in order */
+};
+
+struct weir__outlet_options {
+    weir_loop *loop;
+    const struct weir__channel_kind *kind; /* weir__outlet_kinds[overflow] */
+    uint32_t capacity;
+    size_t high_water;
+};
+
+/* One kind of outgoing channel for each overflow policy. */
+extern const struct weir__channel_kind weir__outlet_kinds[3];
+
+void weir__outlet_init(struct weir__outlet *outlet, weir_endpoint *endpoint,
+                       const struct weir__outlet_events *on,
+                       const struct weir__outlet_options *options);
+
+/* Releases everything; nothing may be pending on the io any more. */
+void weir__outlet_fini(struct weir__outlet *outlet);
+
+/* Bytes serialized and not yet taken by the kernel. */
+size_t weir__outlet_unsent(const struct weir__outlet *outlet);
+
+/* Whether something may be appended to outlet->out now (no large payload is in the middle). */
+static inline bool weir__outlet_is_between_frames(const struct weir__outlet *outlet)
+{
+    return !outlet->large_open;
+}
+
+/* Whether the kernel does not take what it was given. */
+bool weir__outlet_is_stuck(const struct weir__outlet *outlet);
+
+/* Has pump called at the end of this turn. */
+void weir__outlet_pump_late(struct weir__outlet *outlet);
+
+/* Writes as much as the kernel takes, and lets queued frames follow. */
+void weir__outlet_pump(struct weir__outlet *outlet);
+
+/* The io's on_sent. */
+void weir__outlet_on_sent(struct weir__outlet *outlet, int status, size_t size);
+
+/* No more output: drops what is unsent, ends the channel, wakes flushers with status. The memory that a pending send uses stays until fini. */
+void weir__outlet_stop(struct weir__outlet *outlet, int status);
+
+/* Suspends until all that was sent before was taken by the kernel. */
+WEIR_MUST_USE int weir__outlet_flush(struct weir__outlet *outlet);
+
+#endif

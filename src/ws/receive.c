@@ -1,0 +1,91 @@
+/* Receiving from a session: weir_receive() and what goes with it. */
+#include "ws/session.h"
+
+#include <string.h>
+
+/* What was given into this variable before, and neither released nor sent on, is released now. */
+static void take_back(weir_session *session, const weir_frame *frame)
+{
+    struct weir__inlet *inlet = &session->inlet;
+    if (inlet->lent != NULL && inlet->lent_to == frame)
+        weir__lease_release(inlet->lent);
+}
+
+static int give(weir_session *session, weir_frame *frame, int status)
+{
+    struct weir__inlet *inlet = &session->inlet;
+    if (status != WEIR_OK) {
+        *frame = (weir_frame){0};
+        return status;
+    }
+    struct weir__lease *lease = weir__lease_of(frame);
+    if (lease != NULL) {
+        weir__lease_lend(lease, &inlet->lent);
+        inlet->lent_to = frame;
+    }
+    return WEIR_OK;
+}
+
+int weir_receive(weir_session *session, weir_frame *frame)
+{
+    if (session == NULL || frame == NULL)
+        return WEIR_EINVAL;
+    take_back(session, frame);
+    return give(session, frame, weir_channel_receive(&session->inlet.incoming, frame));
+}
+
+int weir_try_receive(weir_session *session, weir_frame *frame)
+{
+    if (session == NULL || frame == NULL)
+        return WEIR_EINVAL;
+    take_back(session, frame);
+    return give(session, frame, weir_channel_try_receive(&session->inlet.incoming, frame));
+}
+
+/* --- whole messages in memory of their own --- */
+
+static int append(weir_buffer *joined, const weir_frame *frame, uint64_t size_max)
+{
+    if (frame->size > size_max || joined->size > size_max - frame->size)
+        return WEIR_ETOOBIG;
+    return weir_buffer_append(joined, frame->data, frame->size);
+}
+
+/* Gathers data frames until the last of a message; *type is that of the first. */
+static int join_frames(weir_session *session, weir_buffer *joined, uint8_t *type)
+{
+    weir_frame frame;
+    bool first = true;
+    for (;;) {
+        int status = weir_channel_receive(&session->inlet.incoming, &frame);
+        if (status != WEIR_OK)
+            return status;
+        if (weir_frame_type_is_control((enum weir_frame_type)frame.type)) {
+            weir_frame_release(&frame);
+            continue;
+        }
+        if (first)
+            *type = frame.type;
+        first = false;
+        bool fin = frame.fin;
+        status = append(joined, &frame, session->max_message_size);
+        weir_frame_release(&frame);
+        if (status != WEIR_OK || fin)
+            return status;
+    }
+}
+
+int weir_receive_message(weir_session *session, weir_frame *frame)
+{
+    if (session == NULL || frame == NULL)
+        return WEIR_EINVAL;
+    take_back(session, frame);
+    weir_buffer joined = {.allocator = weir__loop_allocator(session->scope.loop)};
+    uint8_t type = 0;
+    int status = join_frames(session, &joined, &type);
+    *frame = weir_frame_by_type(true, (enum weir_frame_type)type, joined.data, joined.size);
+    if (status == WEIR_OK)
+        status = weir__lease_copy(frame, session->scope.loop);
+    weir_buffer_fini(&joined);
+    return give(session, frame, status);
+}

@@ -1,0 +1,235 @@
+/* Sending on a session: weir_send() and what goes with it. */
+#include "ws/session.h"
+
+#include <string.h>
+
+/* --- the turnstile: messages in pieces of several senders do not mix --- */
+
+struct turn {
+    struct weir__wait wait;
+    weir__node link;
+};
+
+static void withdraw_turn(struct weir__wait *wait)
+{
+    weir__list_remove(&WEIR__CONTAINER(wait, struct turn, wait)->link);
+}
+
+static int wait_for_turn(struct weir__turnstile *turnstile)
+{
+    struct turn turn;
+    int status = weir__wait_init(&turn.wait, "another message", withdraw_turn);
+    if (status != WEIR_OK)
+        return status;
+    weir__list_init(&turn.link);
+    weir__list_push(&turnstile->waiting, &turn.link);
+    return weir__wait_suspend(&turn.wait);
+}
+
+static bool is_shut_for_me(const struct weir__turnstile *turnstile)
+{
+    return turnstile->holder != NULL && turnstile->holder != weir__coroutine_current();
+}
+
+static void open_turnstile(struct weir__turnstile *turnstile)
+{
+    weir__node *node;
+    turnstile->holder = NULL;
+    while ((node = weir__list_first(&turnstile->waiting)) != NULL) {
+        weir__list_remove(node);
+        weir__wait_wake(&WEIR__CONTAINER(node, struct turn, link)->wait, WEIR_OK);
+    }
+}
+
+static bool is_data(const weir_frame *frame)
+{
+    return !weir_frame_type_is_control((enum weir_frame_type)frame->type);
+}
+
+/* A data frame was accepted: a first fragment shuts the turnstile, a last one opens it. */
+static void pass(struct weir__turnstile *turnstile, bool fin)
+{
+    if (!fin)
+        turnstile->holder = weir__coroutine_current();
+    else if (turnstile->holder != NULL)
+        open_turnstile(turnstile);
+}
+
+void weir__session_open_turnstile(weir_session *session)
+{
+    open_turnstile(&session->turnstile);
+}
+
+/* --- sending --- */
+
+static bool is_acceptable(const weir_frame *frame)
+{
+    return (frame->size == 0 || frame->data != NULL) &&
+           weir_frame_type_from_opcode(frame->type) >= 0;
+}
+
+/* Waits until no other coroutine is in the middle of a message. */
+static int wait_at_turnstile(weir_session *session, bool may_suspend)
+{
+    while (is_shut_for_me(&session->turnstile) &&
+           !weir_channel_is_closed(&session->outlet.outgoing)) {
+        int status = may_suspend ? wait_for_turn(&session->turnstile) : WEIR_EAGAIN;
+        if (status != WEIR_OK)
+            return status;
+    }
+    return WEIR_OK;
+}
+
+/* Takes the frame, unless it returns WEIR_EAGAIN. */
+static int send_frame(weir_session *session, weir_frame *frame, bool may_suspend)
+{
+    weir_channel *outgoing = &session->outlet.outgoing;
+    bool data = is_data(frame);
+    bool fin = frame->fin;
+    int status = data ? wait_at_turnstile(session, may_suspend) : WEIR_OK;
+    if (status == WEIR_OK)
+        status = weir__channel_send_now(outgoing, frame);
+    else if (may_suspend)
+        weir_frame_release(frame);
+    if (status == WEIR_EAGAIN && may_suspend) {
+        status = weir__channel_wait(&outgoing->senders, frame, "send");
+        if (status != WEIR_OK)
+            weir_frame_release(frame);
+    }
+    if (status == WEIR_OK && data)
+        pass(&session->turnstile, fin);
+    return status;
+}
+
+int weir_send(weir_session *session, weir_frame *frame)
+{
+    if (session == NULL || frame == NULL)
+        return WEIR_EINVAL;
+    weir_frame own = *frame;
+    *frame = (weir_frame){0};
+    if (is_acceptable(&own))
+        return send_frame(session, &own, true);
+    weir_frame_release(&own);
+    return WEIR_EINVAL;
+}
+
+int weir_try_send(weir_session *session, weir_frame *frame)
+{
+    if (session == NULL || frame == NULL || !is_acceptable(frame))
+        return WEIR_EINVAL;
+    weir_frame own = *frame;
+    int status = send_frame(session, &own, false);
+    if (status != WEIR_EAGAIN)
+        *frame = (weir_frame){0};
+    return status;
+}
+
+static int send_borrowed(weir_session *session, weir_frame frame)
+{
+    if (session == NULL || !is_acceptable(&frame))
+        return WEIR_EINVAL;
+    return send_frame(session, &frame, true);
+}
+
+int weir_send_text(weir_session *session, const char *text)
+{
+    return text == NULL ? WEIR_EINVAL : send_borrowed(session, weir_frame_text(text, strlen(text)));
+}
+
+int weir_send_binary(weir_session *session, const void *data, size_t size)
+{
+    return send_borrowed(session, weir_frame_binary(data, size));
+}
+
+int weir_send_ping(weir_session *session, const void *data, size_t size)
+{
+    return send_borrowed(session, weir_frame_ping(data, size));
+}
+
+int weir_flush(weir_session *session)
+{
+    if (session == NULL)
+        return WEIR_EINVAL;
+    if (session->outlet.io == NULL)
+        return session->end_known ? session->end_status : WEIR_CLOSED;
+    return weir__outlet_flush(&session->outlet);
+}
+
+/* --- messages in pieces --- */
+
+int weir_message_begin(weir_message *message, weir_session *session, enum weir_frame_type type)
+{
+    if (message == NULL || session == NULL ||
+        (type != WEIR_FRAME_TEXT && type != WEIR_FRAME_BINARY))
+        return WEIR_EINVAL;
+    if (weir__coroutine_current() == NULL || session->turnstile.holder == weir__coroutine_current())
+        return WEIR_ESTATE;
+    int status = wait_at_turnstile(session, true);
+    if (status == WEIR_OK && weir_channel_is_closed(&session->outlet.outgoing))
+        status = WEIR_CLOSED;
+    *message = (weir_message){.session = session, .type = (uint8_t)type, .open = status == WEIR_OK};
+    if (status == WEIR_OK)
+        session->turnstile.holder = weir__coroutine_current();
+    return status;
+}
+
+int weir_message_write(weir_message *message, const void *data, size_t size)
+{
+    if (message == NULL || !message->open)
+        return WEIR_ESTATE;
+    if (size == 0)
+        return WEIR_OK;
+    return send_borrowed(
+        message->session,
+        weir_frame_by_type(false, (enum weir_frame_type)message->type, data, size));
+}
+
+int weir_message_end(weir_message *message)
+{
+    if (message == NULL || !message->open)
+        return WEIR_ESTATE;
+    message->open = false;
+    int status = send_borrowed(
+        message->session, weir_frame_by_type(true, (enum weir_frame_type)message->type, NULL, 0));
+    if (status != WEIR_OK)
+        open_turnstile(&message->session->turnstile);
+    return status;
+}
+
+/* --- closing --- */
+
+struct closing {
+    weir_session *session;
+    weir_frame frame;
+};
+
+static int close_in_order(void *arg)
+{
+    struct closing *closing = arg;
+    int status = weir_send(closing->session, &closing->frame);
+    return status == WEIR_OK ? weir__outlet_flush(&closing->session->outlet) : status;
+}
+
+int weir_close(weir_session *session, unsigned code, const char *message)
+{
+    weir_close_reason reason;
+    struct closing closing = {.session = session};
+    if (session == NULL)
+        return WEIR_EINVAL;
+    int status = code == 0 ? WEIR_OK : weir_close_reason_init(&reason, code, message);
+    if (status != WEIR_OK || (code != 0 && !weir_close_code_is_sendable(code)))
+        return WEIR_EINVAL;
+    if (session->outlet.io == NULL || weir_channel_is_closed(&session->outlet.outgoing))
+        return session->end_known && session->end_status != WEIR_CLOSED ? session->end_status
+                                                                        : WEIR_OK;
+    status = weir_frame_close(&closing.frame, code == 0 ? NULL : &reason,
+                              weir__loop_allocator(session->scope.loop));
+    if (status == WEIR_OK)
+        status = weir_with_deadline(session->close_timeout_ms, close_in_order, &closing);
+    weir_frame_release(&closing.frame);
+    /* Out of time, memory, or cancelled: the Close goes ahead of what is queued. */
+    if (status == WEIR_ETIMEDOUT || status == WEIR_CANCELED || status == WEIR_ENOMEM ||
+        status == WEIR_ESTATE)
+        weir_going_away(session, code, message);
+    return status == WEIR_CLOSED ? WEIR_OK : status;
+}

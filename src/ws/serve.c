@@ -1,0 +1,99 @@
+/* What runs on a session: the straight-line handler as a coroutine, or on_message on a coroutine borrowed for as long as there is input. */
+#include "ws/session.h"
+
+/* The Close that the result of a handler asks for. In the handler's own coroutine: may suspend, within the close timeout. */
+static void close_after(weir_session *session, int status)
+{
+    if (status == WEIR_CANCELED || weir_scope_is_cancelled(&session->scope))
+        weir_going_away(session, WEIR_CLOSE_GOING_AWAY, NULL);
+    else if (weir__status_is_failure(status))
+        (void)weir_close(session, WEIR_CLOSE_INTERNAL_ERROR, NULL);
+    else
+        (void)weir_close(session, WEIR_CLOSE_NORMAL, NULL);
+}
+
+/* Nobody receives any more: closes, and when the stream is gone too, what else was started in the session ends. */
+static int retire(weir_session *session, int status)
+{
+    session->handler_status = status;
+    session->retired = true;
+    weir__inlet_discard(session);
+    close_after(session, status);
+    session->busy = false;
+    if (session->stream == NULL)
+        weir_scope_cancel(&session->scope);
+    return WEIR_OK;
+}
+
+static int run_handler(void *arg)
+{
+    weir_session *session = arg;
+    return retire(session, session->route->handler(session, session->route->arg));
+}
+
+/* Serves what is there now. Returns how the messages ended: WEIR_EAGAIN: not yet. */
+static int serve_pending(weir_session *session)
+{
+    const weir_route *route = session->route;
+    for (;;) {
+        weir_frame frame;
+        int status = weir__channel_receive_now(&session->inlet.incoming, &frame);
+        if (status != WEIR_OK)
+            return status;
+        status = route->on_message(session, &frame, route->arg);
+        weir_frame_release(&frame);
+        if (status < 0)
+            return weir__status_is_failure(status) ? status : WEIR_CLOSED;
+        if (session->scope.cancelled)
+            return WEIR_CANCELED;
+    }
+}
+
+static int run_messages(void *arg)
+{
+    weir_session *session = arg;
+    int status = serve_pending(session);
+    if (status != WEIR_EAGAIN)
+        return retire(session, status);
+    session->busy = false;
+    if (session->stream == NULL)
+        weir_scope_cancel(&session->scope);
+    return WEIR_OK;
+}
+
+static int run_open(void *arg)
+{
+    weir_session *session = arg;
+    int status = session->route->on_open(session, session->route->arg);
+    return status >= 0 ? run_messages(session) : retire(session, status);
+}
+
+void weir__session_serve_messages(weir_session *session)
+{
+    if (session->busy || session->retired)
+        return;
+    session->busy = true;
+    if (weir__coroutine_start(&session->scope, "on_message", run_messages, session, true) ==
+        WEIR_OK)
+        return;
+    session->busy = false;
+    session->retired = true;
+    weir_terminate(session);
+}
+
+int weir__session_serve(weir_session *session, const weir_route *route)
+{
+    int (*run)(void *arg) = route->handler != NULL ? run_handler : run_open;
+    session->route = route;
+    if (route->handler == NULL && route->on_open == NULL)
+        return WEIR_OK;
+    session->busy = true;
+    int status = weir__coroutine_start(
+        &session->scope, route->handler != NULL ? "handler" : "on_open", run, session, true);
+    if (status != WEIR_OK) {
+        session->busy = false;
+        session->retired = true;
+        weir_terminate(session);
+    }
+    return status;
+}

@@ -1,0 +1,563 @@
+/* The life of a session: made, opened, driven, ended. What is received stands in inlet.c, what is sent in outlet.c and send.c. */
+#include "ws/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define DEFAULT_CLOSE_MS   5000
+#define DEFAULT_CAPACITY   8
+#define DEFAULT_HIGH_WATER ((size_t)1024 * 1024)
+#define CAPACITY_MAX       ((size_t)1 << 20)
+
+static weir_loop *loop_of(const weir_session *session)
+{
+    return session->scope.loop;
+}
+
+/* --- ending --- */
+
+/* For the moment when there is no memory to say more. */
+static weir_end plain_ends[] = {
+    [WEIR_END_NONE] = {.kind = WEIR_END_NONE},
+    [WEIR_END_CLEAN] = {.kind = WEIR_END_CLEAN, .status = WEIR_CLOSED},
+    [WEIR_END_LOST] = {.kind = WEIR_END_LOST, .status = WEIR_ELOST},
+    [WEIR_END_PING_TIMEOUT] = {.kind = WEIR_END_PING_TIMEOUT, .status = WEIR_ETIMEDOUT},
+    [WEIR_END_CLOSE_TIMEOUT] = {.kind = WEIR_END_CLOSE_TIMEOUT, .status = WEIR_ETIMEDOUT},
+    [WEIR_END_PROTOCOL] = {.kind = WEIR_END_PROTOCOL, .status = WEIR_EPROTOCOL},
+    [WEIR_END_TOO_BIG] = {.kind = WEIR_END_TOO_BIG, .status = WEIR_ETOOBIG},
+    [WEIR_END_CANCELED] = {.kind = WEIR_END_CANCELED, .status = WEIR_CANCELED},
+    [WEIR_END_IO] = {.kind = WEIR_END_IO, .status = WEIR_ELOST},
+};
+
+static int status_of_end(const weir_end *end)
+{
+    switch (end->kind) {
+    case WEIR_END_NONE:
+        return WEIR_OK;
+    case WEIR_END_CLEAN:
+        return WEIR_CLOSED;
+    case WEIR_END_LOST:
+        return WEIR_ELOST;
+    case WEIR_END_PING_TIMEOUT:
+    case WEIR_END_CLOSE_TIMEOUT:
+        return WEIR_ETIMEDOUT;
+    case WEIR_END_PROTOCOL:
+        return end->fault.status != WEIR_OK ? end->fault.status : WEIR_EPROTOCOL;
+    case WEIR_END_TOO_BIG:
+        return WEIR_ETOOBIG;
+    case WEIR_END_CANCELED:
+        return WEIR_CANCELED;
+    case WEIR_END_IO:
+        return end->status != WEIR_OK ? end->status : WEIR_ELOST;
+    }
+    return WEIR_ELOST;
+}
+
+static void report_end(weir_session *session)
+{
+    weir_end end;
+    weir_endpoint_end(&session->endpoint, &end);
+    if (session->end_known || end.kind == WEIR_END_NONE)
+        return;
+    session->end_known = true;
+    session->end_status = status_of_end(&end);
+    session->end = weir__loop_alloc(loop_of(session), sizeof end);
+    session->end_is_allocated = session->end != NULL;
+    if (session->end_is_allocated)
+        *session->end = end;
+    else
+        session->end = &plain_ends[end.kind];
+    (void)weir_deferred_complete(&session->close_reason, session->end_status, session->end);
+    if (session->observer.ended != NULL)
+        session->observer.ended(session, session->end, session->observer.context);
+}
+
+static void stop_channels(weir_session *session)
+{
+    if (weir_endpoint_output_ended(&session->endpoint) &&
+        !weir_channel_is_closed(&session->outlet.outgoing)) {
+        weir_channel_close(&session->outlet.outgoing, WEIR_CLOSED);
+        weir__channel_drain(&session->outlet.outgoing);
+        weir__session_open_turnstile(session);
+    }
+    if (weir_endpoint_input_ended(&session->endpoint))
+        weir_channel_close(&session->inlet.incoming,
+                           session->end_known ? session->end_status : WEIR_CLOSED);
+}
+
+void weir__session_close_stream(weir_session *session, bool reset)
+{
+    if (session->closing || session->stream == NULL)
+        return;
+    session->closing = true;
+    if (session->inlet.held == false)
+        weir__io_recv_stop(&session->stream->io);
+    weir__timer_cancel(&session->timer);
+    weir__outlet_stop(&session->outlet, session->end_known ? session->end_status : WEIR_ELOST);
+    weir__io_close(&session->stream->io, reset);
+}
+
+/* The output that the endpoint itself owes: between frames, and not behind what the peer does not read. */
+static void flush_endpoint(weir_session *session)
+{
+    struct weir__outlet *outlet = &session->outlet;
+    if (outlet->io == NULL || !weir__outlet_is_between_frames(outlet) ||
+        weir__outlet_is_stuck(outlet))
+        return;
+    size_t before = outlet->out.size;
+    if (weir_endpoint_flush(&session->endpoint, loop_of(session)->now_ms, &outlet->out) !=
+        WEIR_OK) {
+        weir_endpoint_terminate(&session->endpoint);
+        return;
+    }
+    outlet->appended += outlet->out.size - before;
+    if (outlet->out.size != before)
+        weir__outlet_pump_late(outlet);
+}
+
+static void leave(weir_session *session)
+{
+    struct weir__outlet *outlet = &session->outlet;
+    weir_close_reason *reason = session->leaving;
+    if (reason == NULL || outlet->io == NULL || !weir__outlet_is_between_frames(outlet))
+        return;
+    session->leaving = NULL;
+    size_t before = outlet->out.size;
+    int status = weir_endpoint_close(&session->endpoint, reason->code == 0 ? NULL : reason,
+                                     loop_of(session)->now_ms, &outlet->out);
+    weir__loop_free(loop_of(session), reason, sizeof *reason);
+    if (status == WEIR_ENOMEM)
+        weir_endpoint_terminate(&session->endpoint);
+    outlet->appended += outlet->out.size - before;
+    weir__outlet_pump_late(outlet);
+}
+
+static void arm_timer(weir_session *session)
+{
+    uint64_t deadline_ms = weir_endpoint_deadline(&session->endpoint);
+    if (session->leaving != NULL && session->leaving_deadline_ms < deadline_ms)
+        deadline_ms = session->leaving_deadline_ms;
+    if (deadline_ms == WEIR_UNLIMITED)
+        weir__timer_cancel(&session->timer);
+    else if (!weir__timer_is_armed(&session->timer) || session->timer.deadline_ms != deadline_ms)
+        weir__timer_set(loop_of(session), &session->timer, deadline_ms);
+}
+
+void weir__session_attend(weir_session *session)
+{
+    if (session->stream == NULL || session->closing)
+        return;
+    leave(session);
+    if (weir_endpoint_wants(&session->endpoint) & WEIR_WANT_FLUSH)
+        flush_endpoint(session);
+    unsigned wants = weir_endpoint_wants(&session->endpoint);
+    report_end(session);
+    stop_channels(session);
+    if (wants & WEIR_WANT_CLOSE) {
+        if (session->outlet.io != NULL && weir__outlet_unsent(&session->outlet) > 0 &&
+            !session->outlet.pumping)
+            weir__outlet_pump(&session->outlet);
+        weir__session_close_stream(session,
+                                   session->end_known && session->end->kind == WEIR_END_CANCELED);
+        return;
+    }
+    if ((wants & WEIR_WANT_SHUTDOWN) && !session->shut_down &&
+        weir__outlet_unsent(&session->outlet) == 0 && !weir__outlet_is_stuck(&session->outlet)) {
+        session->shut_down = true;
+        (void)weir__io_shutdown(&session->stream->io);
+    }
+    arm_timer(session);
+}
+
+/* --- what happens on the stream --- */
+
+static weir_session *session_of(weir__io *io)
+{
+    return WEIR__CONTAINER(io, weir_stream, io)->owner;
+}
+
+void weir__session_feed(weir_session *session, weir__buf *buf, uint8_t *data, size_t size)
+{
+    if (session->closing || size == 0)
+        return;
+    session->inlet.buf = buf;
+    if (weir_endpoint_feed(&session->endpoint, data, size, loop_of(session)->now_ms) != WEIR_OK)
+        return;
+    weir__inlet_run(session);
+    weir__session_attend(session);
+    weir__outlet_pump(&session->outlet);
+}
+
+static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
+{
+    weir__session_feed(session_of(io), buf, data, size);
+}
+
+static void take_end(weir__io *io, int status)
+{
+    weir_session *session = session_of(io);
+    weir_endpoint_eof(&session->endpoint, status == WEIR_CLOSED ? WEIR_OK : status,
+                      loop_of(session)->now_ms);
+    weir__session_attend(session);
+}
+
+static void take_sent(weir__io *io, int status, size_t size)
+{
+    weir_session *session = session_of(io);
+    weir__outlet_on_sent(&session->outlet, status, size);
+    weir__session_attend(session);
+}
+
+static void lose_stream(weir__io *io)
+{
+    weir_session *session = session_of(io);
+    weir_stream *stream = session->stream;
+    session->stream = NULL;
+    weir__stream_free(stream);
+    weir__inlet_release(session);
+    if (!session->end_known) {
+        weir_endpoint_terminate(&session->endpoint);
+        report_end(session);
+    }
+    stop_channels(session);
+    weir__list_remove(&session->dumpable.link);
+    /* Whatever else was started in the session ends with it; a handler may finish what it does. */
+    if (!session->busy)
+        weir_scope_cancel(&session->scope);
+    weir__scope_detach(&session->actor, WEIR_OK);
+}
+
+static const struct weir__io_events stream_events = {
+    .on_data = take_data,
+    .on_end = take_end,
+    .on_sent = take_sent,
+    .on_closed = lose_stream,
+};
+
+static void note_sent(struct weir__outlet *outlet, const weir_frame *frame)
+{
+    weir_session *session = WEIR__CONTAINER(outlet, weir_session, outlet);
+    if (session->observer.frame_out != NULL)
+        session->observer.frame_out(session, frame, session->observer.context);
+    if (weir_endpoint_output_ended(&session->endpoint))
+        weir__task_post(loop_of(session), &session->attend);
+}
+
+static void note_drained(struct weir__outlet *outlet)
+{
+    weir_session *session = WEIR__CONTAINER(outlet, weir_session, outlet);
+    weir__session_attend(session);
+    weir__session_retry_pong(session);
+}
+
+static void note_failed(struct weir__outlet *outlet, int status)
+{
+    weir_session *session = WEIR__CONTAINER(outlet, weir_session, outlet);
+    weir_endpoint_eof(&session->endpoint, status, loop_of(session)->now_ms);
+    weir__task_post(loop_of(session), &session->attend);
+}
+
+static const struct weir__outlet_events outlet_events = {note_sent, note_drained, note_failed};
+
+static void attend_later(weir__task *task)
+{
+    weir__session_attend(WEIR__CONTAINER(task, weir_session, attend));
+}
+
+static void pass_deadline(weir__timer *timer)
+{
+    weir_session *session = WEIR__CONTAINER(timer, weir_session, timer);
+    struct weir__outlet *outlet = &session->outlet;
+    bool ready = outlet->io != NULL && weir__outlet_is_between_frames(outlet) &&
+                 !weir__outlet_is_stuck(outlet);
+    size_t before = outlet->out.size;
+    if (weir_endpoint_tick(&session->endpoint, loop_of(session)->now_ms,
+                           ready ? &outlet->out : NULL) != WEIR_OK)
+        weir_endpoint_terminate(&session->endpoint);
+    outlet->appended += outlet->out.size - before;
+    if (outlet->out.size != before)
+        weir__outlet_pump_late(outlet);
+    /* A Close that cannot even be queued, because the peer does not read what is before it. */
+    if (session->leaving != NULL && session->leaving_deadline_ms <= loop_of(session)->now_ms)
+        weir_endpoint_terminate(&session->endpoint);
+    weir__session_attend(session);
+}
+
+/* --- made and freed --- */
+
+static bool options_are_valid(const weir_session_options *options)
+{
+    switch (options->incoming_overflow) {
+    case WEIR_OVERFLOW_SUSPEND:
+    case WEIR_OVERFLOW_FAIL:
+    case WEIR_OVERFLOW_DROP_OLDEST:
+        break;
+    }
+    return options->incoming_capacity <= CAPACITY_MAX &&
+           options->outgoing_capacity <= CAPACITY_MAX &&
+           (unsigned)options->incoming_overflow <= WEIR_OVERFLOW_DROP_OLDEST &&
+           (unsigned)options->outgoing_overflow <= WEIR_OVERFLOW_DROP_OLDEST &&
+           options->user_size <= UINT32_MAX;
+}
+
+static size_t session_size(size_t user_size)
+{
+    return sizeof(weir_session) + user_size;
+}
+
+static void random_of_loop(void *context, void *out, size_t size)
+{
+    weir_loop_random(context, out, size);
+}
+
+static int init_endpoint(weir_session *session, enum weir_role role,
+                         const weir_session_options *options)
+{
+    weir_loop *loop = loop_of(session);
+    uint64_t ping_ms =
+        options->ping_interval_ms == 0 ? WEIR__DEFAULT_PING_MS : options->ping_interval_ms;
+    weir_endpoint_options endpoint = {
+        .role = role,
+        .delivery = session->raw      ? WEIR_DELIVER_FRAMES
+                    : options->pieces ? WEIR_DELIVER_PIECES
+                                      : WEIR_DELIVER_MESSAGES,
+        .max_frame_size = options->max_frame_size,
+        .max_message_size = options->max_message_size,
+        .ping_interval_ms = session->raw || ping_ms == WEIR_UNLIMITED ? 0 : ping_ms,
+        .ping_timeout_ms = options->ping_timeout_ms,
+        .close_timeout_ms = options->close_timeout_ms,
+        .allocator = *weir__loop_allocator(loop),
+        .random = random_of_loop,
+        .random_context = loop,
+    };
+    return weir__endpoint_init(&session->endpoint, &endpoint, loop->now_ms);
+}
+
+static void end_scope(weir_scope *scope);
+
+int weir__session_new(weir_session **out, weir_loop *loop, enum weir_role role, bool raw,
+                      const weir_session_options *options)
+{
+    static const weir_session_options defaults;
+    *out = NULL;
+    if (options == NULL)
+        options = &defaults;
+    if (!options_are_valid(options))
+        return WEIR_EINVAL;
+    weir_session *session = weir__loop_alloc(loop, session_size(options->user_size));
+    if (session == NULL)
+        return WEIR_ENOMEM;
+    memset(session, 0, session_size(options->user_size));
+    weir__scope_init(&session->scope, loop, end_scope);
+    session->raw = raw;
+    session->user_size = options->user_size;
+    session->observer = options->observer;
+    session->max_frame_size =
+        options->max_frame_size != 0 ? options->max_frame_size : WEIR__DEFAULT_SIZE_MAX;
+    session->max_message_size =
+        options->max_message_size != 0 ? options->max_message_size : WEIR__DEFAULT_SIZE_MAX;
+    session->close_timeout_ms =
+        options->close_timeout_ms != 0 ? options->close_timeout_ms : DEFAULT_CLOSE_MS;
+    int status = init_endpoint(session, role, options);
+    if (status != WEIR_OK) {
+        weir__loop_free(loop, session, session_size(options->user_size));
+        return status;
+    }
+    struct weir__outlet_options outlet = {
+        .loop = loop,
+        .kind = &weir__outlet_kinds[options->outgoing_overflow],
+        .capacity = (uint32_t)(options->outgoing_capacity != 0 ? options->outgoing_capacity
+                                                               : DEFAULT_CAPACITY),
+        .high_water = options->high_water != 0 ? options->high_water : DEFAULT_HIGH_WATER,
+    };
+    weir__outlet_init(&session->outlet, &session->endpoint, &outlet_events, &outlet);
+    weir__channel_init(&session->inlet.incoming, loop,
+                       &weir__inlet_kinds[options->incoming_overflow],
+                       (uint32_t)(options->incoming_capacity != 0 ? options->incoming_capacity
+                                                                  : DEFAULT_CAPACITY));
+    weir__list_init(&session->turnstile.waiting);
+    weir__timer_init(&session->timer, pass_deadline);
+    weir__task_init(&session->attend, attend_later);
+    weir__list_init(&session->dumpable.link);
+    weir__deferred_init(&session->close_reason, loop);
+    weir__deferred_init(&session->finished, loop);
+    *out = session;
+    return WEIR_OK;
+}
+
+static void free_text(weir_loop *loop, char *text)
+{
+    if (text != NULL)
+        weir__loop_free(loop, text, strlen(text) + 1);
+}
+
+void weir__session_discard(weir_session *session)
+{
+    weir_loop *loop = loop_of(session);
+    weir__task_cancel(&session->attend);
+    weir__timer_cancel(&session->timer);
+    weir__session_free_attachments(session);
+    weir__outlet_fini(&session->outlet);
+    weir__channel_fini(&session->inlet.incoming);
+    weir__lease_forget(&session->inlet.lent);
+    weir__endpoint_fini(&session->endpoint);
+    weir__deferred_fini(&session->close_reason);
+    weir__deferred_fini(&session->finished);
+    if (session->leaving != NULL)
+        weir__loop_free(loop, session->leaving, sizeof *session->leaving);
+    if (session->end_is_allocated)
+        weir__loop_free(loop, session->end, sizeof *session->end);
+    free_text(loop, session->subprotocol);
+    free_text(loop, session->path);
+    weir__loop_free(loop, session, session_size(session->user_size));
+}
+
+/* All that lived in the session has ended: its stream, its handler, whatever they started. */
+static void end_scope(weir_scope *scope)
+{
+    weir_session *session = WEIR__CONTAINER(scope, weir_session, scope);
+    if (session->stream != NULL || session->over || !weir__list_is_empty(&scope->children))
+        return;
+    session->over = true;
+    if (session->route != NULL && session->route->on_close != NULL)
+        session->route->on_close(session, session->end, session->route->arg);
+    (void)weir_deferred_complete(&session->finished, session->end_status, NULL);
+    weir__scope_detach(&session->scope.job, WEIR_OK);
+    if (session->on_finished != NULL)
+        session->on_finished(session, session->finished_context);
+    if (!session->handed_out)
+        weir__session_discard(session);
+}
+
+static void cancel_actor(struct weir__job *job)
+{
+    weir_going_away(WEIR__CONTAINER(job, weir_session, actor), WEIR_CLOSE_GOING_AWAY, NULL);
+}
+
+static const struct weir__job_ops actor_ops = {cancel_actor};
+
+static size_t describe(struct weir__dumpable *self, char *out, size_t size);
+
+int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *stream,
+                       const weir_buffer *first)
+{
+    struct weir__stream_rest rest;
+    int status = WEIR_OK;
+    if (first != NULL && first->size > 0)
+        status = weir_buffer_append(&session->outlet.out, first->data, first->size);
+    if (status == WEIR_OK)
+        status = weir__scope_attach(scope, &session->scope.job, session->scope.job.ops);
+    if (status != WEIR_OK) {
+        weir_stream_close(stream);
+        weir__session_discard(session);
+        return status;
+    }
+    (void)weir__scope_attach(&session->scope, &session->actor, &actor_ops);
+    session->outlet.appended = session->outlet.out.size;
+    session->stream = stream;
+    weir__stream_take(stream, &stream_events, session, &rest);
+    session->outlet.io = &stream->io;
+    session->dumpable.describe = describe;
+    weir__list_push(&loop_of(session)->dumpables, &session->dumpable.link);
+    if (session->outlet.out.size > 0)
+        weir__outlet_pump_late(&session->outlet);
+    status = weir__io_recv_start(&stream->io);
+    if (status != WEIR_OK)
+        weir_endpoint_eof(&session->endpoint, status, loop_of(session)->now_ms);
+    if (rest.buf != NULL) {
+        weir__session_feed(session, rest.buf, rest.data, rest.size);
+        weir__buf_unref(rest.buf);
+    }
+    weir__session_attend(session);
+    return WEIR_OK;
+}
+
+static int start(weir_session **out, weir_scope *scope, weir_stream *stream, enum weir_role role,
+                 bool raw, const weir_session_options *options)
+{
+    if (out == NULL || stream == NULL)
+        return WEIR_EINVAL;
+    *out = NULL;
+    weir_session *session = NULL;
+    int status =
+        scope == NULL ? WEIR_EINVAL : weir__session_new(&session, scope->loop, role, raw, options);
+    if (status != WEIR_OK) {
+        weir_stream_close(stream);
+        return status;
+    }
+    session->handed_out = true;
+    status = weir__session_open(session, scope, stream, NULL);
+    if (status == WEIR_OK)
+        *out = session;
+    return status;
+}
+
+int weir_session_start(weir_session **out, weir_scope *scope, weir_stream *stream,
+                       enum weir_role role, const weir_session_options *options)
+{
+    return start(out, scope, stream, role, false, options);
+}
+
+int weir_raw_session_start(weir_session **out, weir_scope *scope, weir_stream *stream,
+                           enum weir_role role, const weir_session_options *options)
+{
+    return start(out, scope, stream, role, true, options);
+}
+
+void weir_session_free(weir_session *session)
+{
+    if (session == NULL)
+        return;
+    session->handed_out = false;
+    if (session->over)
+        weir__session_discard(session);
+    else
+        weir_terminate(session);
+}
+
+int weir_session_join(weir_session *session)
+{
+    return weir_deferred_await(&session->finished, NULL);
+}
+
+/* --- ended by this side --- */
+
+void weir_terminate(weir_session *session)
+{
+    if (session->over)
+        return;
+    weir_endpoint_terminate(&session->endpoint);
+    weir__inlet_discard(session);
+    weir__session_attend(session);
+}
+
+void weir_going_away(weir_session *session, unsigned code, const char *message)
+{
+    weir_loop *loop = loop_of(session);
+    if (session->stream == NULL || session->closing || session->leaving != NULL)
+        return;
+    weir_close_reason *reason = weir__loop_alloc(loop, sizeof *reason);
+    if (reason == NULL) {
+        weir_terminate(session);
+        return;
+    }
+    memset(reason, 0, sizeof *reason);
+    if (code != 0 && weir_close_reason_init(reason, code, message) != WEIR_OK)
+        (void)weir_close_reason_init(reason, WEIR_CLOSE_INTERNAL_ERROR, NULL);
+    session->leaving = reason;
+    session->leaving_deadline_ms = loop->now_ms + session->close_timeout_ms;
+    weir__session_attend(session);
+}
+
+/* --- the dump --- */
+
+static size_t describe(struct weir__dumpable *self, char *out, size_t size)
+{
+    weir_session *session = WEIR__CONTAINER(self, weir_session, dumpable);
+    int length = snprintf(
+        out, size, "  session %p%s: incoming %zu, outgoing %zu, unsent %zu bytes%s%s",
+        (void *)session, session->raw ? " (raw)" : "", weir_channel_count(&session->inlet.incoming),
+        weir_channel_count(&session->outlet.outgoing), weir__outlet_unsent(&session->outlet),
+        session->inlet.held ? ", not reading" : "", session->end_known ? ", ended" : "");
+    return length < 0 ? 0 : (size_t)length < size ? (size_t)length : size - 1;
+}

@@ -1,0 +1,138 @@
+/* ws/session.h - the inside of a session: who drives what. The endpoint knows the protocol; the outlet writes; the inlet half reads; this struct
+ * ties them to a stream, a timer and a scope. Single-threaded.
+ *
+ * The session's scope holds one job for the stream (the actor) and whatever the user starts. The actor ends when the stream is closed;
+ * the session ends when its scope is empty. */
+#ifndef WEIR_WS_SESSION_H
+#define WEIR_WS_SESSION_H
+
+#include "net/stream.h"
+#include "rt/channel.h"
+#include "rt/deferred.h"
+#include "wire/endpoint.h"
+#include "ws/lease.h"
+#include "ws/outlet.h"
+
+#include <weir/server.h>
+#include <weir/session.h>
+
+#define WEIR__DEFAULT_PING_MS  20000
+#define WEIR__DEFAULT_SIZE_MAX ((uint64_t)1024 * 1024)
+
+/* The receiving half: a bounded channel of frames out. Input that cannot be delivered yet is held, and the stream is not read meanwhile. */
+struct weir__inlet {
+    weir_channel incoming;
+    weir__buf *buf;           /* where the input lies that the endpoint has not eaten; NULL: none */
+    bool held;                /* buf is a reference of ours, and the stream is not read */
+    bool discards;            /* nobody will receive any more: frames are dropped */
+    bool running;             /* inside weir__inlet_run() */
+    struct weir__lease *lent; /* what weir_receive() gave last, until it is released */
+    weir_frame *lent_to;      /* the variable it was given into */
+};
+
+/* The sender of a message in pieces keeps others out until it is whole. */
+struct weir__turnstile {
+    const void *holder; /* the coroutine, or NULL: open */
+    weir__node waiting;
+};
+
+/* Something that lives in a session's memory as long as the session: a pinger, a ponger. */
+struct weir__attachment {
+    struct weir__attachment *next;
+    size_t size;
+    void (*fini)(struct weir__attachment *attachment);
+};
+
+struct weir_session {
+    weir_scope scope;
+    struct weir__job actor; /* in scope, as long as the stream is open */
+    weir_stream *stream;    /* NULL before it opens and after it closed */
+    weir_endpoint endpoint;
+    struct weir__inlet inlet;
+    struct weir__outlet outlet;
+    struct weir__turnstile turnstile;
+    weir__timer timer; /* armed for the endpoint's deadline */
+    weir__task attend; /* queued: attend once more, in a context of its own */
+    struct weir__dumpable dumpable;
+    weir_deferred close_reason;
+    weir_deferred finished;
+    weir_end *end;              /* once it is known: allocated, or one of a static table */
+    weir_close_reason *leaving; /* a Close that waits for the large payload before it */
+    const weir_route *route;    /* what serves it; NULL: a handle of the user's */
+    void (*on_finished)(weir_session *session,
+                        void *context); /* told when all has ended, just before it is freed */
+    void *finished_context;
+    weir_observer observer;
+    struct weir__attachment *attachments;
+    struct weir__ponger *ponger;
+    char *subprotocol; /* of the loop's memory, or NULL */
+    char *path;
+    size_t user_size;
+    uint64_t close_timeout_ms;
+    uint64_t max_frame_size;
+    uint64_t max_message_size;
+    uint64_t leaving_deadline_ms;
+    int handler_status; /* what the handler returned */
+    int end_status;     /* what receivers get, once the end is known */
+    bool raw;
+    bool end_known;
+    bool end_is_allocated;
+    bool shut_down;  /* the write side */
+    bool closing;    /* the stream */
+    bool busy;       /* a handler runs */
+    bool retired;    /* on_message is not called any more */
+    bool handed_out; /* the user has a handle */
+    bool over;       /* finished */
+    _Alignas(max_align_t) uint8_t user[];
+};
+
+/* Makes a session that has no stream yet. Errors: WEIR_EINVAL (options), WEIR_ENOMEM. */
+WEIR_MUST_USE int weir__session_new(weir_session **out, weir_loop *loop, enum weir_role role,
+                                    bool raw, const weir_session_options *options);
+
+/* Frees one that was never opened. */
+void weir__session_discard(weir_session *session);
+
+/* Opens it: a child of scope that owns the stream from now on, with bytes that were read already. first, if not NULL, is sent before anything
+ * else (the answer to the opening handshake). Takes the stream and rest; on failure session and stream are gone. */
+WEIR_MUST_USE int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *stream,
+                                     const weir_buffer *first);
+
+/* Feeds bytes that came behind the opening handshake. */
+void weir__session_feed(weir_session *session, weir__buf *buf, uint8_t *data, size_t size);
+
+/* Looks at what the endpoint wants and does it: flush, half-close, close, report the end, set the timer. To be called after every use of the endpoint. */
+void weir__session_attend(weir_session *session);
+
+/* Closes the stream without more ado; reset: unsent bytes are discarded. */
+void weir__session_close_stream(weir_session *session, bool reset);
+
+/* Runs the route of a session: its handler as a coroutine, or on_open and then on_message for what comes. */
+WEIR_MUST_USE int weir__session_serve(weir_session *session, const weir_route *route);
+
+/* on_message: there may be input for it. From the loop's context. */
+void weir__session_serve_messages(weir_session *session);
+
+/* Frees pingers and pongers, at the very end. Sends the pong that had no room before. */
+void weir__session_free_attachments(weir_session *session);
+void weir__session_retry_pong(weir_session *session);
+
+/* Lets all senders on that wait for another message to end. */
+void weir__session_open_turnstile(weir_session *session);
+
+/* --- the inlet --- */
+
+extern const struct weir__channel_kind weir__inlet_kinds[3];
+
+/* Delivers what the endpoint has: to whoever waits, else into the queue, else holds it. From the loop's context. */
+void weir__inlet_run(weir_session *session);
+
+/* Drops all queued and held input, and what will come. */
+void weir__inlet_discard(weir_session *session);
+
+/* Gives up held input at the end. */
+void weir__inlet_release(weir_session *session);
+
+size_t weir__frame_weight(const void *item);
+
+#endif
