@@ -5,9 +5,11 @@
  * takes memory only from the allocator it was given. One endpoint is one side of one connection; use it from one thread at a
  * time. The session of weir is a driver of it; so is anybody else's loop.
  *
- * The driver's duty: feed() what arrives and call next() until it says WEIR_EAGAIN; write what stands in the output buffer;
- * call tick() at deadline(); after each of these look at wants(). An error of the peer is absorbed: the Close with the mapped
- * code is queued, the cause kept for end(), the rest of the input discarded. */
+ * The driver's duty: feed() what arrives and call next() until it says WEIR_EAGAIN or WEIR_CLOSED; write what stands in the output
+ * buffer; call tick() at deadline(); after each call look at wants() and deadline(). A ping is answered by the flush() that follows it: a
+ * driver that has room flushes before the next next(), so that each ping gets its pong; one that has none answers the newest.
+ * An error of the peer is absorbed: the Close with the mapped code is owed, the cause kept for end(), the rest of the input
+ * discarded. Frames can still be sent until that Close is flushed, so that what came before the error can be answered. */
 #ifndef WEIR_ENDPOINT_H
 #define WEIR_ENDPOINT_H
 
@@ -47,7 +49,7 @@ typedef struct weir_endpoint weir_endpoint;
 
 enum weir_event_kind {
     WEIR_EVENT_FRAME = 1, /**< a message, a piece of one, or a raw frame */
-    WEIR_EVENT_PING,      /**< the peer's ping: it will be answered by flush() (not in FRAMES) */
+    WEIR_EVENT_PING, /**< the peer's ping: flush() will answer it, unless our Close was sent (not in FRAMES) */
     WEIR_EVENT_PONG, /**< the pong that answers our last ping: round_trip_ms is known now (not in FRAMES) */
     WEIR_EVENT_CLOSE, /**< the peer's Close: no more data comes (not in FRAMES) */
     WEIR_EVENT_FAULT, /**< the peer broke a rule: see weir_endpoint_end(); no more data comes */
@@ -57,9 +59,10 @@ enum weir_event_kind {
  * input is; else the payload is memory of its own and the caller must weir_frame_release() it. */
 typedef struct weir_event {
     enum weir_event_kind kind;
-    weir_frame frame; /**< FRAME; PING and PONG: their payload, valid until the next call */
-    bool first;       /**< FRAME: begins its message (PIECES: the first piece) */
-    bool last; /**< FRAME: ends its message (frame.fin says the same in MESSAGES and PIECES) */
+    weir_frame
+        frame; /**< FRAME; PING, PONG and CLOSE: their payload, not to be released, valid until the next call */
+    bool first; /**< FRAME: begins its message (PIECES: the first piece) */
+    bool last;  /**< FRAME: ends its message (frame.fin says the same in MESSAGES and PIECES) */
 } weir_event;
 
 /** Makes an endpoint in state open at time now_ms. Errors: WEIR_EINVAL (no random, an unknown role or delivery), WEIR_ENOMEM. */
@@ -76,7 +79,8 @@ WEIR_API WEIR_MUST_USE int weir_endpoint_feed(weir_endpoint *endpoint, void *in,
 
 /** Yields the next event out of the input. WEIR_OK: *event is filled. WEIR_EAGAIN: the input is eaten, nothing more to tell.
  * WEIR_CLOSED: the input side has ended (Close, fault, end-of-file), anything still fed is discarded. WEIR_ENOMEM: there is no memory for a
- * message that has to be joined; the message is lost, the endpoint closes with 1011. */
+ * message that has to be joined, or for a control frame that came in parts; it is lost, the endpoint closes with 1011, the end is
+ * WEIR_END_IO with that status. */
 WEIR_API WEIR_MUST_USE int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event);
 
 /** The bytes fed and not yet eaten (Lends *rest; NULL size 0 when none). */
@@ -85,13 +89,16 @@ WEIR_API size_t weir_endpoint_rest(const weir_endpoint *endpoint, uint8_t **rest
 /** Tells that the uneaten bytes now stand at in, with the same content (the driver moved them). */
 WEIR_API void weir_endpoint_move_rest(weir_endpoint *endpoint, void *in);
 
-/** The peer's end of stream: status WEIR_OK for an orderly end-of-file, else the system's error. */
+/** The peer's end of stream: status WEIR_OK for an orderly end-of-file, else the system's error. Call it when next() has eaten all that
+ * came before; input not yet eaten is discarded. After an orderly one a Close that is still owed can be flushed. */
 WEIR_API void weir_endpoint_eof(weir_endpoint *endpoint, int status, uint64_t now_ms);
 
 /** Appends one frame to out, header and payload (masked in a client: a new key a frame; the source stays intact). The opcode
- * of a later fragment is 0, whatever its type says. A Close frame begins the closing handshake, as weir_endpoint_close() does.
- * Errors: WEIR_CLOSED after a Close was sent (or the stream is gone); WEIR_EINVAL for a control frame over 125 bytes or not final,
- * for a malformed Close payload, for a data type that differs from that of the message in progress; WEIR_ENOMEM. On an error nothing is appended and no state
+ * of a later fragment is 0, whatever its type says. A Close frame begins the closing handshake, as weir_endpoint_close() does; its clock starts
+ * at the next call that tells the time (deadline() is 0 until then).
+ * Errors: WEIR_CLOSED after a Close was sent (or the stream is gone), for a Close also when one is owed; WEIR_EINVAL for a control frame over
+ * 125 bytes or not final, for a malformed Close payload, for a data type that differs from that of the message in progress, for reserved bits
+ * outside FRAMES; WEIR_ENOMEM. On an error nothing is appended and no state
  * has changed. Borrows frame. */
 WEIR_API WEIR_MUST_USE int weir_endpoint_send(weir_endpoint *endpoint, const weir_frame *frame,
                                               weir_buffer *out);
@@ -102,7 +109,7 @@ WEIR_API WEIR_MUST_USE int weir_endpoint_send_head(weir_endpoint *endpoint, cons
                                                    weir_buffer *out, uint8_t key[4]);
 
 /** Begins the closing handshake with a reason (NULL: an empty Close), or does nothing when a Close was already sent or is owed. Appends the Close to
- * out. Errors: WEIR_CLOSED (already closing), WEIR_EINVAL (a code that may not be sent), WEIR_ENOMEM. */
+ * out, behind the pong that may be owed. In FRAMES it also answers the peer's Close. Errors: WEIR_CLOSED (already closing), WEIR_EINVAL (a code that may not be sent), WEIR_ENOMEM. */
 WEIR_API WEIR_MUST_USE int weir_endpoint_close(weir_endpoint *endpoint,
                                                const weir_close_reason *reason, uint64_t now_ms,
                                                weir_buffer *out);
@@ -127,8 +134,9 @@ WEIR_API unsigned weir_endpoint_wants(const weir_endpoint *endpoint);
 /** The time (in the clock of now_ms) at which tick() must be called; WEIR_UNLIMITED: never. */
 WEIR_API uint64_t weir_endpoint_deadline(const weir_endpoint *endpoint);
 
-/** Does what is due at now_ms: appends a ping, gives up on a ping, a Close or a lingering stream. A ping is appended only when out is empty
- * or NULL is not given: with out NULL (the output is stuck) the ping counts as sent and its clock runs. WEIR_OK, WEIR_ENOMEM. */
+/** Does what is due at now_ms (nothing, when called early): appends a ping, gives up on a ping, a Close or a lingering stream. out NULL says that
+ * the output is stuck or inside a frame: a ping then only counts as sent, and its clock runs; a Close after a missed pong is
+ * not written. In FRAMES no ping is sent. WEIR_OK, WEIR_ENOMEM (the ping is left out). */
 WEIR_API WEIR_MUST_USE int weir_endpoint_tick(weir_endpoint *endpoint, uint64_t now_ms,
                                               weir_buffer *out);
 
@@ -146,7 +154,8 @@ WEIR_API bool weir_endpoint_output_ended(const weir_endpoint *endpoint);
 /** How it ended: fills *out; kind WEIR_END_NONE while it has not. WEIR_END_CLEAN stands as soon as a Close went each way. */
 WEIR_API void weir_endpoint_end(const weir_endpoint *endpoint, weir_end *out);
 
-/** Settings that may change at any time; each counts from the next frame, ping or Close on. Values as in the options. */
+/** Settings that may change at any time. Values as in the options. The delivery counts from the next message on, the limits from the
+ * next frame, the timeout from the next ping; an interval restarts the pause, 0 stops pinging. */
 WEIR_API void weir_endpoint_set_delivery(weir_endpoint *endpoint, enum weir_delivery delivery);
 WEIR_API void weir_endpoint_set_limits(weir_endpoint *endpoint, uint64_t max_frame_size,
                                        uint64_t max_message_size);

@@ -20,8 +20,9 @@ enum weir_parser_mask {
 };
 
 enum weir_parser_event_kind {
-    WEIR_PARSER_HEAD = 1, /**< a header is complete: see head. No byte of the payload was eaten yet. */
-    WEIR_PARSER_PAYLOAD,  /**< bytes of the payload of that frame; an empty payload gives one event of size 0 */
+    WEIR_PARSER_HEAD =
+        1, /**< a header is complete: see head. No byte of the payload was eaten yet. */
+    WEIR_PARSER_PAYLOAD, /**< bytes of the payload of that frame; an empty payload gives one event of size 0 */
 };
 
 typedef struct weir_parser_event {
@@ -35,8 +36,9 @@ typedef struct weir_parser_event {
 
 /** Begin with weir_parser_init(); the fields may be read, and those marked so may be set between two frames. */
 typedef struct weir_parser {
-    uint64_t offset;         /**< bytes eaten so far; after a fault, of those before the byte that broke the rule */
-    uint64_t left;           /**< in a payload: its bytes still to come; in a length: what is known of it */
+    uint64_t
+        offset; /**< bytes eaten so far; after a fault, of those before the byte that broke the rule */
+    uint64_t left; /**< in a payload: its bytes still to come; in a length: what is known of it */
     uint64_t max_frame_size; /**< most bytes of payload a data frame may declare; settable */
     uint8_t key[4];          /**< mask key of the current frame */
     uint8_t phase;           /**< which byte of the key is next, 0..3 */
@@ -46,8 +48,9 @@ typedef struct weir_parser {
     bool masked;             /**< the current frame is masked */
     uint8_t message;         /**< type of the message in progress; 0: none */
     uint8_t mask;            /**< enum weir_parser_mask */
-    uint8_t rsv_allowed;     /**< reserved bits that the first frame of a data message may have; settable */
-    uint8_t rule;            /**< the rule that was broken; private, see weir_parser_fault() */
+    uint8_t
+        rsv_allowed; /**< reserved bits that the first frame of a data message may have; settable */
+    uint8_t rule;    /**< the rule that was broken; private, see weir_parser_fault() */
 } weir_parser;
 
 /** Makes a parser at the start of a stream; nothing is to be released. max_frame_size: WEIR_UNLIMITED for none. */

@@ -32,8 +32,10 @@ struct weir__job {
 
 /** A scope. The fields are private; the struct is public so that a scope can stand on the stack of its coroutine. */
 struct weir_scope {
-    struct weir__job job;       /**< private */
-    weir_loop *loop;            /**< private */
+    struct weir__job job; /**< private */
+    weir_loop *loop;      /**< private */
+    size_t
+        child_count; /**< private: the list alone is incomplete while a scope is being cancelled */
     struct weir__node children; /**< private */
     struct weir__coroutine
         *owner; /**< private: the coroutine between open and join; NULL for scopes without one */

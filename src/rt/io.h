@@ -20,7 +20,7 @@ typedef struct weir__io weir__io;
 struct weir__accepted {
     int fd;    /* kernel back-ends: the descriptor; -1 in the simulated world */
     void *sim; /* the simulated world's end of the connection */
-    socklen_t peer_size;
+    socklen_t peer_size; /* 0: not known yet, ask weir__io_peer_address() of its new owner */
     struct sockaddr_storage peer;
 };
 
@@ -49,12 +49,15 @@ enum weir__io_flag {
     WEIR__IO_ACCEPTING = 1 << 3,
     WEIR__IO_CONNECTING = 1 << 4,
     WEIR__IO_CLOSING = 1 << 5,
+    WEIR__IO_OPEN = 1 << 6, /* listen, connect or adopt succeeded */
+    WEIR__IO_LISTENING = 1 << 7,
     WEIR__IO_BACKEND = 1 << 8, /* this bit and those above belong to the back-end */
 };
 
 /* The back-end's own words are few on purpose: an idle session pays for them. */
 struct weir__io {
     weir_loop *loop;
+    const struct weir__backend *ops; /* the loop's back-end, or what else this stream is */
     const struct weir__io_events *on;
     weir__task task; /* the back-end's, for callbacks it owes */
     void *backend;   /* the back-end's own */

@@ -4,6 +4,7 @@
 #include "rt/mailbox.h"
 #include "rt/overflow.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,7 +154,7 @@ static void free_bufs(weir_loop *loop)
 static void run_to_the_end(weir_loop *loop)
 {
     weir_scope_cancel(&loop->root);
-    while (!weir__list_is_empty(&loop->root.children))
+    while (loop->root.child_count > 0)
         if (weir_loop_turn(loop, -1) < 0)
             break;
     while (!weir__list_is_empty(&loop->ready) || !weir__list_is_empty(&loop->late))
@@ -253,11 +254,7 @@ int weir_loop_turn(weir_loop *loop, int64_t timeout_ms)
     weir__loop_leave(before);
     if (status < 0)
         return status;
-    size_t children = 0;
-    for (weir__node *node = loop->root.children.next; node != &loop->root.children && children < 2;
-         node = node->next)
-        children++;
-    return (int)children;
+    return loop->root.child_count < INT_MAX ? (int)loop->root.child_count : INT_MAX;
 }
 
 /* --- running a main coroutine --- */
@@ -278,7 +275,7 @@ static int call_main(void *arg)
 static int turn_until_empty(weir_loop *loop)
 {
     bool stuck = false;
-    while (!weir__list_is_empty(&loop->root.children)) {
+    while (loop->root.child_count > 0) {
         int status = weir_loop_turn(loop, -1);
         if (status >= 0)
             continue;

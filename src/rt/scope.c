@@ -32,6 +32,7 @@ int weir__scope_attach(weir_scope *scope, struct weir__job *job, const struct we
     job->parent = scope;
     job->ops = ops;
     weir__list_push(&scope->children, &job->link);
+    scope->child_count++;
     return WEIR_OK;
 }
 
@@ -45,9 +46,10 @@ void weir__scope_detach(struct weir__job *job, int status)
     if (weir__status_is_failure(status)) {
         if (scope->status == WEIR_OK)
             scope->status = status;
-        weir_scope_cancel(scope);
+        weir_scope_cancel(
+            scope); /* while this child still counts: the scope is not empty before it is done */
     }
-    if (!weir__list_is_empty(&scope->children))
+    if (--scope->child_count > 0)
         return;
     if (scope->joiner != NULL) {
         struct weir__wait *joiner = scope->joiner;
@@ -116,7 +118,7 @@ static void wait_for_children(weir_scope *scope)
 {
     struct weir__wait wait = {
         .coroutine = scope->owner, .what = "join", .cancel = cancel_nothing, .shielded = true};
-    while (!weir__list_is_empty(&scope->children)) {
+    while (scope->child_count > 0) {
         scope->joiner = &wait;
         (void)weir__wait_suspend(&wait);
     }

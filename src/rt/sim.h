@@ -50,8 +50,8 @@ struct weir__sim_end {
     weir__io *io;                 /* NULL: no owner */
     struct weir__sim_queue queue; /* bytes to this end */
     struct weir__sim_late *late;
-    uint64_t last_ms;  /* when the last byte sent to this end arrives: later ones do not overtake */
-    uint64_t eof_ms;   /* when the end-of-file sent to this end arrives */
+    uint64_t
+        eof_ms; /* when the end-of-file sent to this end arrives; it counts once the queue is empty */
     uint64_t reset_ms; /* when a reset sent to this end arrives; it overtakes */
     uint64_t wake_ms;  /* when the pending connect or send goes on */
     uint32_t flags;

@@ -147,14 +147,10 @@ static int put_bytes(struct weir__sim *sim, struct weir__sim_end *end, const str
         weir__sim_end_reset_at(sim, end, arrival_ms + weir__sim_latency(sim));
         return WEIR_OK;
     }
-    if (arrival_ms < peer->last_ms)
-        arrival_ms = peer->last_ms;
     int status = weir__sim_queue_put(&peer->queue, sim->loop, pieces, size, arrival_ms);
-    if (status != WEIR_OK)
-        return status;
-    peer->last_ms = arrival_ms;
-    weir__sim_end_plan(sim, peer);
-    return WEIR_OK;
+    if (status == WEIR_OK)
+        weir__sim_end_plan(sim, peer);
+    return status;
 }
 
 static void await_sent(struct weir__sim *sim, struct weir__sim_end *end, uint64_t wake_ms)
@@ -278,10 +274,7 @@ int weir__sim_shutdown(weir__io *io)
     end->flags |= SIM_SHUT;
     if ((peer->flags & SIM_GONE) != 0)
         return WEIR_OK;
-    uint64_t arrival_ms = weir__sim_later(sim);
-    if (arrival_ms < peer->last_ms)
-        arrival_ms = peer->last_ms;
-    peer->eof_ms = peer->last_ms = arrival_ms;
+    peer->eof_ms = weir__sim_later(sim);
     weir__sim_end_plan(sim, peer);
     return WEIR_OK;
 }

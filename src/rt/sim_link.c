@@ -126,10 +126,8 @@ static void tell_peer(struct weir__sim *sim, struct weir__sim_end *end, bool res
         weir__sim_end_reset_at(sim, peer, weir__sim_later(sim));
         return;
     }
-    if ((end->flags & SIM_SHUT) == 0) {
-        uint64_t arrival_ms = weir__sim_later(sim);
-        peer->eof_ms = arrival_ms > peer->last_ms ? arrival_ms : peer->last_ms;
-    }
+    if ((end->flags & SIM_SHUT) == 0)
+        peer->eof_ms = weir__sim_later(sim);
     uint64_t next_ms = weir__sim_queue_next_arrival(&end->queue, sim->now_ms);
     if (next_ms != WEIR__SIM_NEVER)
         weir__sim_end_reset_at(sim, peer, next_ms + weir__sim_latency(sim));
@@ -235,7 +233,7 @@ static void answer_client(struct weir__sim *sim, struct weir__sim_link *link, ui
 {
     struct weir__sim_end *client = &link->ends[0];
     client->flags |= flag;
-    client->wake_ms = client->last_ms = weir__sim_later(sim);
+    client->wake_ms = weir__sim_later(sim);
     weir__sim_end_plan(sim, client);
 }
 

@@ -6,7 +6,7 @@
 
 #include <sys/uio.h>
 
-/* Pieces of one write that arrive together; arrival times never fall along the queue. */
+/* Bytes that arrive together. A segment that comes sooner than the one before it waits for it. */
 struct weir__sim_segment;
 
 struct weir__sim_queue {

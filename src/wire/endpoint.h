@@ -22,9 +22,11 @@ struct weir_endpoint {
     /* What was fed and not yet eaten; in_size is 0 once the input has ended. */
     uint8_t *in;
     size_t in_size;
-    weir_parser parser; /* also the cause and its offset once broken off: see weir__endpoint_fail() */
-    const weir_endpoint_options *options; /* allocator, random and close_timeout_ms are read from here */
-    struct weir__endpoint_rare *rare;     /* NULL while nothing rare goes on */
+    weir_parser
+        parser; /* also the cause and its offset once broken off: see weir__endpoint_fail() */
+    const weir_endpoint_options
+        *options; /* allocator, random and close_timeout_ms are read from here */
+    struct weir__endpoint_rare *rare; /* NULL while nothing rare goes on */
     uint64_t max_message_size;
     uint64_t message_size; /* bytes of the message in progress that its headers have declared */
     uint64_t now_ms;       /* the latest time we were told */
@@ -46,20 +48,19 @@ struct weir_endpoint {
     uint8_t next_delivery;  /* of those that follow */
     uint8_t head_type;      /* enum weir_frame_type of the frame whose payload is being eaten */
     uint8_t head_rsv;
-    uint8_t out_type;      /* type of the message we are sending in fragments; 0: none */
+    uint8_t out_type; /* type of the message we are sending in fragments; 0: none */
     bool head_fin : 1;
-    bool head_starts : 1;  /* that frame begins its message */
-    bool piece_given : 1;  /* PIECES: the first piece of the message was delivered */
+    bool head_starts : 1; /* that frame begins its message */
+    bool piece_given : 1; /* PIECES: the first piece of the message was delivered */
     bool client : 1;
     bool masking : 1;
-    bool held : 1;         /* the driver does not read */
-    bool pong_awaited : 1; /* our last ping is unanswered */
-    bool pong_owed : 1;    /* the peer's last ping is */
-    bool by_peer : 1;      /* the peer's Close came before ours was sent */
-    bool eof : 1;          /* the peer's orderly end of stream */
-    bool shutdown : 1;     /* we are to end the stream first (7.1.1) */
+    bool held : 1;          /* the driver does not read */
+    bool pong_awaited : 1;  /* our last ping is unanswered */
+    bool pong_owed : 1;     /* the peer's last ping is */
+    bool by_peer : 1;       /* the peer's Close came before ours was sent */
+    bool eof : 1;           /* the peer's orderly end of stream */
+    bool shutdown : 1;      /* we are to end the stream first (7.1.1) */
     bool ours_is_cause : 1; /* the text of our Close is that of the cause */
-    bool owns_options : 1;
 };
 
 /* As weir_endpoint_new(), into memory of the caller's. Keeps options (with their allocator) until weir__endpoint_fini(); many endpoints may share

@@ -24,8 +24,9 @@ struct weir__endpoint_rare {
     uint8_t ours_size;
     uint8_t theirs_size;
     uint8_t control[WEIR__CONTROL_MAX];
-    uint8_t pong[WEIR__CONTROL_MAX];       /* payload of the pong we owe */
-    char ours[WEIR_CLOSE_MESSAGE_MAX];     /* messages of the Close frames; codes stand in the endpoint */
+    uint8_t pong[WEIR__CONTROL_MAX]; /* payload of the pong we owe */
+    char ours
+        [WEIR_CLOSE_MESSAGE_MAX]; /* messages of the Close frames; codes stand in the endpoint */
     char theirs[WEIR_CLOSE_MESSAGE_MAX];
 };
 
@@ -47,21 +48,21 @@ static inline bool weir__endpoint_input_alive(const weir_endpoint *endpoint)
 }
 
 /* a + b, at most WEIR_UNLIMITED. */
-static inline uint64_t weir__add_ms(uint64_t a, uint64_t b)
+static inline uint64_t weir__add_capped(uint64_t a, uint64_t b)
 {
     return a > WEIR_UNLIMITED - b ? WEIR_UNLIMITED : a + b;
 }
 
 /* endpoint_message.c */
-int weir__endpoint_on_data_head(weir_endpoint *endpoint, const weir_frame_head *head);
+int weir__endpoint_on_data_head(weir_endpoint *endpoint, const weir_frame_head *head,
+                                weir_event *event);
 int weir__endpoint_on_data(weir_endpoint *endpoint, const weir_parser_event *piece,
                            weir_event *event);
 /* A whole, unfragmented small message that lies in the input: the short cut. False: not that, nothing was done. */
 bool weir__endpoint_take_whole(weir_endpoint *endpoint, weir_event *event);
-int weir__endpoint_collect(weir_endpoint *endpoint, const weir_parser_event *piece);
 
 /* endpoint_control.c */
-int weir__endpoint_on_control_head(weir_endpoint *endpoint, const weir_frame_head *head);
+void weir__endpoint_on_control_head(weir_endpoint *endpoint, const weir_frame_head *head);
 int weir__endpoint_on_control(weir_endpoint *endpoint, const weir_parser_event *piece,
                               weir_event *event);
 
@@ -72,18 +73,24 @@ void weir__endpoint_on_close(weir_endpoint *endpoint);
 void weir__endpoint_on_close_sent(weir_endpoint *endpoint, unsigned code);
 /* Breaks off because of a rule broken at that offset of the input. Discards the rest of the input. */
 void weir__endpoint_fail(weir_endpoint *endpoint, enum weir__rule rule, uint64_t offset);
-/* The same, seen by next(): fills the event. */
-int weir__endpoint_report_fault(weir_endpoint *endpoint, weir_event *event, enum weir__rule rule,
-                                uint64_t offset);
-/* Our Close was not answered, or the answer could not be written; or the stream lingered long enough. */
+/* The same, as next() tells it: fills the event and returns WEIR_OK; returns WEIR_ENOMEM when that is the cause. */
+int weir__endpoint_report(weir_endpoint *endpoint, weir_event *event, enum weir__rule rule,
+                          uint64_t offset);
+/* End-of-file or an error of the stream. */
+void weir__endpoint_on_eof(weir_endpoint *endpoint, int status);
+/* The present state has lasted long enough. */
 void weir__endpoint_on_close_timeout(weir_endpoint *endpoint);
-/* No pong came. */
+/* No pong came: the end, at once. */
 void weir__endpoint_on_ping_timeout(weir_endpoint *endpoint);
+/* The end by our own will. */
+void weir__endpoint_on_terminate(weir_endpoint *endpoint);
 /* How long the present state may last. */
 uint64_t weir__endpoint_close_period(const weir_endpoint *endpoint);
 
 /* endpoint_ping.c */
 void weir__endpoint_ping_restart(weir_endpoint *endpoint);
+/* Sends a ping at its time; out NULL: it only counts as sent. */
+int weir__endpoint_ping(weir_endpoint *endpoint, weir_buffer *out);
 /* Bytes of a message have arrived. */
 void weir__endpoint_ping_defer(weir_endpoint *endpoint);
 /* Whether a payload is the pong that is awaited; then the clock goes on to the next ping. */
@@ -93,6 +100,8 @@ bool weir__endpoint_on_pong(weir_endpoint *endpoint, const uint8_t *data, size_t
 /* Appends a whole frame as it is told, without a check. */
 int weir__endpoint_append(weir_endpoint *endpoint, const weir_frame *frame, unsigned opcode,
                           weir_buffer *out);
+/* The pong that is owed, if one is. */
+int weir__endpoint_append_pong(weir_endpoint *endpoint, weir_buffer *out);
 /* A Close frame; code 1005: empty. */
 int weir__endpoint_append_close(weir_endpoint *endpoint, unsigned code, const char *message,
                                 size_t size, weir_buffer *out);

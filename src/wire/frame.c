@@ -170,8 +170,8 @@ int weir_frame_close_reason(const weir_frame *frame, weir_close_reason *out)
 
 size_t weir_frame_describe(const weir_frame *frame, char *out, size_t size)
 {
-    int wanted = snprintf(out, size, "Frame %s (fin=%s, size=%zu)",
-                          weir_frame_type_name(frame->type), frame->fin ? "true" : "false",
-                          frame->size);
+    int wanted =
+        snprintf(out, size, "Frame %s (fin=%s, size=%zu)", weir_frame_type_name(frame->type),
+                 frame->fin ? "true" : "false", frame->size);
     return wanted > 0 ? (size_t)wanted : 0;
 }

@@ -173,8 +173,8 @@ static int open_session(struct attempt *attempt, weir_scope *scope, weir_session
     weir__buf *rest = bytes_behind(attempt, head);
     if (rest == NULL)
         return WEIR_ENOMEM;
-    int status = weir__session_new(&session, attempt->loop, WEIR_ROLE_CLIENT, false,
-                                   &attempt->options->session);
+    struct weir__session_plan plan = {.role = WEIR_ROLE_CLIENT};
+    int status = weir__session_new(&session, attempt->loop, &plan, &attempt->options->session);
     if (status == WEIR_OK) {
         status = copy_subprotocol(session, attempt->response.subprotocol);
         if (status != WEIR_OK)

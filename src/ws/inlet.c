@@ -14,11 +14,6 @@ static weir_session *session_of(weir_channel *incoming)
     return WEIR__CONTAINER(incoming, weir_session, inlet.incoming);
 }
 
-size_t weir__frame_weight(const void *item)
-{
-    return ((const weir_frame *)item)->size;
-}
-
 /* --- the input --- */
 
 static void note_frame(weir_session *session, const weir_frame *frame)

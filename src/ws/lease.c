@@ -89,6 +89,13 @@ void weir__lease_forget(struct weir__lease **slot)
     *slot = NULL;
 }
 
+void weir__lease_keep_sent(const weir_frame *frame)
+{
+    struct weir__lease *lease = weir__lease_of(frame);
+    if (lease != NULL && lease->lender != NULL)
+        weir__lease_forget(lease->lender);
+}
+
 void weir__lease_release(void *owner)
 {
     struct weir__lease *lease = owner;
@@ -99,4 +106,9 @@ void weir__lease_release(void *owner)
     if (lease->release != NULL)
         lease->release(lease->owner);
     weir__loop_free(lease->loop, lease, sizeof *lease + lease->block_size);
+}
+
+size_t weir__frame_weight(const void *item)
+{
+    return ((const weir_frame *)item)->size;
 }

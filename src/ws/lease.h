@@ -38,10 +38,16 @@ struct weir__lease *weir__lease_of(const weir_frame *frame);
 /* Remembers a frame's lease in a slot, until it is released. */
 void weir__lease_lend(struct weir__lease *lease, struct weir__lease **slot);
 
+/* A received frame is sent on and will be kept: its receiver must not take it back. */
+void weir__lease_keep_sent(const weir_frame *frame);
+
 /* Forgets whatever a slot remembers: its frame lives on. */
 void weir__lease_forget(struct weir__lease **slot);
 
 /* Releases a lease itself: what weir_frame_release() does to a frame that has one. */
 void weir__lease_release(void *lease);
+
+/* The bytes of a frame, for channels of frames. */
+size_t weir__frame_weight(const void *item);
 
 #endif

@@ -90,6 +90,7 @@ static int push_large(struct weir__outlet *outlet, weir_frame *frame)
     if (status != WEIR_OK)
         return status;
     outlet->appended += outlet->out.size - before + frame->size;
+    weir__lease_keep_sent(frame);
     outlet->large = *frame;
     outlet->large_sent = 0;
     outlet->large_open = true;
@@ -145,7 +146,10 @@ static void drop_frame(weir_channel *channel, void *item)
 
 static int keep_frame(weir_channel *channel, void *item)
 {
-    return weir__lease_keep(item, channel->loop);
+    int status = weir__lease_keep(item, channel->loop);
+    if (status == WEIR_OK)
+        weir__lease_keep_sent(item);
+    return status;
 }
 
 /* One frame may always queue; more only while their bytes stay under the mark. */

@@ -137,7 +137,7 @@ static void free_server(weir_server *server)
 static void end_server(weir_scope *scope)
 {
     weir_server *server = WEIR__CONTAINER(scope, weir_server, scope);
-    if (server->listener != NULL || server->over || !weir__list_is_empty(&scope->children))
+    if (server->listener != NULL || server->over || scope->child_count > 0)
         return;
     server->over = true;
     weir__scope_detach(&scope->job, WEIR_OK);
@@ -172,6 +172,8 @@ static int fill_in(weir_server *server)
         options->max_head_fields = WEIR_HTTP_FIELDS_DEFAULT;
     if (options->max_head_size > HEAD_SIZE_MAX || options->max_head_fields > HEAD_FIELDS_MAX)
         return WEIR_EINVAL;
+    weir__session_endpoint_options(&server->endpoint, loop_of(server), WEIR_ROLE_SERVER, false,
+                                   &options->session);
     server->fields =
         weir__loop_alloc(loop_of(server), options->max_head_fields * sizeof *server->fields);
     return server->fields == NULL ? WEIR_ENOMEM : WEIR_OK;

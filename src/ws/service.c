@@ -183,8 +183,8 @@ static void stop_workers(weir_service *service)
 {
     for (unsigned i = 0; i < service->worker_count; i++) {
         struct worker *worker = &service->workers[i];
-        if (worker->loop != NULL)
-            (void)weir_loop_post(worker->loop, stop_server, worker);
+        if (worker->loop != NULL && weir_loop_post(worker->loop, stop_server, worker) != WEIR_OK)
+            continue; /* no memory: that loop is stopped by the next call */
     }
 }
 

@@ -1,6 +1,7 @@
 /* The life of a session: made, opened, driven, ended. What is received stands in inlet.c, what is sent in outlet.c and send.c. */
 #include "ws/session.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -164,7 +165,11 @@ void weir__session_attend(weir_session *session)
     if ((wants & WEIR_WANT_SHUTDOWN) && !session->shut_down &&
         weir__outlet_unsent(&session->outlet) == 0 && !weir__outlet_is_stuck(&session->outlet)) {
         session->shut_down = true;
-        (void)weir__io_shutdown(&session->stream->io);
+        int status = weir__io_shutdown(&session->stream->io);
+        if (status != WEIR_OK) {
+            weir_endpoint_eof(&session->endpoint, status, loop_of(session)->now_ms);
+            weir__task_post(loop_of(session), &session->attend);
+        }
     }
     arm_timer(session);
 }
@@ -310,59 +315,57 @@ static void random_of_loop(void *context, void *out, size_t size)
     weir_loop_random(context, out, size);
 }
 
-static int init_endpoint(weir_session *session, enum weir_role role,
-                         const weir_session_options *options)
+void weir__session_endpoint_options(weir_endpoint_options *out, weir_loop *loop,
+                                    enum weir_role role, bool raw,
+                                    const weir_session_options *options)
 {
-    weir_loop *loop = loop_of(session);
     uint64_t ping_ms =
         options->ping_interval_ms == 0 ? WEIR__DEFAULT_PING_MS : options->ping_interval_ms;
-    weir_endpoint_options endpoint = {
+    *out = (weir_endpoint_options){
         .role = role,
-        .delivery = session->raw      ? WEIR_DELIVER_FRAMES
+        .delivery = raw               ? WEIR_DELIVER_FRAMES
                     : options->pieces ? WEIR_DELIVER_PIECES
                                       : WEIR_DELIVER_MESSAGES,
         .max_frame_size = options->max_frame_size,
         .max_message_size = options->max_message_size,
-        .ping_interval_ms = session->raw || ping_ms == WEIR_UNLIMITED ? 0 : ping_ms,
+        .ping_interval_ms = raw || ping_ms == WEIR_UNLIMITED ? 0 : ping_ms,
         .ping_timeout_ms = options->ping_timeout_ms,
         .close_timeout_ms = options->close_timeout_ms,
         .allocator = *weir__loop_allocator(loop),
         .random = random_of_loop,
         .random_context = loop,
     };
-    return weir__endpoint_init(&session->endpoint, &endpoint, loop->now_ms);
+}
+
+/* A session of a server shares the endpoint's options with all others; one of its own keeps them itself. */
+static int init_endpoint(weir_session *session, const struct weir__session_plan *plan,
+                         const weir_session_options *options)
+{
+    weir_loop *loop = loop_of(session);
+    const weir_endpoint_options *shared = plan->endpoint;
+    if (shared == NULL) {
+        session->own_options = weir__loop_alloc(loop, sizeof *session->own_options);
+        if (session->own_options == NULL)
+            return WEIR_ENOMEM;
+        weir__session_endpoint_options(session->own_options, loop, plan->role, plan->raw, options);
+        shared = session->own_options;
+    }
+    return weir__endpoint_init(&session->endpoint, shared, loop->now_ms);
+}
+
+static void free_session(weir_session *session)
+{
+    weir_loop *loop = loop_of(session);
+    if (session->own_options != NULL)
+        weir__loop_free(loop, session->own_options, sizeof *session->own_options);
+    weir__loop_free(loop, session, session_size(session->user_size));
 }
 
 static void end_scope(weir_scope *scope);
 
-int weir__session_new(weir_session **out, weir_loop *loop, enum weir_role role, bool raw,
-                      const weir_session_options *options)
+static void init_rooms(weir_session *session, const weir_session_options *options)
 {
-    static const weir_session_options defaults;
-    *out = NULL;
-    if (options == NULL)
-        options = &defaults;
-    if (!options_are_valid(options))
-        return WEIR_EINVAL;
-    weir_session *session = weir__loop_alloc(loop, session_size(options->user_size));
-    if (session == NULL)
-        return WEIR_ENOMEM;
-    memset(session, 0, session_size(options->user_size));
-    weir__scope_init(&session->scope, loop, end_scope);
-    session->raw = raw;
-    session->user_size = options->user_size;
-    session->observer = options->observer;
-    session->max_frame_size =
-        options->max_frame_size != 0 ? options->max_frame_size : WEIR__DEFAULT_SIZE_MAX;
-    session->max_message_size =
-        options->max_message_size != 0 ? options->max_message_size : WEIR__DEFAULT_SIZE_MAX;
-    session->close_timeout_ms =
-        options->close_timeout_ms != 0 ? options->close_timeout_ms : DEFAULT_CLOSE_MS;
-    int status = init_endpoint(session, role, options);
-    if (status != WEIR_OK) {
-        weir__loop_free(loop, session, session_size(options->user_size));
-        return status;
-    }
+    weir_loop *loop = loop_of(session);
     struct weir__outlet_options outlet = {
         .loop = loop,
         .kind = &weir__outlet_kinds[options->outgoing_overflow],
@@ -381,6 +384,37 @@ int weir__session_new(weir_session **out, weir_loop *loop, enum weir_role role, 
     weir__list_init(&session->dumpable.link);
     weir__deferred_init(&session->close_reason, loop);
     weir__deferred_init(&session->finished, loop);
+}
+
+int weir__session_new(weir_session **out, weir_loop *loop, const struct weir__session_plan *plan,
+                      const weir_session_options *options)
+{
+    static const weir_session_options defaults;
+    *out = NULL;
+    if (options == NULL)
+        options = &defaults;
+    if (!options_are_valid(options))
+        return WEIR_EINVAL;
+    weir_session *session = weir__loop_alloc(loop, session_size(options->user_size));
+    if (session == NULL)
+        return WEIR_ENOMEM;
+    memset(session, 0, session_size(options->user_size));
+    weir__scope_init(&session->scope, loop, end_scope);
+    session->raw = plan->raw;
+    session->user_size = options->user_size;
+    session->observer = options->observer;
+    session->close_timeout_ms =
+        options->close_timeout_ms != 0 ? options->close_timeout_ms : DEFAULT_CLOSE_MS;
+    session->max_frame_size =
+        options->max_frame_size != 0 ? options->max_frame_size : WEIR__DEFAULT_SIZE_MAX;
+    session->max_message_size =
+        options->max_message_size != 0 ? options->max_message_size : WEIR__DEFAULT_SIZE_MAX;
+    int status = init_endpoint(session, plan, options);
+    if (status != WEIR_OK) {
+        free_session(session);
+        return status;
+    }
+    init_rooms(session, options);
     *out = session;
     return WEIR_OK;
 }
@@ -409,14 +443,14 @@ void weir__session_discard(weir_session *session)
         weir__loop_free(loop, session->end, sizeof *session->end);
     free_text(loop, session->subprotocol);
     free_text(loop, session->path);
-    weir__loop_free(loop, session, session_size(session->user_size));
+    free_session(session);
 }
 
 /* All that lived in the session has ended: its stream, its handler, whatever they started. */
 static void end_scope(weir_scope *scope)
 {
     weir_session *session = WEIR__CONTAINER(scope, weir_session, scope);
-    if (session->stream != NULL || session->over || !weir__list_is_empty(&scope->children))
+    if (session->stream != NULL || session->over || scope->child_count > 0)
         return;
     session->over = true;
     if (session->route != NULL && session->route->on_close != NULL)
@@ -452,7 +486,8 @@ int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *st
         weir__session_discard(session);
         return status;
     }
-    (void)weir__scope_attach(&session->scope, &session->actor, &actor_ops);
+    status = weir__scope_attach(&session->scope, &session->actor, &actor_ops);
+    assert(status == WEIR_OK); /* a new scope is not cancelled */
     session->outlet.appended = session->outlet.out.size;
     session->stream = stream;
     weir__stream_take(stream, &stream_events, session, &rest);
@@ -468,6 +503,9 @@ int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *st
         weir__session_feed(session, rest.buf, rest.data, rest.size);
         weir__buf_unref(rest.buf);
     }
+    if (rest.end_status != WEIR_OK)
+        weir_endpoint_eof(&session->endpoint, rest.end_status == WEIR_CLOSED ? WEIR_OK : rest.end_status,
+                          loop_of(session)->now_ms);
     weir__session_attend(session);
     return WEIR_OK;
 }
@@ -478,9 +516,13 @@ static int start(weir_session **out, weir_scope *scope, weir_stream *stream, enu
     if (out == NULL || stream == NULL)
         return WEIR_EINVAL;
     *out = NULL;
+    if (!weir__stream_is_takeable(stream)) {
+        weir_stream_close(stream);
+        return WEIR_ESTATE;
+    }
     weir_session *session = NULL;
-    int status =
-        scope == NULL ? WEIR_EINVAL : weir__session_new(&session, scope->loop, role, raw, options);
+    struct weir__session_plan plan = {.role = role, .raw = raw};
+    int status = scope == NULL ? WEIR_EINVAL : weir__session_new(&session, scope->loop, &plan, options);
     if (status != WEIR_OK) {
         weir_stream_close(stream);
         return status;
@@ -543,7 +585,7 @@ void weir_going_away(weir_session *session, unsigned code, const char *message)
     }
     memset(reason, 0, sizeof *reason);
     if (code != 0 && weir_close_reason_init(reason, code, message) != WEIR_OK)
-        (void)weir_close_reason_init(reason, WEIR_CLOSE_INTERNAL_ERROR, NULL);
+        reason->code = WEIR_CLOSE_INTERNAL_ERROR;
     session->leaving = reason;
     session->leaving_deadline_ms = loop->now_ms + session->close_timeout_ms;
     weir__session_attend(session);

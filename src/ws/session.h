@@ -63,6 +63,7 @@ struct weir_session {
                         void *context); /* told when all has ended, just before it is freed */
     void *finished_context;
     weir_observer observer;
+    weir_endpoint_options *own_options; /* NULL: the endpoint shares those of a server */
     struct weir__attachment *attachments;
     struct weir__ponger *ponger;
     char *subprotocol; /* of the loop's memory, or NULL */
@@ -86,9 +87,23 @@ struct weir_session {
     _Alignas(max_align_t) uint8_t user[];
 };
 
+/* What a session is, besides its options. */
+struct weir__session_plan {
+    enum weir_role role;
+    bool raw;
+    const weir_endpoint_options
+        *endpoint; /* Keeps it as long as the session; NULL: made of the session's options */
+};
+
+/* The endpoint's options that follow from a session's. */
+void weir__session_endpoint_options(weir_endpoint_options *out, weir_loop *loop,
+                                    enum weir_role role, bool raw,
+                                    const weir_session_options *options);
+
 /* Makes a session that has no stream yet. Errors: WEIR_EINVAL (options), WEIR_ENOMEM. */
-WEIR_MUST_USE int weir__session_new(weir_session **out, weir_loop *loop, enum weir_role role,
-                                    bool raw, const weir_session_options *options);
+WEIR_MUST_USE int weir__session_new(weir_session **out, weir_loop *loop,
+                                    const struct weir__session_plan *plan,
+                                    const weir_session_options *options);
 
 /* Frees one that was never opened. */
 void weir__session_discard(weir_session *session);
@@ -132,7 +147,5 @@ void weir__inlet_discard(weir_session *session);
 
 /* Gives up held input at the end. */
 void weir__inlet_release(weir_session *session);
-
-size_t weir__frame_weight(const void *item);
 
 #endif

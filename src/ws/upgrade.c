@@ -46,8 +46,8 @@ int weir__upgrade_init(weir_upgrade *upgrade, weir_server *server, weir_session 
     int status = keep_fields(upgrade);
     if (status != WEIR_OK)
         return status;
-    status = weir__session_new(session, server->scope.loop, WEIR_ROLE_SERVER, false,
-                               &server->options.session);
+    struct weir__session_plan plan = {.role = WEIR_ROLE_SERVER, .endpoint = &server->endpoint};
+    status = weir__session_new(session, server->scope.loop, &plan, &server->options.session);
     if (status != WEIR_OK)
         return status;
     upgrade->session = *session;

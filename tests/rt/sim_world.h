@@ -50,7 +50,7 @@ struct sock {
     bool keep_data;
 };
 
-static void *count_resize(void *context, void *block, size_t old_size, size_t new_size)
+static inline void *count_resize(void *context, void *block, size_t old_size, size_t new_size)
 {
     struct world *world = context;
     if (new_size > old_size && ++world->calls == world->fail_at)
@@ -108,12 +108,12 @@ static inline void world_close(struct world *world)
 
 /* --- sockets --- */
 
-static struct sock *sock_of(weir__io *io)
+static inline struct sock *sock_of(weir__io *io)
 {
     return WEIR__CONTAINER(io, struct sock, io);
 }
 
-static void sock_on_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
+static inline void sock_on_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
 {
     struct sock *sock = sock_of(io);
     assert_false(sock->ended);
@@ -133,7 +133,7 @@ static void sock_on_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t siz
     }
 }
 
-static void sock_on_end(weir__io *io, int status)
+static inline void sock_on_end(weir__io *io, int status)
 {
     struct sock *sock = sock_of(io);
     assert_false(sock->ended);
@@ -142,7 +142,7 @@ static void sock_on_end(weir__io *io, int status)
     sock->end_ms = weir_loop_now(sock->world->loop);
 }
 
-static void sock_on_sent(weir__io *io, int status, size_t size)
+static inline void sock_on_sent(weir__io *io, int status, size_t size)
 {
     struct sock *sock = sock_of(io);
     assert_false(weir__io_is_sending(io));
@@ -151,7 +151,7 @@ static void sock_on_sent(weir__io *io, int status, size_t size)
     sock->sent_count++;
 }
 
-static void sock_on_connect(weir__io *io, int status)
+static inline void sock_on_connect(weir__io *io, int status)
 {
     struct sock *sock = sock_of(io);
     assert_false(sock->connected);
@@ -160,15 +160,15 @@ static void sock_on_connect(weir__io *io, int status)
     sock->connect_ms = weir_loop_now(sock->world->loop);
 }
 
-static void sock_on_closed(weir__io *io)
+static inline void sock_on_closed(weir__io *io)
 {
     assert_false(sock_of(io)->closed);
     sock_of(io)->closed = true;
 }
 
-static void sock_init(struct sock *sock, struct world *world);
+static inline void sock_init(struct sock *sock, struct world *world);
 
-static void sock_on_accept(weir__io *io, struct weir__accepted *accepted)
+static inline void sock_on_accept(weir__io *io, struct weir__accepted *accepted)
 {
     struct sock *sock = sock_of(io);
     assert_int_equal(accepted->fd, -1);
@@ -191,7 +191,7 @@ static const struct weir__io_events sock_events = {
     .on_closed = sock_on_closed,
 };
 
-static void sock_init(struct sock *sock, struct world *world)
+static inline void sock_init(struct sock *sock, struct world *world)
 {
     memset(sock, 0, sizeof *sock);
     sock->world = world;

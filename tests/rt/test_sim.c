@@ -175,6 +175,7 @@ static void a_conversation_without_latency_does_not_keep_timers_waiting(void **s
     assert_int_equal(sock_send(&pair.client, "x", 1), 1);
     while (ticker.left > 0)
         assert_int_equal(weir_loop_turn(world.loop, -1), 0);
+    pair.client.io.on = pair.server.io.on = &sock_events;
     pair_close(&pair);
     world_close(&world);
 }

@@ -35,8 +35,8 @@ static void account(failing_allocator *self, size_t old_size, size_t new_size)
 static bool fails_now(failing_allocator *self)
 {
     self->calls++;
-    bool fails = self->fail_at != 0 && (self->fail_after ? self->calls >= self->fail_at
-                                                         : self->calls == self->fail_at);
+    bool fails = self->fail_at != 0 &&
+                 (self->fail_after ? self->calls >= self->fail_at : self->calls == self->fail_at);
     self->failed = self->failed || fails;
     return fails;
 }
@@ -70,8 +70,8 @@ static void *resize(void *context, void *block, size_t old_size, size_t new_size
 
 void failing_allocator_init(failing_allocator *self, size_t fail_at)
 {
-    *self = (failing_allocator){.allocator = {.resize = resize, .context = self},
-                                .fail_at = fail_at};
+    *self =
+        (failing_allocator){.allocator = {.resize = resize, .context = self}, .fail_at = fail_at};
 }
 
 bool failing_allocator_is_clean(const failing_allocator *self)

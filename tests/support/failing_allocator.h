@@ -6,11 +6,12 @@
 #include <weir/base.h>
 
 typedef struct failing_allocator {
-    weir_allocator allocator; /* hand this to the library; its context is the struct itself, which must not move */
-    size_t calls;             /* allocating calls so far (frees are not counted) */
-    size_t fail_at;           /* the call that fails, from 1; 0: none */
-    bool fail_after;          /* every call from fail_at on fails, not just that one */
-    bool failed;              /* a call has failed */
+    weir_allocator
+        allocator; /* hand this to the library; its context is the struct itself, which must not move */
+    size_t calls;    /* allocating calls so far (frees are not counted) */
+    size_t fail_at;  /* the call that fails, from 1; 0: none */
+    bool fail_after; /* every call from fail_at on fails, not just that one */
+    bool failed;     /* a call has failed */
     size_t live_bytes;
     size_t live_blocks;
     size_t peak_bytes;

@@ -1,0 +1,447 @@
+#include "net/stream.h"
+
+#include "rt/coroutine.h"
+
+#include <string.h>
+
+/* A coroutine that reads. It stands on that coroutine's stack, and all that it needs after it wakes stands in it: the stream may be gone by then. */
+struct reader {
+    struct weir__wait wait;
+    struct weir__stream_side *side;
+    weir__io *io;
+    uint8_t *out;
+    size_t size;
+    size_t got;
+};
+
+/* A coroutine that writes. */
+struct writer {
+    struct weir__wait wait;
+    const uint8_t *data;
+    size_t size;
+    bool has_begun;   /* it has been suspended: bytes may be out */
+    bool is_waiting;  /* it is suspended now */
+    bool is_orphan;   /* the stream was closed by somebody else: it is not to be touched any more */
+    bool is_released; /* the io is closed: nobody looks at the bytes any more */
+};
+
+struct weir__stream_side {
+    struct reader *reader; /* suspended; NULL: nobody is */
+    struct writer *writer; /* in the middle of a write; NULL: nobody is */
+    weir__buf *held;       /* a reference: read, and not yet taken; NULL: nothing is */
+    uint8_t *held_data;
+    size_t held_size;
+    int end_status;    /* how the receiving side ended; WEIR_OK: it has not */
+    bool is_broken;    /* a write was cancelled: the io is closing, or closed */
+    bool is_closed;    /* on_closed has come */
+    bool is_abandoned; /* the user has closed it: on_closed frees it */
+};
+
+static weir_stream *stream_of(weir__io *io)
+{
+    return WEIR__CONTAINER(io, weir_stream, io);
+}
+
+/* --- what happens on the io --- */
+
+static void wake_reader(struct weir__stream_side *side, int status)
+{
+    struct reader *reader = side->reader;
+    side->reader = NULL;
+    if (reader != NULL)
+        weir__wait_wake(&reader->wait, status);
+}
+
+static void hold(struct weir__stream_side *side, weir__buf *buf, uint8_t *data, size_t size)
+{
+    side->held = weir__buf_ref(buf);
+    side->held_data = data;
+    side->held_size = size;
+}
+
+static void release_held(struct weir__stream_side *side)
+{
+    if (side->held != NULL)
+        weir__buf_unref(side->held);
+    side->held = NULL;
+}
+
+/* Whether coroutines still use the stream after one of them ran, from inside a callback: its memory is there in any case. */
+static bool is_ours(const weir_stream *stream);
+
+static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
+{
+    weir_stream *stream = stream_of(io);
+    struct weir__stream_side *side = stream->side;
+    struct reader *reader = side->reader;
+    reader->got = size < reader->size ? size : reader->size;
+    memcpy(reader->out, data, reader->got);
+    if (reader->got < size)
+        hold(side, buf, data + reader->got, size - reader->got);
+    side->reader = NULL;
+    weir__wait_wake_now(&reader->wait, WEIR_OK);
+    /* Receiving goes on only while somebody reads: so the peer has to wait, and an end-of-file is found by whoever comes next, an actor perhaps. */
+    if (is_ours(stream) && stream->side->reader == NULL)
+        weir__io_recv_stop(io);
+}
+
+static void take_end(weir__io *io, int status)
+{
+    struct weir__stream_side *side = stream_of(io)->side;
+    struct reader *reader = side->reader;
+    side->end_status = status;
+    side->reader = NULL;
+    weir__wait_wake_now(&reader->wait, status);
+}
+
+static void take_sent(weir__io *io, int status, size_t size)
+{
+    struct writer *writer = stream_of(io)->side->writer;
+    writer->data += size;
+    writer->size -= size;
+    if (!writer->is_waiting) /* it was cancelled, and has not run since */
+        return;
+    writer->is_waiting = false;
+    weir__wait_wake_now(&writer->wait, status);
+}
+
+static void take_closed(weir__io *io)
+{
+    weir_stream *stream = stream_of(io);
+    struct weir__stream_side *side = stream->side;
+    struct writer *writer = side != NULL ? side->writer : NULL;
+    if (writer != NULL) {
+        writer->is_released = true;
+        if (writer->is_waiting)
+            weir__wait_wake(&writer->wait, WEIR_CANCELED);
+        writer->is_waiting = false;
+    }
+    if (side == NULL || side->is_abandoned)
+        weir__stream_free(stream);
+    else
+        side->is_closed = true;
+}
+
+static const struct weir__io_events stream_events = {
+    .on_data = take_data,
+    .on_end = take_end,
+    .on_sent = take_sent,
+    .on_closed = take_closed,
+};
+
+static bool is_ours(const weir_stream *stream)
+{
+    return stream->io.on == &stream_events && stream->side != NULL &&
+           !stream->side->is_abandoned && !stream->side->is_broken;
+}
+
+/* --- life --- */
+
+weir_stream *weir__stream_new(weir_loop *loop)
+{
+    weir_stream *stream = weir__loop_alloc(loop, sizeof *stream);
+    if (stream == NULL)
+        return NULL;
+    memset(stream, 0, sizeof *stream);
+    weir__io_init(&stream->io, loop, &stream_events);
+    return stream;
+}
+
+static void free_side(weir_stream *stream)
+{
+    struct weir__stream_side *side = stream->side;
+    stream->side = NULL;
+    if (side == NULL)
+        return;
+    release_held(side);
+    weir__loop_free(stream->io.loop, side, sizeof *side);
+}
+
+void weir__stream_free(weir_stream *stream)
+{
+    free_side(stream);
+    weir__loop_free(stream->io.loop, stream, sizeof *stream);
+}
+
+void weir__stream_leave(weir_stream *stream)
+{
+    stream->owner = NULL;
+    stream->io.on = &stream_events;
+}
+
+bool weir__stream_is_takeable(const weir_stream *stream)
+{
+    const struct weir__stream_side *side = stream->side;
+    return side == NULL || (side->reader == NULL && side->writer == NULL && !side->is_broken);
+}
+
+void weir__stream_take(weir_stream *stream, const struct weir__io_events *on, void *owner,
+                       struct weir__stream_rest *rest)
+{
+    struct weir__stream_side *side = stream->side;
+    *rest = (struct weir__stream_rest){.end_status = WEIR_OK};
+    if (side != NULL) {
+        rest->buf = side->held;
+        rest->data = side->held_data;
+        rest->size = side->held != NULL ? side->held_size : 0;
+        rest->end_status = side->end_status;
+        side->held = NULL;
+        free_side(stream);
+        weir__io_recv_stop(&stream->io);
+    }
+    stream->io.on = on;
+    stream->owner = owner;
+}
+
+/* A writer that is suspended wakes when the io is closed, and not before. */
+static void abandon(weir_stream *stream, bool reset)
+{
+    struct weir__stream_side *side = stream->side;
+    weir__stream_leave(stream);
+    if (side != NULL) {
+        side->is_abandoned = true;
+        wake_reader(side, WEIR_CANCELED);
+        if (side->writer != NULL)
+            side->writer->is_orphan = true;
+        if (side->is_closed) {
+            weir__stream_free(stream);
+            return;
+        }
+    }
+    weir__io_close(&stream->io, reset);
+}
+
+void weir_stream_close(weir_stream *stream)
+{
+    if (stream != NULL)
+        abandon(stream, false);
+}
+
+void weir_stream_reset(weir_stream *stream)
+{
+    if (stream != NULL)
+        abandon(stream, true);
+}
+
+/* The side of a stream that coroutines can use. */
+static int open_side(weir_stream *stream, struct weir__stream_side **out)
+{
+    if (stream->owner != NULL)
+        return WEIR_ESTATE;
+    if (stream->side == NULL) {
+        stream->side = weir__loop_alloc(stream->io.loop, sizeof *stream->side);
+        if (stream->side == NULL)
+            return WEIR_ENOMEM;
+        memset(stream->side, 0, sizeof *stream->side);
+    }
+    *out = stream->side;
+    return stream->side->is_broken ? WEIR_CANCELED : WEIR_OK;
+}
+
+/* --- reading --- */
+
+static size_t take_held(struct weir__stream_side *side, void *out, size_t size)
+{
+    size_t got = side->held_size < size ? side->held_size : size;
+    memcpy(out, side->held_data, got);
+    side->held_data += got;
+    side->held_size -= got;
+    if (side->held_size == 0)
+        release_held(side);
+    return got;
+}
+
+static void withdraw_reader(struct weir__wait *wait)
+{
+    struct reader *reader = WEIR__CONTAINER(wait, struct reader, wait);
+    reader->side->reader = NULL;
+    weir__io_recv_stop(reader->io);
+}
+
+static int await_data(weir_stream *stream, struct reader *reader)
+{
+    int status = weir__wait_init(&reader->wait, "stream read", withdraw_reader);
+    if (status == WEIR_OK)
+        status = weir__io_recv_start(&stream->io);
+    if (status != WEIR_OK)
+        return status;
+    stream->side->reader = reader;
+    return weir__wait_suspend(&reader->wait);
+}
+
+int weir_stream_read(weir_stream *stream, void *out, size_t size, size_t *got)
+{
+    struct weir__stream_side *side;
+    if (got != NULL)
+        *got = 0;
+    if (stream == NULL || out == NULL || size == 0 || got == NULL)
+        return WEIR_EINVAL;
+    int status = open_side(stream, &side);
+    if (status != WEIR_OK)
+        return status;
+    if (side->reader != NULL)
+        return WEIR_ESTATE;
+    if (side->held != NULL) {
+        *got = take_held(side, out, size);
+        return WEIR_OK;
+    }
+    if (side->end_status != WEIR_OK)
+        return side->end_status;
+    struct reader reader = {.side = side, .io = &stream->io, .out = out, .size = size};
+    status = await_data(stream, &reader);
+    *got = reader.got;
+    return status;
+}
+
+int weir_stream_read_exactly(weir_stream *stream, void *out, size_t size)
+{
+    uint8_t *to = out;
+    size_t sum = 0;
+    if (stream == NULL || (out == NULL && size > 0))
+        return WEIR_EINVAL;
+    while (sum < size) {
+        size_t got;
+        int status = weir_stream_read(stream, to + sum, size - sum, &got);
+        if (status != WEIR_OK)
+            return status == WEIR_CLOSED && sum > 0 ? WEIR_ELOST : status;
+        sum += got;
+    }
+    return WEIR_OK;
+}
+
+/* --- writing --- */
+
+static void withdraw_writer(struct weir__wait *wait)
+{
+    WEIR__CONTAINER(wait, struct writer, wait)->is_waiting = false;
+}
+
+static int suspend_writer(struct writer *writer)
+{
+    writer->is_waiting = true;
+    return weir__wait_suspend(&writer->wait);
+}
+
+/* Until the io is closed the kernel may look at the bytes, which are the caller's. Whoever else closes the stream meanwhile frees it. */
+static void await_closed(struct writer *writer)
+{
+    if (writer->is_released)
+        return;
+    writer->wait = (struct weir__wait){.coroutine = weir__coroutine_current(),
+                                       .what = "stream write, giving up",
+                                       .cancel = withdraw_writer,
+                                       .shielded = true};
+    (void)suspend_writer(writer);
+}
+
+/* Nobody can tell how much of the message is out: the stream is of no use any more. */
+static void break_stream(weir_stream *stream)
+{
+    stream->side->is_broken = true;
+    wake_reader(stream->side, WEIR_CANCELED);
+    weir__io_close(&stream->io, true);
+}
+
+/* One send, and waiting for what it left. */
+static int write_some(weir_stream *stream, struct writer *writer)
+{
+    int status = weir__wait_init(&writer->wait, "stream write", withdraw_writer);
+    if (status != WEIR_OK)
+        return status;
+    struct iovec piece = {(void *)(uintptr_t)writer->data, writer->size};
+    int64_t taken = weir__io_send(&stream->io, &piece, 1);
+    if (taken < 0)
+        return (int)taken;
+    writer->data += taken;
+    writer->size -= (size_t)taken;
+    if (writer->size == 0)
+        return WEIR_OK;
+    writer->has_begun = true;
+    return suspend_writer(writer);
+}
+
+static int write_all(weir_stream *stream, struct writer *writer)
+{
+    int status = WEIR_OK;
+    while (writer->size > 0 && status == WEIR_OK && !writer->is_orphan)
+        status = write_some(stream, writer);
+    if (writer->is_orphan)
+        status = WEIR_CANCELED;
+    else if (status == WEIR_CANCELED && writer->has_begun)
+        break_stream(stream);
+    if (status == WEIR_CANCELED && writer->has_begun)
+        await_closed(writer);
+    return status;
+}
+
+int weir_stream_write(weir_stream *stream, const void *data, size_t size)
+{
+    struct weir__stream_side *side;
+    if (stream == NULL || (data == NULL && size > 0))
+        return WEIR_EINVAL;
+    int status = open_side(stream, &side);
+    if (status != WEIR_OK)
+        return status;
+    if (side->writer != NULL)
+        return WEIR_ESTATE;
+    struct writer writer = {.data = data, .size = size};
+    side->writer = &writer;
+    status = write_all(stream, &writer);
+    if (!writer.is_orphan)
+        side->writer = NULL;
+    return status;
+}
+
+int weir_stream_shutdown(weir_stream *stream)
+{
+    if (stream == NULL)
+        return WEIR_EINVAL;
+    if (stream->owner != NULL || (stream->side != NULL && stream->side->writer != NULL))
+        return WEIR_ESTATE;
+    if (stream->side != NULL && stream->side->is_broken)
+        return WEIR_CANCELED;
+    return weir__io_shutdown(&stream->io);
+}
+
+/* --- small answers --- */
+
+weir_loop *weir_stream_loop(const weir_stream *stream)
+{
+    return stream->io.loop;
+}
+
+int weir_stream_keep_alive(weir_stream *stream, unsigned idle_s, unsigned interval_s)
+{
+    if (stream == NULL)
+        return WEIR_EINVAL;
+    return weir__io_keep_alive(&stream->io, idle_s, interval_s);
+}
+
+int weir__stream_ask_address(const weir__io *io, bool peer, weir_address *out)
+{
+    weir__io *asked = (weir__io *)(uintptr_t)io; /* asking changes nothing in it */
+    out->size = sizeof out->storage;
+    int status = peer ? weir__io_peer_address(asked, &out->storage, &out->size)
+                      : weir__io_local_address(asked, &out->storage, &out->size);
+    if (status != WEIR_OK)
+        memset(out, 0, sizeof *out);
+    return status;
+}
+
+static int ask_address(const weir_stream *stream, bool peer, weir_address *out)
+{
+    if (out == NULL)
+        return WEIR_EINVAL;
+    memset(out, 0, sizeof *out);
+    return stream == NULL ? WEIR_EINVAL : weir__stream_ask_address(&stream->io, peer, out);
+}
+
+int weir_stream_local_address(const weir_stream *stream, weir_address *out)
+{
+    return ask_address(stream, false, out);
+}
+
+int weir_stream_peer_address(const weir_stream *stream, weir_address *out)
+{
+    return ask_address(stream, true, out);
+}

@@ -1,0 +1,50 @@
+/* net/stream.h - the inside of a stream: an io, and what coroutines need to wait for it. Single-threaded.
+ *
+ * A stream is used in one of two ways. By coroutines, through weir/stream.h: what that needs stands in a side, made when it is first used. Or by an
+ * actor, which takes the io over: from then on it uses weir__io_* on &stream->io, and finds itself by WEIR__CONTAINER(io, weir_stream, io)->owner. An
+ * idle session pays for this struct, so it is small. TLS and in-memory streams differ only in io.ops. */
+#ifndef WEIR_NET_STREAM_H
+#define WEIR_NET_STREAM_H
+
+#include "rt/io.h"
+
+#include <weir/stream.h>
+
+struct weir__stream_side;
+
+struct weir_stream {
+    weir__io io;
+    void *owner;                    /* the actor that took it; NULL: coroutines use it */
+    struct weir__stream_side *side; /* NULL until a coroutine reads or writes, and for an actor */
+};
+
+/* What a stream had read and nobody has taken yet. */
+struct weir__stream_rest {
+    weir__buf *buf; /* a reference, to be dropped by weir__buf_unref(); NULL: nothing */
+    uint8_t *data;  /* in buf */
+    size_t size;
+    int end_status; /* WEIR_OK: not ended; else what on_end would say: it will not come again */
+};
+
+/* Whether an actor may take a stream over: nobody is suspended in it, and it was not broken by a cancelled write. */
+bool weir__stream_is_takeable(const weir_stream *stream);
+
+/* Hands a stream over to an actor. It is not receiving then, unless the actor before had left it so. From one actor to the next the
+ * rest is empty. The actor ends it by weir__io_close(&stream->io), and in on_closed by weir__stream_free(); or, as long as it has no
+ * send pending, by weir_stream_close() or weir_stream_reset(), which tell it nothing more. */
+void weir__stream_take(weir_stream *stream, const struct weir__io_events *on, void *owner,
+                       struct weir__stream_rest *rest);
+
+/* Frees the memory of a stream whose io is closed, or was never opened. */
+void weir__stream_free(weir_stream *stream);
+
+/* A stream for coroutines, whose io is initialised and not yet open. NULL: no memory. */
+weir_stream *weir__stream_new(weir_loop *loop);
+
+/* Gives a stream (back) to coroutines: what happens on its io is theirs. */
+void weir__stream_leave(weir_stream *stream);
+
+/* The address of either end of an io; on failure *out is zeroed. */
+WEIR_MUST_USE int weir__stream_ask_address(const weir__io *io, bool peer, weir_address *out);
+
+#endif

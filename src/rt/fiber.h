@@ -1,0 +1,45 @@
+/* rt/fiber.h - a context, and what the sanitizers must be told when control goes from one to another. In a plain build it is the context alone. */
+#ifndef WEIR_RT_FIBER_H
+#define WEIR_RT_FIBER_H
+
+#include "rt/context.h"
+#include "rt/instrument.h"
+
+struct weir__fiber {
+    struct weir__context context;
+    void (*entry)(void *arg);
+    void *arg;
+#ifdef WEIR__ASAN
+    const void *low; /* its stack; of a main fiber: learned when it is left */
+    size_t size;
+    void *fake_stack;           /* AddressSanitizer's, while it does not run */
+    struct weir__fiber *leaver; /* who switched to it last */
+#endif
+#ifdef WEIR__TSAN
+    void *tsan;
+#endif
+};
+
+/* The fiber that runs already: the loop's own context on its thread's stack. */
+void weir__fiber_init_main(struct weir__fiber *fiber);
+
+/* A fiber that will run entry(arg) on [low, low + size) when it is switched to first. entry ends by weir__fiber_exit(). */
+void weir__fiber_start(struct weir__fiber *fiber, void *low, size_t size, void (*entry)(void *arg),
+                       void *arg);
+
+/* Releases what the sanitizers keep for a fiber that does not run any more. */
+void weir__fiber_fini(struct weir__fiber *fiber);
+
+/* Leaves a fiber for good. */
+_Noreturn void weir__fiber_exit(struct weir__fiber *fiber, struct weir__fiber *to);
+
+#if defined(WEIR__ASAN) || defined(WEIR__TSAN)
+void weir__fiber_switch(struct weir__fiber *from, struct weir__fiber *to);
+#else
+static inline void weir__fiber_switch(struct weir__fiber *from, struct weir__fiber *to)
+{
+    weir__context_switch(&from->context, &to->context);
+}
+#endif
+
+#endif

@@ -1,0 +1,210 @@
+#include "rt/io.h"
+
+#include "rt/loop.h"
+
+#define PIECES_MAX 16
+
+static bool has_flags(const weir__io *io, uint32_t flags)
+{
+    return (io->flags & flags) != 0;
+}
+
+static void clear_flags(weir__io *io, uint32_t flags)
+{
+    io->flags &= ~flags;
+}
+
+/* Open, and nothing that forbids data is going on. */
+static bool is_connected(const weir__io *io)
+{
+    return (io->flags & (WEIR__IO_OPEN | WEIR__IO_CLOSING | WEIR__IO_CONNECTING |
+                         WEIR__IO_LISTENING)) == WEIR__IO_OPEN;
+}
+
+static bool is_listening(const weir__io *io)
+{
+    return (io->flags & (WEIR__IO_LISTENING | WEIR__IO_CLOSING)) == WEIR__IO_LISTENING;
+}
+
+void weir__io_init(weir__io *io, weir_loop *loop, const struct weir__io_events *on)
+{
+    io->loop = loop;
+    io->ops = loop->backend;
+    io->on = on;
+    weir__task_init(&io->task, NULL);
+    io->backend = NULL;
+    io->fd = -1;
+    io->flags = 0;
+}
+
+/* --- opening --- */
+
+int weir__io_listen(weir__io *io, const struct sockaddr *address, socklen_t size, bool share_port)
+{
+    if (address == NULL || size < sizeof address->sa_family ||
+        size > sizeof(struct sockaddr_storage))
+        return WEIR_EINVAL;
+    if (io->flags != 0)
+        return WEIR_ESTATE;
+    int status = io->ops->listen(io, address, size, share_port);
+    if (status == WEIR_OK)
+        io->flags |= WEIR__IO_OPEN | WEIR__IO_LISTENING;
+    return status;
+}
+
+int weir__io_adopt(weir__io *io, struct weir__accepted *accepted)
+{
+    if (io->flags != 0) {
+        weir__accepted_drop(io->loop, accepted);
+        return WEIR_ESTATE;
+    }
+    int status = io->ops->adopt(io, accepted);
+    if (status == WEIR_OK)
+        io->flags |= WEIR__IO_OPEN;
+    return status;
+}
+
+void weir__accepted_drop(weir_loop *loop, struct weir__accepted *accepted)
+{
+    loop->backend->drop(loop, accepted);
+}
+
+int weir__io_connect(weir__io *io, const struct sockaddr *address, socklen_t size)
+{
+    if (address == NULL || size < sizeof address->sa_family ||
+        size > sizeof(struct sockaddr_storage))
+        return WEIR_EINVAL;
+    if (io->flags != 0)
+        return WEIR_ESTATE;
+    io->flags |= WEIR__IO_CONNECTING;
+    int status = io->ops->connect(io, address, size);
+    if (status == WEIR_OK)
+        io->flags |= WEIR__IO_OPEN;
+    else
+        io->flags = 0;
+    return status;
+}
+
+/* --- accepting --- */
+
+int weir__io_accept_start(weir__io *io)
+{
+    if (!is_listening(io))
+        return WEIR_ESTATE;
+    if (has_flags(io, WEIR__IO_ACCEPTING))
+        return WEIR_OK;
+    io->flags |= WEIR__IO_ACCEPTING;
+    int status = io->ops->accept_start(io);
+    if (status != WEIR_OK)
+        clear_flags(io, WEIR__IO_ACCEPTING);
+    return status;
+}
+
+void weir__io_accept_stop(weir__io *io)
+{
+    if (!has_flags(io, WEIR__IO_ACCEPTING))
+        return;
+    clear_flags(io, WEIR__IO_ACCEPTING);
+    io->ops->accept_stop(io);
+}
+
+/* --- bytes --- */
+
+int weir__io_recv_start(weir__io *io)
+{
+    if (!is_connected(io))
+        return WEIR_ESTATE;
+    if (has_flags(io, WEIR__IO_ENDED))
+        return WEIR_CLOSED;
+    if (has_flags(io, WEIR__IO_RECEIVING))
+        return WEIR_OK;
+    io->flags |= WEIR__IO_RECEIVING;
+    int status = io->ops->recv_start(io);
+    if (status != WEIR_OK)
+        clear_flags(io, WEIR__IO_RECEIVING);
+    return status;
+}
+
+void weir__io_recv_stop(weir__io *io)
+{
+    if (!has_flags(io, WEIR__IO_RECEIVING))
+        return;
+    clear_flags(io, WEIR__IO_RECEIVING);
+    io->ops->recv_stop(io);
+}
+
+int64_t weir__io_send(weir__io *io, const struct iovec *pieces, int count)
+{
+    size_t total = 0;
+    if (count < 1 || count > PIECES_MAX)
+        return WEIR_EINVAL;
+    if (!is_connected(io) || has_flags(io, WEIR__IO_SENDING))
+        return WEIR_ESTATE;
+    for (int i = 0; i < count; i++)
+        if (__builtin_add_overflow(total, pieces[i].iov_len, &total))
+            return WEIR_EINVAL;
+    if (total == 0)
+        return 0;
+    int64_t taken = io->ops->send(io, pieces, count);
+    if (taken >= 0 && (size_t)taken < total)
+        io->flags |= WEIR__IO_SENDING;
+    return taken;
+}
+
+int weir__io_shutdown(weir__io *io)
+{
+    if (!is_connected(io) || has_flags(io, WEIR__IO_SENDING))
+        return WEIR_ESTATE;
+    return io->ops->shutdown(io);
+}
+
+/* --- the rest --- */
+
+static int ask_address(weir__io *io, bool peer, struct sockaddr_storage *address, socklen_t *size)
+{
+    if (!has_flags(io, WEIR__IO_OPEN) || has_flags(io, WEIR__IO_CLOSING))
+        return WEIR_ESTATE;
+    return io->ops->address(io, peer, address, size);
+}
+
+int weir__io_local_address(weir__io *io, struct sockaddr_storage *address, socklen_t *size)
+{
+    return ask_address(io, false, address, size);
+}
+
+int weir__io_peer_address(weir__io *io, struct sockaddr_storage *address, socklen_t *size)
+{
+    return ask_address(io, true, address, size);
+}
+
+static void report_unopened_closed(weir__task *task)
+{
+    weir__io *io = WEIR__CONTAINER(task, weir__io, task);
+    if (io->on->on_closed != NULL)
+        io->on->on_closed(io);
+}
+
+void weir__io_close(weir__io *io, bool reset)
+{
+    if (has_flags(io, WEIR__IO_CLOSING))
+        return;
+    bool open = has_flags(io, WEIR__IO_OPEN);
+    io->flags |= WEIR__IO_CLOSING;
+    clear_flags(io,
+                WEIR__IO_RECEIVING | WEIR__IO_SENDING | WEIR__IO_ACCEPTING | WEIR__IO_CONNECTING);
+    if (open) {
+        io->ops->close_io(io, reset);
+        return;
+    }
+    weir__task_init(&io->task, report_unopened_closed);
+    weir__task_post(io->loop, &io->task);
+}
+
+int weir__io_keep_alive(weir__io *io, unsigned idle_s, unsigned interval_s)
+{
+    if (!is_connected(io))
+        return WEIR_ESTATE;
+    if (idle_s == 0 || idle_s > INT16_MAX || interval_s == 0 || interval_s > INT16_MAX)
+        return WEIR_EINVAL;
+    return io->ops->keep_alive(io, idle_s, interval_s);
+}

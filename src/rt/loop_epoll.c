@@ -1,0 +1,481 @@
+/* The back-end over epoll. A connection is registered once, edge-triggered, for everything; what the kernel said last is kept in its flags,
+ * so that in steady state a message costs one recv, one sendmsg and its share of an epoll_wait. Listeners are level-triggered. */
+#include "rt/io.h"
+#include "rt/loop.h"
+#include "rt/random.h"
+#include "rt/socket.h"
+#include "rt/sys.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define EVENTS_MAX      256                  /* of one epoll_wait */
+#define ACCEPTS_MAX     64                   /* of one listener a turn */
+#define READ_MAX        ((size_t)256 * 1024) /* bytes of one connection a turn, for fairness */
+#define ACCEPT_PAUSE_MS 50
+
+enum epoll_flag {
+    READABLE = WEIR__IO_BACKEND << 0, /* a read may find something */
+    HUNG_UP = WEIR__IO_BACKEND << 1,  /* ... and must go on until it finds the end or an error */
+    WATCHED = WEIR__IO_BACKEND << 2,  /* in the epoll set */
+};
+
+struct epoll_loop {
+    int fd;
+    int wake_fd; /* edge-triggered, so nobody ever has to read it */
+    atomic_bool woken;
+    weir__buf
+        *read_buf; /* the same for everyone, unless somebody keeps bytes of it; NULL: none yet */
+    struct weir__random random;
+    struct epoll_event events[EVENTS_MAX];
+};
+
+struct listener {
+    weir__io *io;
+    weir__timer pause; /* armed: descriptors or memory had run out */
+};
+
+static struct epoll_loop *state_of(const weir_loop *loop)
+{
+    return loop->backend_state;
+}
+
+static bool is_watched(const weir__io *io)
+{
+    return (io->flags & WATCHED) != 0;
+}
+
+static int watch(weir__io *io, uint32_t events)
+{
+    int result = weir__sys_epoll_ctl(state_of(io->loop)->fd, EPOLL_CTL_ADD, io->fd, events, io);
+    if (result < 0)
+        return WEIR_SYSTEM(-result);
+    io->flags |= WATCHED;
+    return WEIR_OK;
+}
+
+/* close() alone would do, but for a descriptor that a forked child still has. */
+static void unwatch(weir__io *io)
+{
+    if (is_watched(io))
+        (void)weir__sys_epoll_ctl(state_of(io->loop)->fd, EPOLL_CTL_DEL, io->fd, 0, NULL);
+    io->flags &= ~(uint32_t)WATCHED;
+}
+
+#define CONNECTION_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
+/* Has the kernel look at the socket again: it announces an edge once, and the last announcement may have come too early. */
+static int look_again(weir__io *io)
+{
+    int result =
+        weir__sys_epoll_ctl(state_of(io->loop)->fd, EPOLL_CTL_MOD, io->fd, CONNECTION_EVENTS, io);
+    return result < 0 ? WEIR_SYSTEM(-result) : WEIR_OK;
+}
+
+/* --- receiving --- */
+
+static bool wants_data(const weir__io *io)
+{
+    return (io->flags & (WEIR__IO_RECEIVING | WEIR__IO_ENDED | WEIR__IO_CLOSING | READABLE)) ==
+           (WEIR__IO_RECEIVING | READABLE);
+}
+
+static weir__buf *read_buf_of(weir_loop *loop)
+{
+    struct epoll_loop *state = state_of(loop);
+    if (state->read_buf != NULL && state->read_buf->refs > 1) {
+        weir__buf_unref(state->read_buf);
+        state->read_buf = NULL;
+    }
+    if (state->read_buf == NULL)
+        state->read_buf = weir__buf_take(loop);
+    return state->read_buf;
+}
+
+static void end_receiving(weir__io *io, int status)
+{
+    io->flags |= WEIR__IO_ENDED;
+    io->flags &= ~(uint32_t)READABLE;
+    io->on->on_end(io, status);
+}
+
+/* Nothing to read. When that is the first answer after the kernel said otherwise, its next word would never come. */
+static void stop_reading(weir__io *io, bool in_vain)
+{
+    io->flags &= ~(uint32_t)(READABLE | HUNG_UP);
+    int status = in_vain ? look_again(io) : WEIR_OK;
+    if (status != WEIR_OK)
+        end_receiving(io, status);
+}
+
+/* One read. Returns its size; 0: there is no going on. */
+static size_t read_once(weir__io *io, bool first)
+{
+    weir__buf *buf = read_buf_of(io->loop);
+    if (buf == NULL) {
+        end_receiving(io, WEIR_ENOMEM);
+        return 0;
+    }
+    size_t asked = buf->size;
+    ssize_t size = weir__sys_recv(io->fd, buf->data, &asked);
+    if (size <= 0) {
+        if (size == -EAGAIN)
+            stop_reading(io, first);
+        else
+            end_receiving(io, size == 0 ? WEIR_CLOSED : WEIR_SYSTEM((int)-size));
+        return 0;
+    }
+    /* Less than asked for: the kernel has no more, and says so when it has. */
+    if ((size_t)size < asked && (io->flags & HUNG_UP) == 0)
+        io->flags &= ~(uint32_t)READABLE;
+    io->on->on_data(io, buf, buf->data, (size_t)size);
+    return (size_t)size;
+}
+
+static void read_some(weir__io *io)
+{
+    size_t total = 0;
+    while (wants_data(io)) {
+        if (total >= READ_MAX) {
+            weir__task_post_late(io->loop, &io->task);
+            return;
+        }
+        size_t size = read_once(io, total == 0);
+        if (size == 0)
+            return;
+        total += size;
+    }
+}
+
+static int start_receiving(weir__io *io)
+{
+    if (wants_data(io))
+        weir__task_post(io->loop, &io->task);
+    return WEIR_OK;
+}
+
+static void stop_receiving(weir__io *io)
+{
+    weir__task_cancel(&io->task);
+}
+
+/* --- what an io is owed outside of poll --- */
+
+static void attend(weir__task *task)
+{
+    weir__io *io = WEIR__CONTAINER(task, weir__io, task);
+    if ((io->flags & WEIR__IO_CLOSING) == 0)
+        read_some(io);
+    else if (io->on->on_closed != NULL)
+        io->on->on_closed(io);
+}
+
+/* --- sending --- */
+
+static int64_t send_pieces(weir__io *io, const struct iovec *pieces, int count)
+{
+    int64_t taken = weir__socket_send(io->fd, pieces, count);
+    if (taken < 0 || (size_t)taken == weir__socket_sum(pieces, count))
+        return taken;
+    int status = look_again(io);
+    return status != WEIR_OK ? status : taken;
+}
+
+static void go_on_sending(weir__io *io)
+{
+    io->flags &= ~(uint32_t)WEIR__IO_SENDING;
+    io->on->on_sent(io, WEIR_OK, 0);
+}
+
+static int shut(weir__io *io)
+{
+    return weir__socket_shut(io->fd);
+}
+
+/* --- listening --- */
+
+static void pause_accepting(weir__io *io)
+{
+    struct listener *listener = io->backend;
+    unwatch(io);
+    weir__timer_set_after(io->loop, &listener->pause, ACCEPT_PAUSE_MS);
+}
+
+static void end_pause(weir__timer *timer)
+{
+    weir__io *io = WEIR__CONTAINER(timer, struct listener, pause)->io;
+    if (watch(io, EPOLLIN) != WEIR_OK)
+        pause_accepting(io);
+}
+
+/* Whether there may be more to accept. An error of one connection says nothing of the next. */
+static bool accept_one(weir__io *io)
+{
+    int fd = weir__sys_accept(io->fd, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        struct weir__accepted accepted = {.fd = fd};
+        io->on->on_accept(io, &accepted);
+        return true;
+    }
+    if (fd == -EAGAIN)
+        return false;
+    if (weir__socket_is_exhausted(-fd) || fd == -EBADF || fd == -EINVAL) {
+        pause_accepting(io);
+        return false;
+    }
+    return true;
+}
+
+static void accept_some(weir__io *io)
+{
+    for (int i = 0; i < ACCEPTS_MAX && (io->flags & WEIR__IO_ACCEPTING) != 0; i++)
+        if (!accept_one(io))
+            return;
+}
+
+static int listen_at(weir__io *io, const struct sockaddr *address, socklen_t size, bool share_port)
+{
+    struct listener *listener = weir__loop_alloc(io->loop, sizeof *listener);
+    if (listener == NULL)
+        return WEIR_ENOMEM;
+    int status = weir__socket_listen(
+        &io->fd, address, size,
+        (struct weir__listen_options){.share_port = share_port, .nonblocking = true});
+    if (status != WEIR_OK) {
+        weir__loop_free(io->loop, listener, sizeof *listener);
+        return status;
+    }
+    listener->io = io;
+    weir__timer_init(&listener->pause, end_pause);
+    io->backend = listener;
+    weir__task_init(&io->task, attend);
+    return WEIR_OK;
+}
+
+static int start_accepting(weir__io *io)
+{
+    return watch(io, EPOLLIN);
+}
+
+static void stop_accepting(weir__io *io)
+{
+    struct listener *listener = io->backend;
+    weir__timer_cancel(&listener->pause);
+    unwatch(io);
+}
+
+/* --- connections --- */
+
+static int take_socket(weir__io *io, int fd)
+{
+    io->fd = fd;
+    weir__task_init(&io->task, attend);
+    int status = watch(io, CONNECTION_EVENTS);
+    if (status != WEIR_OK) {
+        weir__sys_close(fd);
+        io->fd = -1;
+    }
+    return status;
+}
+
+static int adopt(weir__io *io, struct weir__accepted *accepted)
+{
+    int fd = accepted->fd;
+    accepted->fd = -1;
+    return take_socket(io, fd);
+}
+
+static void drop(weir_loop *loop, struct weir__accepted *accepted)
+{
+    (void)loop;
+    if (accepted->fd >= 0)
+        weir__sys_close(accepted->fd);
+    accepted->fd = -1;
+}
+
+/* When the connection is made at once the first event tells. */
+static int start_connecting(weir__io *io, const struct sockaddr *address, socklen_t size)
+{
+    int fd;
+    int status = weir__socket_open(&fd, address->sa_family, true);
+    if (status != WEIR_OK)
+        return status;
+    status = weir__socket_connect(fd, address, size);
+    if (status != WEIR_OK && status != WEIR_EAGAIN) {
+        weir__sys_close(fd);
+        return status;
+    }
+    return take_socket(io, fd);
+}
+
+static void finish_connecting(weir__io *io)
+{
+    io->flags &= ~(uint32_t)WEIR__IO_CONNECTING;
+    io->on->on_connect(io, weir__socket_connected(io->fd));
+}
+
+static void close_io(weir__io *io, bool reset)
+{
+    if (io->backend != NULL) {
+        struct listener *listener = io->backend;
+        weir__timer_cancel(&listener->pause);
+        weir__loop_free(io->loop, listener, sizeof *listener);
+        io->backend = NULL;
+    }
+    unwatch(io);
+    weir__socket_close(io->fd, reset);
+    io->fd = -1;
+    weir__task_cancel(&io->task);
+    weir__task_post(io->loop, &io->task);
+}
+
+static int ask_address(weir__io *io, bool peer, struct sockaddr_storage *address, socklen_t *size)
+{
+    return weir__socket_address(io->fd, peer, address, size);
+}
+
+static int keep_alive(weir__io *io, unsigned idle_s, unsigned interval_s)
+{
+    return weir__socket_keep_alive(io->fd, idle_s, interval_s);
+}
+
+/* --- the loop --- */
+
+static void dispatch_connection(weir__io *io, uint32_t events)
+{
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        io->flags |= READABLE;
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+        io->flags |= HUNG_UP;
+    bool writable = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+    if (writable && (io->flags & WEIR__IO_CONNECTING) != 0)
+        finish_connecting(io);
+    if (writable && (io->flags & WEIR__IO_SENDING) != 0)
+        go_on_sending(io);
+    read_some(io);
+}
+
+/* An io that was closed earlier in the batch is still there: its on_closed comes later. */
+static void dispatch(struct epoll_loop *state, const struct epoll_event *event)
+{
+    if (event->data.ptr == state) {
+        atomic_store(&state->woken, false);
+        return;
+    }
+    weir__io *io = event->data.ptr;
+    if ((io->flags & WEIR__IO_CLOSING) != 0)
+        return;
+    if ((io->flags & WEIR__IO_LISTENING) != 0)
+        accept_some(io);
+    else
+        dispatch_connection(io, event->events);
+}
+
+static int poll_events(weir_loop *loop, int64_t timeout_ms)
+{
+    struct epoll_loop *state = state_of(loop);
+    int wait_ms = timeout_ms < INT32_MAX ? (int)timeout_ms : INT32_MAX;
+    int count = weir__sys_epoll_wait(state->fd, state->events, EVENTS_MAX, wait_ms);
+    loop->now_ms = weir__sys_clock_ms();
+    if (count < 0)
+        return count == -EINTR ? WEIR_OK : WEIR_SYSTEM(-count);
+    for (int i = 0; i < count; i++)
+        dispatch(state, &state->events[i]);
+    return WEIR_OK;
+}
+
+static void wake(weir_loop *loop)
+{
+    struct epoll_loop *state = state_of(loop);
+    if (atomic_exchange(&state->woken, true))
+        return;
+    while (weir__sys_eventfd_write(state->wake_fd) < 0)
+        ; /* a wake-up that is lost is a loop that hangs, and the counter cannot be full */
+}
+
+static uint64_t clock_ms(weir_loop *loop)
+{
+    (void)loop;
+    return weir__sys_clock_ms();
+}
+
+static void fill_random(weir_loop *loop, void *out, size_t size)
+{
+    weir__random_fill(&state_of(loop)->random, out, size);
+}
+
+static int poll_fd(weir_loop *loop)
+{
+    return state_of(loop)->fd;
+}
+
+static void close_loop(weir_loop *loop)
+{
+    struct epoll_loop *state = state_of(loop);
+    if (state == NULL)
+        return;
+    if (state->read_buf != NULL)
+        weir__buf_unref(state->read_buf);
+    if (state->wake_fd >= 0)
+        weir__sys_close(state->wake_fd);
+    if (state->fd >= 0)
+        weir__sys_close(state->fd);
+    weir__loop_free(loop, state, sizeof *state);
+    loop->backend_state = NULL;
+}
+
+static int open_descriptors(struct epoll_loop *state)
+{
+    state->fd = weir__sys_epoll_create();
+    if (state->fd < 0)
+        return WEIR_SYSTEM(-state->fd);
+    state->wake_fd = weir__sys_eventfd();
+    if (state->wake_fd < 0)
+        return WEIR_SYSTEM(-state->wake_fd);
+    int result =
+        weir__sys_epoll_ctl(state->fd, EPOLL_CTL_ADD, state->wake_fd, EPOLLIN | EPOLLET, state);
+    return result < 0 ? WEIR_SYSTEM(-result) : WEIR_OK;
+}
+
+static int open_loop(weir_loop *loop, const weir_loop_options *options)
+{
+    (void)options;
+    struct epoll_loop *state = weir__loop_alloc(loop, sizeof *state);
+    if (state == NULL)
+        return WEIR_ENOMEM;
+    memset(state, 0, sizeof *state);
+    state->fd = state->wake_fd = -1;
+    atomic_init(&state->woken, false);
+    loop->backend_state = state;
+    int status = weir__random_init(&state->random);
+    if (status == WEIR_OK)
+        status = open_descriptors(state);
+    if (status != WEIR_OK)
+        close_loop(loop);
+    return status;
+}
+
+const struct weir__backend weir__backend_epoll = {
+    .name = "epoll",
+    .open = open_loop,
+    .close = close_loop,
+    .fd = poll_fd,
+    .poll = poll_events,
+    .wake = wake,
+    .clock_ms = clock_ms,
+    .random = fill_random,
+    .listen = listen_at,
+    .address = ask_address,
+    .accept_start = start_accepting,
+    .accept_stop = stop_accepting,
+    .adopt = adopt,
+    .drop = drop,
+    .connect = start_connecting,
+    .recv_start = start_receiving,
+    .recv_stop = stop_receiving,
+    .send = send_pieces,
+    .shutdown = shut,
+    .close_io = close_io,
+    .keep_alive = keep_alive,
+};

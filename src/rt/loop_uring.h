@@ -1,0 +1,193 @@
+/* rt/loop_uring.h - the inside of the io_uring back-end; outside of src/rt/loop_uring*.c nobody looks in here. Single-threaded but for `woken`.
+ *
+ * Everything a turn has to say to the kernel is queued in the ring and submitted by the one call that also waits. An io has at most one operation of
+ * each kind in flight, so a flag each is all the book-keeping there is; memory beside the io exists only while something is owed (struct weir__uring_side). */
+#ifndef WEIR_RT_LOOP_URING_H
+#define WEIR_RT_LOOP_URING_H
+
+#include "rt/loop.h"
+#include "rt/random.h"
+#include "rt/sys.h"
+
+#include <liburing.h>
+#include <stdatomic.h>
+
+#define WEIR__URING_BUFS 64 /* receive buffers in the ring; a power of two */
+
+/* Which operation a completion ends: the low bits of its user_data, beside a pointer. */
+enum weir__uring_op {
+    URING_CANCEL, /* pointer: weir__io, or NULL: it is not known whose */
+    URING_WAKE,   /* pointer: struct weir__uring */
+    URING_ACCEPT, /* pointer: weir__io, as in the next three */
+    URING_CONNECT,
+    URING_RECV,
+    URING_WRITABLE,
+    URING_SIDE,   /* pointer: struct weir__uring_side; comes only when the send went wrong */
+    URING_ORPHAN, /* pointer: struct weir__uring_side without an io */
+};
+#define WEIR__URING_OP_MASK ((uint64_t)7)
+
+/* Back-end flags of an io. */
+enum weir__uring_flag {
+    URING_FLIES_ACCEPT = WEIR__IO_BACKEND << 0, /* in flight */
+    URING_FLIES_CONNECT = WEIR__IO_BACKEND << 1,
+    URING_FLIES_RECV = WEIR__IO_BACKEND << 2,
+    URING_FLIES_WRITABLE = WEIR__IO_BACKEND << 3,
+    URING_FLIES_CANCEL = WEIR__IO_BACKEND << 4,
+    URING_STOPS = WEIR__IO_BACKEND << 5,     /* the accept or recv in flight was told to end */
+    URING_CANCELS = WEIR__IO_BACKEND << 6,   /* everything in flight was */
+    URING_END_KEPT = WEIR__IO_BACKEND << 7,  /* on_end is owed */
+    URING_SENT_OWED = WEIR__IO_BACKEND << 8, /* on_sent is owed */
+    URING_SHUTS = WEIR__IO_BACKEND << 9,     /* to be shut down when the side's bytes are out */
+    URING_RESETS = WEIR__IO_BACKEND << 10,   /* to be closed by a reset */
+    URING_CLOSED = WEIR__IO_BACKEND << 11,   /* on_closed is owed */
+};
+#define WEIR__URING_FLIES                                                                          \
+    (URING_FLIES_ACCEPT | URING_FLIES_CONNECT | URING_FLIES_RECV | URING_FLIES_WRITABLE |          \
+     URING_FLIES_CANCEL)
+
+/* The errno that a connection died of stands in the top byte of its flags; 0: it lives. */
+#define WEIR__URING_ERRNO_SHIFT 24
+
+/* Bytes that arrived after recv_stop. */
+struct weir__uring_kept {
+    struct weir__uring_kept *next;
+    weir__buf *buf;
+    uint8_t *data;
+    size_t size;
+};
+
+enum weir__uring_side_state {
+    SIDE_IDLE,      /* nothing to send */
+    SIDE_QUEUED,    /* goes out with the next submission; may still grow */
+    SIDE_SUBMITTED, /* tried by the kernel; the completions tell if in vain */
+    SIDE_STUCK,     /* the kernel had no room: the rest goes when there is */
+    SIDE_ORPHAN,    /* stuck, and the io was closed meanwhile: owns the descriptor */
+};
+
+/* What a connection has only now and then: small sends, which were copied so that the sender need not wait for the submission to know that they were
+ * taken, and bytes that nobody wanted yet. */
+struct weir__uring_side {
+    weir__node link; /* in one of the ring's lists, by state */
+    weir__io *io;    /* NULL: an orphan */
+    weir_loop *loop;
+    struct weir__uring_kept *first; /* kept data, in order */
+    struct weir__uring_kept *last;
+    weir__timer patience; /* an orphan's */
+    int fd;               /* an orphan's */
+    enum weir__uring_side_state state;
+    uint32_t room; /* bytes of data[] */
+    uint32_t size; /* bytes to send */
+    uint32_t done; /* of which the kernel took */
+    uint8_t data[];
+};
+
+struct weir__uring {
+    struct io_uring ring;
+    weir_loop *loop;
+    int wake_fd; /* edge-triggered, so nobody ever has to read it */
+    atomic_bool woken;
+    bool ring_is_open;
+    bool enabled;    /* the ring belongs to this thread now */
+    bool wake_armed; /* the poll of wake_fd is in flight */
+    bool
+        foreign; /* another loop watches our descriptor: nothing may stay unsubmitted after a turn */
+    weir__task submit; /* ... which this sees to */
+    struct io_uring_buf_ring *buf_ring;
+    weir__buf *bufs[WEIR__URING_BUFS]; /* by buffer id; NULL: missing for lack of memory */
+    unsigned buf_count;                /* those that are not missing */
+    weir__node queued;                 /* of sides, by state */
+    weir__node submitted;
+    weir__node orphans;
+    struct weir__random random;
+};
+
+static inline struct weir__uring *weir__uring_of(const weir_loop *loop)
+{
+    return loop->backend_state;
+}
+
+static inline int weir__uring_errno(const weir__io *io)
+{
+    return (int)(io->flags >> WEIR__URING_ERRNO_SHIFT);
+}
+
+/* --- loop_uring.c --- */
+
+/* An entry of the submission queue, to be prepared and then handed to weir__uring_push(); NULL: the kernel takes no more now. */
+struct io_uring_sqe *weir__uring_sqe(struct weir__uring *uring);
+void weir__uring_push(struct io_uring_sqe *sqe, enum weir__sys_call call, enum weir__uring_op op,
+                      void *pointer);
+
+/* Submits without waiting. */
+WEIR_MUST_USE int weir__uring_submit(struct weir__uring *uring);
+
+/* Has the accept or recv in flight end, unless that was done already. */
+void weir__uring_stop(weir__io *io, enum weir__uring_op op);
+
+/* Goes on with closing an io: to be called when an operation of a closing io has ended. */
+void weir__uring_go_on_closing(weir__io *io);
+
+/* The connection is broken: sends fail with errno_value from now on, and so ends receiving. */
+void weir__uring_mark_broken(weir__io *io, int errno_value);
+
+/* The same, and whoever receives gets to know. */
+void weir__uring_break(weir__io *io, int errno_value);
+
+/* --- loop_uring_recv.c --- */
+
+WEIR_MUST_USE int weir__uring_bufs_init(struct weir__uring *uring);
+void weir__uring_bufs_fini(struct weir__uring *uring);
+WEIR_MUST_USE int weir__uring_recv_start(weir__io *io);
+void weir__uring_recv_stop(weir__io *io);
+
+/* Does what a connection's receiving side is owed. */
+void weir__uring_recv_attend(weir__io *io);
+void weir__uring_on_recv(struct weir__uring *uring, weir__io *io, const struct io_uring_cqe *cqe);
+void weir__uring_drop_kept(struct weir__uring_side *side);
+
+/* --- loop_uring_send.c --- */
+
+/* A side with room for bytes to send, or the one that is there already (with whatever room); NULL: no memory. */
+struct weir__uring_side *weir__uring_side_of(weir__io *io, size_t room);
+
+/* Frees the side when nothing is owed any more. */
+void weir__uring_side_settle(weir__io *io);
+WEIR_MUST_USE int64_t weir__uring_send(weir__io *io, const struct iovec *pieces, int count);
+WEIR_MUST_USE int weir__uring_shut(weir__io *io);
+
+/* Queues operations for all sides that have bytes. */
+void weir__uring_flush(struct weir__uring *uring);
+
+/* Finds out, after a submission, what became of them. */
+void weir__uring_settle(struct weir__uring *uring);
+
+/* Does what a connection's sending side is owed. */
+void weir__uring_send_attend(weir__io *io);
+void weir__uring_on_writable(weir__io *io, int result);
+void weir__uring_on_orphan(struct weir__uring_side *side, int result);
+
+/* The io is being closed: gets the bytes that were promised to go out on their way, if it can be done now. */
+void weir__uring_side_close(weir__io *io);
+
+/* The io has nothing in flight any more: closes its descriptor, or leaves it to the bytes that are still stuck. */
+void weir__uring_release(weir__io *io);
+void weir__uring_orphans_fini(struct weir__uring *uring);
+
+/* --- loop_uring_listen.c --- */
+
+WEIR_MUST_USE int weir__uring_listen(weir__io *io, const struct sockaddr *address, socklen_t size,
+                                     bool share_port);
+WEIR_MUST_USE int weir__uring_accept_start(weir__io *io);
+void weir__uring_accept_stop(weir__io *io);
+
+/* Does what a listener is owed. */
+void weir__uring_accept_attend(weir__io *io);
+void weir__uring_on_accept(weir__io *io, const struct io_uring_cqe *cqe);
+
+/* Frees what a listener has beside its io. */
+void weir__uring_listener_free(weir__io *io);
+WEIR_MUST_USE int weir__uring_connect(weir__io *io, const struct sockaddr *address, socklen_t size);
+void weir__uring_on_connect(weir__io *io, int result);
+
+#endif

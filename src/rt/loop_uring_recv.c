@@ -1,0 +1,237 @@
+/* Receiving: one multishot operation a connection into buffers that all connections of the loop share. */
+#include "rt/loop_uring.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define BUF_GROUP     0
+#define BUF_RING_SIZE (WEIR__URING_BUFS * sizeof(struct io_uring_buf))
+
+/* --- the ring of buffers --- */
+
+/* Gives the kernel the buffer of an id, or another one when somebody keeps bytes of it. */
+static void give_buf(struct weir__uring *uring, unsigned id)
+{
+    weir__buf *buf = uring->bufs[id];
+    if (buf != NULL && buf->refs > 1) {
+        weir__buf_unref(buf);
+        uring->buf_count--;
+        buf = NULL;
+    }
+    if (buf == NULL) {
+        buf = weir__buf_take(uring->loop);
+        uring->bufs[id] = buf;
+        if (buf == NULL)
+            return;
+        uring->buf_count++;
+    }
+    io_uring_buf_ring_add(uring->buf_ring, buf->data, buf->size, (unsigned short)id,
+                          io_uring_buf_ring_mask(WEIR__URING_BUFS), 0);
+    io_uring_buf_ring_advance(uring->buf_ring, 1);
+}
+
+static void replace_missing_bufs(struct weir__uring *uring)
+{
+    for (unsigned id = 0; id < WEIR__URING_BUFS && uring->buf_count < WEIR__URING_BUFS; id++)
+        if (uring->bufs[id] == NULL)
+            give_buf(uring, id);
+}
+
+int weir__uring_bufs_init(struct weir__uring *uring)
+{
+    void *memory =
+        mmap(NULL, BUF_RING_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return WEIR_ENOMEM;
+    uring->buf_ring = memory;
+    struct io_uring_buf_reg reg = {
+        .ring_addr = (uint64_t)(uintptr_t)memory,
+        .ring_entries = WEIR__URING_BUFS,
+        .bgid = BUF_GROUP,
+    };
+    int result = weir__sys_ring_register_buffers(&uring->ring, &reg);
+    if (result < 0)
+        return result == -EINVAL ? WEIR_ENOTSUP : WEIR_SYSTEM(-result);
+    io_uring_buf_ring_init(uring->buf_ring);
+    replace_missing_bufs(uring);
+    return uring->buf_count == WEIR__URING_BUFS ? WEIR_OK : WEIR_ENOMEM;
+}
+
+void weir__uring_bufs_fini(struct weir__uring *uring)
+{
+    for (unsigned id = 0; id < WEIR__URING_BUFS; id++)
+        if (uring->bufs[id] != NULL)
+            weir__buf_unref(uring->bufs[id]);
+    if (uring->buf_ring != NULL)
+        (void)munmap(uring->buf_ring, BUF_RING_SIZE);
+}
+
+/* --- what nobody wants yet --- */
+
+static struct weir__uring_kept *first_kept(const weir__io *io)
+{
+    const struct weir__uring_side *side = io->backend;
+    return side != NULL ? side->first : NULL;
+}
+
+static int keep(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
+{
+    struct weir__uring_side *side = weir__uring_side_of(io, 0);
+    struct weir__uring_kept *kept = side != NULL ? weir__loop_alloc(io->loop, sizeof *kept) : NULL;
+    if (kept == NULL)
+        return WEIR_ENOMEM;
+    *kept = (struct weir__uring_kept){.buf = weir__buf_ref(buf), .data = data, .size = size};
+    if (side->first == NULL)
+        side->first = kept;
+    else
+        side->last->next = kept;
+    side->last = kept;
+    return WEIR_OK;
+}
+
+/* The first piece goes; its buffer is the caller's to give back. */
+static weir__buf *forget_first(struct weir__uring_side *side)
+{
+    struct weir__uring_kept *kept = side->first;
+    weir__buf *buf = kept->buf;
+    side->first = kept->next;
+    weir__loop_free(side->loop, kept, sizeof *kept);
+    return buf;
+}
+
+void weir__uring_drop_kept(struct weir__uring_side *side)
+{
+    while (side->first != NULL)
+        weir__buf_unref(forget_first(side));
+}
+
+/* --- receiving --- */
+
+static bool wants_data(const weir__io *io)
+{
+    return (io->flags & (WEIR__IO_RECEIVING | WEIR__IO_ENDED | WEIR__IO_CLOSING)) ==
+           WEIR__IO_RECEIVING;
+}
+
+static void end_receiving(weir__io *io)
+{
+    if (!wants_data(io) || first_kept(io) != NULL) {
+        io->flags |= URING_END_KEPT;
+        return;
+    }
+    io->flags &= ~(uint32_t)URING_END_KEPT;
+    io->flags |= WEIR__IO_ENDED;
+    int error = weir__uring_errno(io);
+    io->on->on_end(io, error != 0 ? WEIR_SYSTEM(error) : WEIR_CLOSED);
+}
+
+static void fail_receiving(weir__io *io, int errno_value)
+{
+    weir__uring_mark_broken(io, errno_value);
+    end_receiving(io);
+}
+
+/* Nothing is armed before all that was kept has been delivered, so bytes stay in order. */
+static void arm(weir__io *io)
+{
+    if (!wants_data(io) || first_kept(io) != NULL ||
+        (io->flags & (URING_FLIES_RECV | URING_END_KEPT)) != 0)
+        return;
+    struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(io->loop));
+    if (sqe == NULL) {
+        weir__task_post_late(io->loop, &io->task);
+        return;
+    }
+    io_uring_prep_recv_multishot(sqe, io->fd, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = BUF_GROUP;
+    weir__uring_push(sqe, WEIR__SYS_RING_RECV, URING_RECV, io);
+    io->flags |= URING_FLIES_RECV;
+}
+
+int weir__uring_recv_start(weir__io *io)
+{
+    if (first_kept(io) != NULL || (io->flags & URING_END_KEPT) != 0)
+        weir__task_post(io->loop, &io->task);
+    else
+        arm(io);
+    return WEIR_OK;
+}
+
+/* The operation is cancelled at the end of the turn: often receiving is started again before. */
+void weir__uring_recv_stop(weir__io *io)
+{
+    if ((io->flags & URING_FLIES_RECV) != 0)
+        weir__task_post_late(io->loop, &io->task);
+}
+
+static void deliver_kept(weir__io *io)
+{
+    while (wants_data(io) && first_kept(io) != NULL) {
+        struct weir__uring_kept piece = *first_kept(io);
+        (void)forget_first(io->backend);
+        io->on->on_data(io, piece.buf, piece.data, piece.size);
+        weir__buf_unref(piece.buf);
+    }
+    weir__uring_side_settle(io);
+}
+
+void weir__uring_recv_attend(weir__io *io)
+{
+    if (first_kept(io) != NULL)
+        deliver_kept(io);
+    if ((io->flags & URING_END_KEPT) != 0 && wants_data(io))
+        end_receiving(io);
+    if (!wants_data(io) && (io->flags & (URING_FLIES_RECV | WEIR__IO_CLOSING)) == URING_FLIES_RECV)
+        weir__uring_stop(io, URING_RECV);
+    arm(io);
+}
+
+static void take_data(struct weir__uring *uring, weir__io *io, unsigned id, size_t size)
+{
+    weir__buf *buf = uring->bufs[id];
+    if ((io->flags & WEIR__IO_CLOSING) == 0) {
+        if (wants_data(io) && first_kept(io) == NULL)
+            io->on->on_data(io, buf, buf->data, size);
+        else if (keep(io, buf, buf->data, size) != WEIR_OK)
+            fail_receiving(io, ENOMEM);
+    }
+    give_buf(uring, id);
+}
+
+static void take_error(struct weir__uring *uring, weir__io *io, int error)
+{
+    switch (error) {
+    case ENOBUFS: /* they are given back as they are read; missing are those there was no memory for */
+        replace_missing_bufs(uring);
+        if (uring->buf_count == 0)
+            fail_receiving(io, ENOMEM);
+        break;
+    case ECANCELED:
+    case EINTR:
+    case EAGAIN:
+        break;
+    default:
+        fail_receiving(io, error);
+        break;
+    }
+}
+
+void weir__uring_on_recv(struct weir__uring *uring, weir__io *io, const struct io_uring_cqe *cqe)
+{
+    if ((cqe->flags & IORING_CQE_F_MORE) == 0)
+        io->flags &= ~(uint32_t)(URING_FLIES_RECV | URING_STOPS);
+    unsigned id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+    if (cqe->res <= 0 && (cqe->flags & IORING_CQE_F_BUFFER) != 0)
+        give_buf(uring, id); /* some kernels take one for the end-of-file */
+    if (cqe->res > 0)
+        take_data(uring, io, id, (size_t)cqe->res);
+    else if ((io->flags & WEIR__IO_CLOSING) == 0 && cqe->res == 0)
+        end_receiving(io);
+    else if ((io->flags & WEIR__IO_CLOSING) == 0)
+        take_error(uring, io, -cqe->res);
+    if ((io->flags & WEIR__IO_CLOSING) != 0)
+        weir__uring_go_on_closing(io);
+    else
+        arm(io);
+}

@@ -1,0 +1,398 @@
+/* Sending. A small send is copied and goes out with the turn's one submission, tried without waiting: only a failure makes a completion, so in steady
+ * state a message costs no system call of its own and no completion. Whatever is large, or comes when the kernel has no room, is written directly, and
+ * a poll tells when there is room again. */
+#include "rt/loop_uring.h"
+
+#include "rt/socket.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#define COPY_MAX    ((size_t)16 * 1024) /* copying more costs more than the call that it saves */
+#define SIDE_STEP   ((size_t)1024)      /* sides are made in multiples of this */
+#define PATIENCE_MS 5000 /* how long the last bytes of a closed connection may stay stuck */
+
+/* --- sides --- */
+
+static size_t side_size(const struct weir__uring_side *side)
+{
+    return sizeof *side + side->room;
+}
+
+struct weir__uring_side *weir__uring_side_of(weir__io *io, size_t room)
+{
+    if (io->backend != NULL)
+        return io->backend;
+    if (room > 0)
+        room = (sizeof(struct weir__uring_side) + room + SIDE_STEP - 1) / SIDE_STEP * SIDE_STEP -
+               sizeof(struct weir__uring_side);
+    struct weir__uring_side *side = weir__loop_alloc(io->loop, sizeof *side + room);
+    if (side == NULL)
+        return NULL;
+    memset(side, 0, sizeof *side);
+    weir__list_init(&side->link);
+    side->io = io;
+    side->loop = io->loop;
+    side->fd = -1;
+    side->room = (uint32_t)room;
+    io->backend = side;
+    return side;
+}
+
+static void free_side(struct weir__uring_side *side)
+{
+    weir__uring_drop_kept(side);
+    weir__list_remove(&side->link);
+    weir__loop_free(side->loop, side, side_size(side));
+}
+
+void weir__uring_side_settle(weir__io *io)
+{
+    struct weir__uring_side *side = io->backend;
+    if (side == NULL || side->first != NULL || side->state != SIDE_IDLE)
+        return;
+    free_side(side);
+    io->backend = NULL;
+}
+
+/* Nothing to send any more. */
+static void make_idle(struct weir__uring_side *side)
+{
+    weir__list_remove(&side->link);
+    side->state = SIDE_IDLE;
+    side->size = side->done = 0;
+}
+
+static struct iovec rest_of(struct weir__uring_side *side)
+{
+    return (struct iovec){.iov_base = side->data + side->done, .iov_len = side->size - side->done};
+}
+
+/* --- waiting for room --- */
+
+static void arm_writable(weir__io *io)
+{
+    if ((io->flags & (URING_FLIES_WRITABLE | WEIR__IO_CLOSING)) != 0)
+        return;
+    struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(io->loop));
+    if (sqe == NULL) {
+        weir__uring_break(io, ENOBUFS);
+        return;
+    }
+    io_uring_prep_poll_add(sqe, io->fd, POLLOUT);
+    weir__uring_push(sqe, WEIR__SYS_RING_POLL, URING_WRITABLE, io);
+    io->flags |= URING_FLIES_WRITABLE;
+}
+
+static void get_stuck(struct weir__uring_side *side)
+{
+    weir__list_remove(&side->link);
+    side->state = SIDE_STUCK;
+    arm_writable(side->io);
+}
+
+/* Writes what a side has. WEIR_OK: all of it; WEIR_EAGAIN: the rest waits for room. */
+static int write_side(struct weir__uring_side *side, int fd)
+{
+    struct iovec rest = rest_of(side);
+    int64_t taken = weir__socket_send(fd, &rest, 1);
+    if (taken < 0)
+        return (int)taken;
+    side->done += (uint32_t)taken;
+    return side->done == side->size ? WEIR_OK : WEIR_EAGAIN;
+}
+
+/* --- sending --- */
+
+static bool copy_to_side(weir__io *io, const struct iovec *pieces, int count, size_t total)
+{
+    if (total > COPY_MAX)
+        return false;
+    struct weir__uring_side *side = weir__uring_side_of(io, total);
+    if (side == NULL || side->room - side->size < total)
+        return false;
+    for (int i = 0; i < count; i++) {
+        memcpy(side->data + side->size, pieces[i].iov_base, pieces[i].iov_len);
+        side->size += (uint32_t)pieces[i].iov_len;
+    }
+    if (side->state == SIDE_QUEUED)
+        return true;
+    struct weir__uring *uring = weir__uring_of(io->loop);
+    side->state = SIDE_QUEUED;
+    weir__list_push(&uring->queued, &side->link);
+    if (uring->foreign)
+        weir__task_post_late(io->loop, &uring->submit);
+    return true;
+}
+
+/* Writes what is queued and then the pieces, in one call. Returns how many bytes of the pieces were taken. */
+static int64_t send_directly(weir__io *io, const struct iovec *pieces, int count)
+{
+    struct iovec all[WEIR__SEND_PIECES_MAX];
+    struct weir__uring_side *side = io->backend;
+    int before = side != NULL && side->state == SIDE_QUEUED ? 1 : 0;
+    if (before != 0)
+        all[0] = rest_of(side);
+    memcpy(all + before, pieces, (size_t)count * sizeof *pieces);
+    int64_t taken = weir__socket_send(io->fd, all, before + count);
+    if (taken < 0 || before == 0)
+        return taken;
+    size_t old = all[0].iov_len < (size_t)taken ? all[0].iov_len : (size_t)taken;
+    side->done += (uint32_t)old;
+    if (side->done < side->size) {
+        get_stuck(side);
+        return 0;
+    }
+    make_idle(side);
+    weir__uring_side_settle(io);
+    return taken - (int64_t)old;
+}
+
+int64_t weir__uring_send(weir__io *io, const struct iovec *pieces, int count)
+{
+    const struct weir__uring_side *side = io->backend;
+    if (weir__uring_errno(io) != 0)
+        return WEIR_SYSTEM(weir__uring_errno(io));
+    if (side != NULL && (side->state == SIDE_STUCK || side->state == SIDE_SUBMITTED))
+        return 0;
+    size_t total = weir__socket_sum(pieces, count);
+    if (copy_to_side(io, pieces, count, total))
+        return (int64_t)total;
+    int64_t taken = send_directly(io, pieces, count);
+    if (taken < 0)
+        weir__uring_break(io, weir_status_errno((int)taken));
+    else if ((size_t)taken < total)
+        arm_writable(io);
+    return taken;
+}
+
+int weir__uring_shut(weir__io *io)
+{
+    struct weir__uring_side *side = io->backend;
+    if (weir__uring_errno(io) != 0)
+        return WEIR_SYSTEM(weir__uring_errno(io));
+    if (side != NULL && side->state == SIDE_QUEUED) {
+        int status = write_side(side, io->fd);
+        if (status == WEIR_EAGAIN) {
+            get_stuck(side);
+        } else {
+            make_idle(side);
+            weir__uring_side_settle(io);
+            side = NULL;
+            if (status != WEIR_OK)
+                return status;
+        }
+    }
+    if (side != NULL && side->state != SIDE_IDLE) {
+        io->flags |= URING_SHUTS;
+        return WEIR_OK;
+    }
+    return weir__socket_shut(io->fd);
+}
+
+/* --- the submission of sides --- */
+
+void weir__uring_flush(struct weir__uring *uring)
+{
+    weir__node *node;
+    while ((node = weir__list_first(&uring->queued)) != NULL) {
+        struct weir__uring_side *side = WEIR__CONTAINER(node, struct weir__uring_side, link);
+        struct io_uring_sqe *sqe = weir__uring_sqe(uring);
+        if (sqe == NULL)
+            return;
+        struct iovec rest = rest_of(side);
+        io_uring_prep_send(sqe, side->io->fd, rest.iov_base, rest.iov_len,
+                           MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
+        sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+        weir__uring_push(sqe, WEIR__SYS_RING_SEND, URING_SIDE, side);
+        side->state = SIDE_SUBMITTED;
+        weir__list_remove(&side->link);
+        weir__list_push(&uring->submitted, &side->link);
+    }
+}
+
+/* What was held up by a submission, or by a side that was stuck, goes on. */
+static void go_on(weir__io *io)
+{
+    weir__uring_side_settle(io);
+    if ((io->flags & WEIR__IO_CLOSING) != 0) {
+        weir__uring_go_on_closing(io);
+        return;
+    }
+    if ((io->flags & URING_SHUTS) != 0) {
+        io->flags &= ~(uint32_t)URING_SHUTS;
+        int status = weir__socket_shut(io->fd);
+        if (status != WEIR_OK)
+            weir__uring_break(io, weir_status_errno(status));
+    }
+    if ((io->flags & WEIR__IO_SENDING) != 0) {
+        io->flags |= URING_SENT_OWED;
+        weir__task_post(io->loop, &io->task);
+    }
+}
+
+/* The kernel did not take all of a side: it had no room, or the connection is broken. */
+static void take_failure(struct weir__uring_side *side, int result)
+{
+    weir__io *io = side->io;
+    if (result >= 0 || result == -EAGAIN || result == -EINTR) {
+        side->done += result > 0 ? (uint32_t)result : 0;
+        if (side->done < side->size) {
+            get_stuck(side);
+            if ((io->flags & WEIR__IO_CLOSING) != 0)
+                weir__uring_go_on_closing(io);
+            return;
+        }
+    } else {
+        weir__uring_break(io, -result);
+    }
+    make_idle(side);
+    go_on(io);
+}
+
+/* A send was tried while it was submitted, so its failure is among the completions now, and what did not fail is done. Unless the kernel did not come to
+ * all submissions, or holds completions back. */
+void weir__uring_settle(struct weir__uring *uring)
+{
+    struct io_uring_cqe *cqe;
+    unsigned head;
+    weir__node *node;
+    if (weir__list_is_empty(&uring->submitted))
+        return;
+    io_uring_for_each_cqe(&uring->ring, head, cqe)
+    {
+        if ((cqe->user_data & WEIR__URING_OP_MASK) != URING_SIDE)
+            continue;
+        void *side = (void *)(uintptr_t)(cqe->user_data & ~WEIR__URING_OP_MASK);
+        cqe->user_data = URING_CANCEL; /* done with, whenever it is dispatched */
+        take_failure(side, cqe->res);
+    }
+    if (io_uring_sq_ready(&uring->ring) > 0 || io_uring_cq_has_overflow(&uring->ring))
+        return;
+    while ((node = weir__list_first(&uring->submitted)) != NULL) {
+        struct weir__uring_side *side = WEIR__CONTAINER(node, struct weir__uring_side, link);
+        make_idle(side);
+        go_on(side->io);
+    }
+}
+
+void weir__uring_send_attend(weir__io *io)
+{
+    if ((io->flags & URING_SENT_OWED) == 0)
+        return;
+    io->flags &= ~(uint32_t)(URING_SENT_OWED | WEIR__IO_SENDING);
+    io->on->on_sent(io, WEIR_OK, 0);
+}
+
+void weir__uring_on_writable(weir__io *io, int result)
+{
+    struct weir__uring_side *side = io->backend;
+    io->flags &= ~(uint32_t)URING_FLIES_WRITABLE;
+    if ((io->flags & WEIR__IO_CLOSING) != 0) {
+        weir__uring_go_on_closing(io);
+        return;
+    }
+    if (result < 0 && result != -EINTR && result != -EAGAIN && result != -ECANCELED)
+        weir__uring_break(io, -result);
+    if (side != NULL && side->state == SIDE_STUCK) {
+        int status = weir__uring_errno(io) != 0 ? WEIR_OK : write_side(side, io->fd);
+        if (status == WEIR_EAGAIN) {
+            get_stuck(side);
+            return;
+        }
+        if (status != WEIR_OK)
+            weir__uring_break(io, weir_status_errno(status));
+        make_idle(side);
+    }
+    go_on(io);
+}
+
+/* --- the end --- */
+
+void weir__uring_side_close(weir__io *io)
+{
+    struct weir__uring_side *side = io->backend;
+    if (side == NULL)
+        return;
+    weir__uring_drop_kept(side);
+    bool wanted = (io->flags & URING_RESETS) == 0 && weir__uring_errno(io) == 0;
+    if (side->state == SIDE_QUEUED) {
+        if (wanted && write_side(side, io->fd) == WEIR_EAGAIN)
+            get_stuck(side);
+        else
+            make_idle(side);
+    } else if (side->state == SIDE_STUCK && !wanted) {
+        make_idle(side);
+    }
+    weir__uring_side_settle(io);
+}
+
+static void discard_orphan(struct weir__uring_side *side)
+{
+    weir__timer_cancel(&side->patience);
+    weir__sys_close(side->fd);
+    free_side(side);
+}
+
+static bool arm_orphan(struct weir__uring_side *side)
+{
+    struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(side->loop));
+    if (sqe == NULL)
+        return false;
+    io_uring_prep_poll_add(sqe, side->fd, POLLOUT);
+    weir__uring_push(sqe, WEIR__SYS_RING_POLL, URING_ORPHAN, side);
+    return true;
+}
+
+/* The poll in flight refers to the orphan; shutting down makes it end at once, and no byte goes out any more. */
+static void lose_patience(weir__timer *timer)
+{
+    struct weir__uring_side *side = WEIR__CONTAINER(timer, struct weir__uring_side, patience);
+    (void)weir__sys_shutdown(side->fd, SHUT_RDWR);
+    weir__timer_set_after(side->loop, timer, PATIENCE_MS);
+}
+
+void weir__uring_on_orphan(struct weir__uring_side *side, int result)
+{
+    int status = result < 0 ? WEIR_SYSTEM(-result) : write_side(side, side->fd);
+    if (status != WEIR_EAGAIN || !arm_orphan(side))
+        discard_orphan(side);
+}
+
+static void make_orphan(weir__io *io, struct weir__uring_side *side)
+{
+    io->backend = NULL;
+    side->io = NULL;
+    side->fd = io->fd;
+    side->state = SIDE_ORPHAN;
+    weir__list_push(&weir__uring_of(side->loop)->orphans, &side->link);
+    weir__timer_init(&side->patience, lose_patience);
+    weir__timer_set_after(side->loop, &side->patience, PATIENCE_MS);
+    if (!arm_orphan(side))
+        discard_orphan(side);
+}
+
+void weir__uring_release(weir__io *io)
+{
+    struct weir__uring_side *side = io->backend;
+    if (side != NULL && side->state == SIDE_SUBMITTED)
+        return;
+    bool wanted = (io->flags & URING_RESETS) == 0 && weir__uring_errno(io) == 0;
+    if (side != NULL && side->state == SIDE_STUCK && wanted) {
+        make_orphan(io, side);
+    } else {
+        if (side != NULL)
+            free_side(side);
+        io->backend = NULL;
+        weir__socket_close(io->fd, (io->flags & URING_RESETS) != 0);
+    }
+    io->fd = -1;
+}
+
+void weir__uring_orphans_fini(struct weir__uring *uring)
+{
+    weir__node *node;
+    while ((node = weir__list_first(&uring->orphans)) != NULL)
+        discard_orphan(WEIR__CONTAINER(node, struct weir__uring_side, link));
+}

@@ -1,0 +1,388 @@
+#include "wire/endpoint_parts.h"
+
+#include "wire/alloc.h"
+#include "wire/parser.h"
+
+#include <string.h>
+
+#define SIZE_DEFAULT            (UINT64_C(1) << 20)
+#define PING_TIMEOUT_DEFAULT_MS 20000
+
+static uint64_t size_or_default(uint64_t size)
+{
+    return size != 0 ? size : SIZE_DEFAULT;
+}
+
+/* Times that are kept in 32 bits end at 49 days. */
+static uint32_t to_ms32(uint64_t ms)
+{
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+static void set_ping(weir_endpoint *endpoint, uint64_t interval_ms, uint64_t timeout_ms)
+{
+    endpoint->ping_interval_ms = to_ms32(interval_ms);
+    endpoint->ping_timeout_ms = to_ms32(timeout_ms != 0 ? timeout_ms : PING_TIMEOUT_DEFAULT_MS);
+}
+
+int weir__endpoint_init(weir_endpoint *endpoint, const weir_endpoint_options *options,
+                        uint64_t now_ms)
+{
+    bool client = options->role == WEIR_ROLE_CLIENT;
+    if (options->random == NULL || (!client && options->role != WEIR_ROLE_SERVER) ||
+        (unsigned)options->delivery > WEIR_DELIVER_FRAMES)
+        return WEIR_EINVAL;
+    *endpoint = (weir_endpoint){
+        .options = options,
+        .max_message_size = size_or_default(options->max_message_size),
+        .now_ms = now_ms,
+        .round_trip_ms = UINT32_MAX,
+        .delivery = (uint8_t)options->delivery,
+        .next_delivery = (uint8_t)options->delivery,
+        .client = client,
+        .masking = client,
+    };
+    weir_parser_init(&endpoint->parser, client ? WEIR_MASK_FORBIDDEN : WEIR_MASK_REQUIRED,
+                     size_or_default(options->max_frame_size));
+    set_ping(endpoint, options->ping_interval_ms, options->ping_timeout_ms);
+    weir__endpoint_ping_restart(endpoint);
+    return WEIR_OK;
+}
+
+static void free_rare(weir_endpoint *endpoint)
+{
+    if (endpoint->rare == NULL)
+        return;
+    weir_collector_fini(&endpoint->rare->collector);
+    weir__free(&endpoint->options->allocator, endpoint->rare, sizeof *endpoint->rare);
+    endpoint->rare = NULL;
+}
+
+void weir__endpoint_fini(weir_endpoint *endpoint)
+{
+    free_rare(endpoint);
+}
+
+/* An endpoint on its own holds its options beside it. */
+struct owned {
+    weir_endpoint endpoint;
+    weir_endpoint_options options;
+};
+
+int weir_endpoint_new(weir_endpoint **out, const weir_endpoint_options *options, uint64_t now_ms)
+{
+    *out = NULL;
+    struct owned *owned = weir__alloc(&options->allocator, sizeof *owned);
+    if (owned == NULL)
+        return WEIR_ENOMEM;
+    owned->options = *options;
+    int status = weir__endpoint_init(&owned->endpoint, &owned->options, now_ms);
+    if (status != WEIR_OK) {
+        weir__free(&options->allocator, owned, sizeof *owned);
+        return status;
+    }
+    *out = &owned->endpoint;
+    return WEIR_OK;
+}
+
+void weir_endpoint_free(weir_endpoint *endpoint)
+{
+    if (endpoint == NULL)
+        return;
+    weir__endpoint_fini(endpoint);
+    weir_allocator allocator = endpoint->options->allocator;
+    weir__free(&allocator, endpoint, sizeof(struct owned));
+}
+
+struct weir__endpoint_rare *weir__endpoint_rare(weir_endpoint *endpoint)
+{
+    if (endpoint->rare != NULL)
+        return endpoint->rare;
+    struct weir__endpoint_rare *rare = weir__alloc(&endpoint->options->allocator, sizeof *rare);
+    if (rare == NULL)
+        return NULL;
+    memset(rare, 0, sizeof *rare);
+    weir_collector_init(&rare->collector, &endpoint->options->allocator);
+    endpoint->rare = rare;
+    return rare;
+}
+
+void weir__endpoint_shed(weir_endpoint *endpoint)
+{
+    const struct weir__endpoint_rare *rare = endpoint->rare;
+    if (rare == NULL || endpoint->pong_owed || rare->ours_size > 0 || rare->theirs_size > 0 ||
+        rare->collector.block != NULL)
+        return;
+    bool in_control = (endpoint->head_type & 8) != 0 &&
+                      !weir_parser_is_between_frames(&endpoint->parser) &&
+                      endpoint->parser.state == WEIR__IN_PAYLOAD;
+    if (!in_control)
+        free_rare(endpoint);
+}
+
+void weir__endpoint_clock(weir_endpoint *endpoint, uint64_t now_ms)
+{
+    endpoint->now_ms = now_ms;
+    if (endpoint->deadline_ms == 0)
+        endpoint->deadline_ms = weir__add_capped(now_ms, weir__endpoint_close_period(endpoint));
+}
+
+int weir_endpoint_feed(weir_endpoint *endpoint, void *in, size_t size, uint64_t now_ms)
+{
+    if (endpoint->in_size > 0)
+        return WEIR_ESTATE;
+    weir__endpoint_clock(endpoint, now_ms);
+    endpoint->in = in;
+    endpoint->in_size = weir__endpoint_input_alive(endpoint) ? size : 0;
+    return WEIR_OK;
+}
+
+static int dispatch(weir_endpoint *endpoint, const weir_parser_event *parsed, weir_event *event)
+{
+    if (parsed->kind == WEIR_PARSER_PAYLOAD) {
+        bool control = (endpoint->head_type & 8) != 0;
+        return control ? weir__endpoint_on_control(endpoint, parsed, event)
+                       : weir__endpoint_on_data(endpoint, parsed, event);
+    }
+    if ((parsed->head.type & 8) == 0)
+        return weir__endpoint_on_data_head(endpoint, &parsed->head, event);
+    weir__endpoint_on_control_head(endpoint, &parsed->head);
+    return WEIR__GO_ON;
+}
+
+static int step(weir_endpoint *endpoint, weir_event *event)
+{
+    weir_parser_event parsed;
+    size_t eaten;
+    int status =
+        weir_parser_feed(&endpoint->parser, endpoint->in, endpoint->in_size, &eaten, &parsed);
+    endpoint->in_size -= eaten;
+    if (eaten > 0)
+        endpoint->in += eaten;
+    if (status == WEIR_OK)
+        return dispatch(endpoint, &parsed, event);
+    if (status == WEIR_EAGAIN)
+        return status;
+    return weir__endpoint_report(endpoint, event, (enum weir__rule)endpoint->parser.rule,
+                                 endpoint->parser.offset);
+}
+
+int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event)
+{
+    if (weir__endpoint_take_whole(endpoint, event))
+        return WEIR_OK;
+    int status = WEIR__GO_ON;
+    while (status == WEIR__GO_ON && weir__endpoint_input_alive(endpoint))
+        status = step(endpoint, event);
+    if (status == WEIR_EAGAIN)
+        weir__endpoint_shed(endpoint);
+    return status == WEIR__GO_ON ? WEIR_CLOSED : status;
+}
+
+size_t weir_endpoint_rest(const weir_endpoint *endpoint, uint8_t **rest)
+{
+    *rest = endpoint->in_size > 0 ? endpoint->in : NULL;
+    return endpoint->in_size;
+}
+
+void weir_endpoint_move_rest(weir_endpoint *endpoint, void *in)
+{
+    if (endpoint->in_size > 0)
+        endpoint->in = in;
+}
+
+void weir_endpoint_eof(weir_endpoint *endpoint, int status, uint64_t now_ms)
+{
+    weir__endpoint_clock(endpoint, now_ms);
+    weir__endpoint_on_eof(endpoint, status);
+}
+
+/* Of the cause we broke off with, as much as fits into a Close. */
+static size_t cause_size(const char *text)
+{
+    return weir_utf8_cut(text, strlen(text), WEIR_CLOSE_MESSAGE_MAX);
+}
+
+static int flush_close(weir_endpoint *endpoint, unsigned code, const char *text, weir_buffer *out)
+{
+    size_t size = text != NULL ? cause_size(text) : 0;
+    int status = weir__endpoint_append_close(endpoint, code, text, size, out);
+    if (status == WEIR_OK)
+        weir__endpoint_on_close_sent(endpoint, code);
+    return status;
+}
+
+int weir_endpoint_flush(weir_endpoint *endpoint, uint64_t now_ms, weir_buffer *out)
+{
+    weir__endpoint_clock(endpoint, now_ms);
+    enum weir__rule rule = (enum weir__rule)endpoint->parser.rule;
+    int status = weir__endpoint_append_pong(endpoint, out);
+    if (status == WEIR_OK && endpoint->close_state == WEIR__CLOSE_OWED)
+        status = flush_close(endpoint, endpoint->theirs, NULL, out);
+    else if (status == WEIR_OK && endpoint->close_state == WEIR__CLOSE_FAILED)
+        status = flush_close(endpoint, weir__rule_close_code(rule), weir__rule_text(rule), out);
+    weir__endpoint_shed(endpoint);
+    return status;
+}
+
+unsigned weir_endpoint_wants(const weir_endpoint *endpoint)
+{
+    unsigned flush = endpoint->pong_owed ? WEIR_WANT_FLUSH : 0;
+    switch ((enum weir__close_state)endpoint->close_state) {
+    case WEIR__CLOSE_OPEN:
+    case WEIR__CLOSE_SENT:
+    case WEIR__CLOSE_HEARD:
+        return flush;
+    case WEIR__CLOSE_OWED:
+    case WEIR__CLOSE_FAILED:
+        return WEIR_WANT_FLUSH;
+    case WEIR__CLOSE_DONE:
+        return endpoint->shutdown ? WEIR_WANT_SHUTDOWN : 0;
+    case WEIR__CLOSE_GONE:
+        break;
+    }
+    return WEIR_WANT_CLOSE;
+}
+
+uint64_t weir_endpoint_deadline(const weir_endpoint *endpoint)
+{
+    return endpoint->held && endpoint->pong_awaited ? WEIR_UNLIMITED : endpoint->deadline_ms;
+}
+
+static int give_up_on_ping(weir_endpoint *endpoint, weir_buffer *out)
+{
+    const char *text = weir__rule_text(WEIR__RULE_PING);
+    int status = WEIR_OK;
+    if (out != NULL)
+        status = weir__endpoint_append_close(endpoint, weir__rule_close_code(WEIR__RULE_PING), text,
+                                             cause_size(text), out);
+    weir__endpoint_on_ping_timeout(endpoint);
+    return status;
+}
+
+int weir_endpoint_tick(weir_endpoint *endpoint, uint64_t now_ms, weir_buffer *out)
+{
+    weir__endpoint_clock(endpoint, now_ms);
+    if (now_ms < weir_endpoint_deadline(endpoint))
+        return WEIR_OK;
+    if (endpoint->close_state != WEIR__CLOSE_OPEN) {
+        weir__endpoint_on_close_timeout(endpoint);
+        return WEIR_OK;
+    }
+    return endpoint->pong_awaited ? give_up_on_ping(endpoint, out)
+                                  : weir__endpoint_ping(endpoint, out);
+}
+
+void weir_endpoint_hold(weir_endpoint *endpoint, bool held, uint64_t now_ms)
+{
+    weir__endpoint_clock(endpoint, now_ms);
+    if (endpoint->held == held)
+        return;
+    endpoint->held = held;
+    if (!endpoint->pong_awaited)
+        return;
+    if (!held)
+        endpoint->deadline_ms = weir__add_capped(now_ms, endpoint->deadline_ms);
+    else if (endpoint->deadline_ms > now_ms)
+        endpoint->deadline_ms -= now_ms;
+    else
+        endpoint->deadline_ms = 1;
+}
+
+void weir_endpoint_terminate(weir_endpoint *endpoint)
+{
+    weir__endpoint_on_terminate(endpoint);
+}
+
+bool weir_endpoint_input_ended(const weir_endpoint *endpoint)
+{
+    return !weir__endpoint_input_alive(endpoint);
+}
+
+static int status_of_end(const weir_endpoint *endpoint)
+{
+    switch ((enum weir_end_kind)endpoint->end_kind) {
+    case WEIR_END_NONE:
+        return WEIR_OK;
+    case WEIR_END_CLEAN:
+        return WEIR_CLOSED;
+    case WEIR_END_LOST:
+        return WEIR_ELOST;
+    case WEIR_END_PING_TIMEOUT:
+    case WEIR_END_CLOSE_TIMEOUT:
+        return WEIR_ETIMEDOUT;
+    case WEIR_END_PROTOCOL:
+    case WEIR_END_TOO_BIG:
+        return weir__rule_status((enum weir__rule)endpoint->parser.rule);
+    case WEIR_END_CANCELED:
+        return WEIR_CANCELED;
+    case WEIR_END_IO:
+        break;
+    }
+    return endpoint->io_status;
+}
+
+static void fill_reason(weir_close_reason *out, unsigned code, const char *message, size_t size)
+{
+    out->code = (uint16_t)code;
+    out->message_size = (uint8_t)size;
+    if (size > 0)
+        memcpy(out->message, message, size);
+}
+
+void weir_endpoint_end(const weir_endpoint *endpoint, weir_end *out)
+{
+    const struct weir__endpoint_rare *rare = endpoint->rare;
+    enum weir__rule rule = (enum weir__rule)endpoint->parser.rule;
+    *out = (weir_end){
+        .kind = (enum weir_end_kind)endpoint->end_kind,
+        .by_peer = endpoint->by_peer,
+        .status = status_of_end(endpoint),
+    };
+    if (out->kind == WEIR_END_PROTOCOL || out->kind == WEIR_END_TOO_BIG)
+        weir_parser_fault(&endpoint->parser, &out->fault);
+    if (endpoint->ours_is_cause)
+        fill_reason(&out->ours, endpoint->ours, weir__rule_text(rule),
+                    cause_size(weir__rule_text(rule)));
+    else
+        fill_reason(&out->ours, endpoint->ours, rare != NULL ? rare->ours : NULL,
+                    rare != NULL ? rare->ours_size : 0);
+    fill_reason(&out->theirs, endpoint->theirs, rare != NULL ? rare->theirs : NULL,
+                rare != NULL ? rare->theirs_size : 0);
+}
+
+void weir_endpoint_set_delivery(weir_endpoint *endpoint, enum weir_delivery delivery)
+{
+    endpoint->next_delivery = (uint8_t)delivery;
+}
+
+void weir_endpoint_set_limits(weir_endpoint *endpoint, uint64_t max_frame_size,
+                              uint64_t max_message_size)
+{
+    endpoint->parser.max_frame_size = size_or_default(max_frame_size);
+    endpoint->max_message_size = size_or_default(max_message_size);
+}
+
+void weir_endpoint_set_ping(weir_endpoint *endpoint, uint64_t interval_ms, uint64_t timeout_ms,
+                            uint64_t now_ms)
+{
+    weir__endpoint_clock(endpoint, now_ms);
+    set_ping(endpoint, interval_ms, timeout_ms);
+    if (!endpoint->pong_awaited || endpoint->ping_interval_ms == 0)
+        weir__endpoint_ping_restart(endpoint);
+}
+
+void weir_endpoint_set_masking(weir_endpoint *endpoint, bool masking)
+{
+    endpoint->masking = masking;
+}
+
+bool weir_endpoint_masking(const weir_endpoint *endpoint)
+{
+    return endpoint->masking;
+}
+
+uint64_t weir_endpoint_round_trip_ms(const weir_endpoint *endpoint)
+{
+    return endpoint->round_trip_ms != UINT32_MAX ? endpoint->round_trip_ms : WEIR_UNLIMITED;
+}

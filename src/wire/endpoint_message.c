@@ -1,0 +1,223 @@
+#include "wire/endpoint_parts.h"
+
+#include "wire/parser.h"
+
+#include <weir/mask.h>
+
+/* A message's bytes go from the parser, which unmasks them, through the check of text to the delivery. A message codec (RFC 6455 9; it claims a
+ * reserved bit in parser.rsv_allowed and finds it in head_rsv) has its place at the head of weir__endpoint_on_data(): from there on a
+ * piece is data, whatever it was on the wire. */
+
+int weir__endpoint_on_data_head(weir_endpoint *endpoint, const weir_frame_head *head,
+                                weir_event *event)
+{
+    endpoint->head_type = head->type;
+    endpoint->head_rsv = head->rsv;
+    endpoint->head_fin = head->fin;
+    endpoint->head_starts = head->opcode != 0;
+    if (endpoint->head_starts) {
+        endpoint->delivery = endpoint->next_delivery;
+        endpoint->message_size = 0;
+        endpoint->piece_given = false;
+        endpoint->utf8 = (weir_utf8){0};
+    }
+    uint64_t limit = endpoint->max_message_size;
+    bool too_big = endpoint->message_size > limit || head->size > limit - endpoint->message_size;
+    if (too_big && endpoint->delivery != WEIR_DELIVER_FRAMES)
+        return weir__endpoint_report(endpoint, event, WEIR__RULE_MESSAGE_SIZE,
+                                     endpoint->parser.offset);
+    endpoint->message_size = weir__add_capped(endpoint->message_size, head->size);
+    return WEIR__GO_ON;
+}
+
+static void fill(weir_event *event, const weir_endpoint *endpoint, const weir_parser_event *piece)
+{
+    *event = (weir_event){
+        .kind = WEIR_EVENT_FRAME,
+        .frame = {.data = piece->data,
+                  .size = piece->size,
+                  .type = endpoint->head_type,
+                  .fin = endpoint->head_fin,
+                  .rsv = endpoint->head_rsv},
+        .first = endpoint->head_starts,
+        .last = endpoint->head_fin,
+    };
+}
+
+static int collect(weir_endpoint *endpoint, const weir_parser_event *piece)
+{
+    if (piece->size == 0)
+        return WEIR_OK;
+    struct weir__endpoint_rare *rare = weir__endpoint_rare(endpoint);
+    if (rare == NULL)
+        return WEIR_ENOMEM;
+    weir_collector *collector = &rare->collector;
+    /* What cannot fit into memory at all is out of memory like what does not fit today. */
+    if (piece->first &&
+        weir_collector_start(collector, piece->size + endpoint->parser.left) != WEIR_OK)
+        return WEIR_ENOMEM;
+    return weir_collector_feed(collector, piece->data, piece->size, NULL);
+}
+
+/* Hands over what was collected, in the event that is filled but for it. */
+static int take_collected(weir_endpoint *endpoint, const weir_parser_event *piece,
+                          weir_event *event)
+{
+    fill(event, endpoint, piece);
+    weir_frame joined = {0};
+    if (endpoint->rare != NULL) {
+        int status = weir_collector_take(&endpoint->rare->collector, NULL, &joined);
+        if (status != WEIR_OK)
+            return status;
+    }
+    event->frame.data = joined.data;
+    event->frame.size = joined.size;
+    event->frame.release = joined.release;
+    event->frame.owner = joined.owner;
+    return WEIR_OK;
+}
+
+/* A whole message: as it lies in the input when all of it is in this piece, else joined. */
+static int deliver_message(weir_endpoint *endpoint, const weir_parser_event *piece,
+                           weir_event *event)
+{
+    bool ends = piece->last && endpoint->head_fin;
+    int status = WEIR_OK;
+    if (ends && endpoint->message_size == piece->size) {
+        fill(event, endpoint, piece);
+    } else {
+        status = collect(endpoint, piece);
+        if (status == WEIR_OK && !ends)
+            return WEIR__GO_ON;
+        if (status == WEIR_OK)
+            status = take_collected(endpoint, piece, event);
+    }
+    event->first = true;
+    return status;
+}
+
+/* A piece as it lies in the input. An empty one only to end a message whose end could not be told before. */
+static int deliver_piece(weir_endpoint *endpoint, const weir_parser_event *piece, weir_event *event)
+{
+    bool ends = piece->last && endpoint->head_fin;
+    if (piece->size == 0 && !ends)
+        return WEIR__GO_ON;
+    fill(event, endpoint, piece);
+    event->first = !endpoint->piece_given;
+    event->last = ends;
+    event->frame.fin = ends;
+    endpoint->piece_given = true;
+    return WEIR_OK;
+}
+
+static int deliver_frame(weir_endpoint *endpoint, const weir_parser_event *piece, weir_event *event)
+{
+    if (piece->first && piece->last) {
+        fill(event, endpoint, piece);
+        return WEIR_OK;
+    }
+    int status = collect(endpoint, piece);
+    if (status != WEIR_OK || !piece->last)
+        return status == WEIR_OK ? WEIR__GO_ON : status;
+    return take_collected(endpoint, piece, event);
+}
+
+static int deliver(weir_endpoint *endpoint, const weir_parser_event *piece, weir_event *event)
+{
+    switch ((enum weir_delivery)endpoint->delivery) {
+    case WEIR_DELIVER_MESSAGES:
+        return deliver_message(endpoint, piece, event);
+    case WEIR_DELIVER_PIECES:
+        return deliver_piece(endpoint, piece, event);
+    case WEIR_DELIVER_FRAMES:
+        return deliver_frame(endpoint, piece, event);
+    }
+    return WEIR__GO_ON;
+}
+
+/* *valid: how much of the piece can stand. */
+static enum weir__rule check_text(weir_endpoint *endpoint, const weir_parser_event *piece,
+                                  size_t *valid)
+{
+    if (weir_utf8_feed(&endpoint->utf8, piece->data, piece->size, valid) != WEIR_OK)
+        return WEIR__RULE_TEXT_UTF8;
+    bool ends = piece->last && endpoint->head_fin;
+    return ends && !weir_utf8_is_complete(&endpoint->utf8) ? WEIR__RULE_TEXT_CUT : WEIR__RULE_NONE;
+}
+
+int weir__endpoint_on_data(weir_endpoint *endpoint, const weir_parser_event *piece,
+                           weir_event *event)
+{
+    uint64_t offset = endpoint->parser.offset;
+    weir__endpoint_ping_defer(endpoint);
+    if (endpoint->head_type == WEIR_FRAME_TEXT) {
+        size_t valid;
+        enum weir__rule rule = check_text(endpoint, piece, &valid);
+        if (rule != WEIR__RULE_NONE)
+            return weir__endpoint_report(endpoint, event, rule, offset - piece->size + valid);
+    }
+    int status = deliver(endpoint, piece, event);
+    if (status == WEIR_ENOMEM)
+        return weir__endpoint_report(endpoint, event, WEIR__RULE_MEMORY, offset);
+    return status;
+}
+
+/* The size of the header of an unfragmented message of under 64 KiB whose frame lies whole in the input and breaks no rule; 0: it is
+ * not so plain. */
+static size_t plain_head(const weir_endpoint *endpoint, size_t *size)
+{
+    const uint8_t *in = endpoint->in;
+    if (endpoint->in_size < 2 || !weir__parser_is_idle(&endpoint->parser) ||
+        (in[0] != 0x81 && in[0] != 0x82))
+        return 0;
+    size_t key_size = endpoint->client ? 0 : 4;
+    size_t length = in[1] ^ (key_size != 0 ? 0x80u : 0);
+    size_t head_size = 2 + key_size;
+    if (length == 126 && endpoint->in_size >= 4) {
+        length = (size_t)in[2] << 8 | in[3];
+        head_size += 2;
+        if (length < 126)
+            return 0;
+    } else if (length > 125) {
+        return 0;
+    }
+    if (endpoint->in_size < head_size + length || length > endpoint->parser.max_frame_size ||
+        length > endpoint->max_message_size)
+        return 0;
+    *size = length;
+    return head_size;
+}
+
+bool weir__endpoint_take_whole(weir_endpoint *endpoint, weir_event *event)
+{
+    size_t size;
+    size_t head_size = plain_head(endpoint, &size);
+    if (head_size == 0)
+        return false;
+    uint8_t *data = endpoint->in + head_size;
+    uint8_t type = endpoint->in[0] & 15;
+    if (!endpoint->client)
+        weir_mask(data, size, data - 4, 0);
+    endpoint->in = data + size;
+    endpoint->in_size -= head_size + size;
+    endpoint->parser.offset += head_size + size;
+    weir__endpoint_ping_defer(endpoint);
+    if (type == WEIR_FRAME_TEXT) {
+        weir_utf8 utf8 = {0};
+        size_t valid;
+        bool good = weir_utf8_feed(&utf8, data, size, &valid) == WEIR_OK;
+        if (!good || !weir_utf8_is_complete(&utf8)) {
+            enum weir__rule rule = good ? WEIR__RULE_TEXT_CUT : WEIR__RULE_TEXT_UTF8;
+            weir__endpoint_fail(endpoint, rule, endpoint->parser.offset - size + valid);
+            *event = (weir_event){.kind = WEIR_EVENT_FAULT};
+            return true;
+        }
+    }
+    *event = (weir_event){
+        .kind = WEIR_EVENT_FRAME,
+        .frame = {.data = data, .size = size, .type = type, .fin = true},
+        .first = true,
+        .last = true,
+    };
+    return true;
+}

@@ -1,0 +1,72 @@
+#include "wire/endpoint_parts.h"
+
+#include <string.h>
+
+/* Payload of our pings: a tag, and random bytes that the peer cannot know before. */
+#define PING_TAG      "weir ping "
+#define PING_TAG_SIZE (sizeof PING_TAG - 1)
+#define PING_SIZE     (PING_TAG_SIZE + 16)
+
+static void write_payload(const weir_endpoint *endpoint, uint8_t out[PING_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    memcpy(out, PING_TAG, PING_TAG_SIZE);
+    for (size_t i = 0; i < sizeof endpoint->ping_nonce; i++) {
+        out[PING_TAG_SIZE + 2 * i] = (uint8_t)digits[endpoint->ping_nonce[i] >> 4];
+        out[PING_TAG_SIZE + 2 * i + 1] = (uint8_t)digits[endpoint->ping_nonce[i] & 15];
+    }
+}
+
+void weir__endpoint_ping_restart(weir_endpoint *endpoint)
+{
+    if (endpoint->close_state != WEIR__CLOSE_OPEN)
+        return;
+    endpoint->pong_awaited = false;
+    endpoint->deadline_ms = endpoint->ping_interval_ms != 0
+                                ? weir__add_capped(endpoint->now_ms, endpoint->ping_interval_ms)
+                                : WEIR_UNLIMITED;
+}
+
+/* The time for the pong begins anew. */
+static void start_clock(weir_endpoint *endpoint)
+{
+    uint64_t timeout = endpoint->ping_timeout_ms;
+    endpoint->deadline_ms = endpoint->held ? timeout : weir__add_capped(endpoint->now_ms, timeout);
+}
+
+int weir__endpoint_ping(weir_endpoint *endpoint, weir_buffer *out)
+{
+    weir__endpoint_ping_restart(endpoint);
+    if (endpoint->next_delivery == WEIR_DELIVER_FRAMES)
+        return WEIR_OK;
+    endpoint->options->random(endpoint->options->random_context, endpoint->ping_nonce,
+                              sizeof endpoint->ping_nonce);
+    uint8_t payload[PING_SIZE];
+    write_payload(endpoint, payload);
+    weir_frame ping = weir_frame_ping(payload, sizeof payload);
+    if (out != NULL && weir__endpoint_append(endpoint, &ping, WEIR_FRAME_PING, out) != WEIR_OK)
+        return WEIR_ENOMEM;
+    endpoint->ping_sent_ms = (uint32_t)endpoint->now_ms;
+    endpoint->pong_awaited = true;
+    start_clock(endpoint);
+    return WEIR_OK;
+}
+
+void weir__endpoint_ping_defer(weir_endpoint *endpoint)
+{
+    if (endpoint->pong_awaited)
+        start_clock(endpoint);
+}
+
+bool weir__endpoint_on_pong(weir_endpoint *endpoint, const uint8_t *data, size_t size)
+{
+    uint8_t payload[PING_SIZE];
+    if (!endpoint->pong_awaited || size != sizeof payload)
+        return false;
+    write_payload(endpoint, payload);
+    if (memcmp(payload, data, sizeof payload) != 0)
+        return false;
+    endpoint->round_trip_ms = (uint32_t)endpoint->now_ms - endpoint->ping_sent_ms;
+    weir__endpoint_ping_restart(endpoint);
+    return true;
+}

@@ -1,0 +1,219 @@
+#include "wire/endpoint_parts.h"
+
+#include <weir/head.h>
+#include <weir/mask.h>
+
+#include <string.h>
+
+/* Until our Close is sent, frames may go, also those that were under way when the peer's Close or a fault came (5.5.1). */
+static bool may_send(const weir_endpoint *endpoint)
+{
+    switch ((enum weir__close_state)endpoint->close_state) {
+    case WEIR__CLOSE_OPEN:
+    case WEIR__CLOSE_HEARD:
+    case WEIR__CLOSE_OWED:
+    case WEIR__CLOSE_FAILED:
+        return true;
+    case WEIR__CLOSE_SENT:
+    case WEIR__CLOSE_DONE:
+    case WEIR__CLOSE_GONE:
+        break;
+    }
+    return false;
+}
+
+bool weir_endpoint_output_ended(const weir_endpoint *endpoint)
+{
+    return !may_send(endpoint);
+}
+
+static void fill_head(const weir_endpoint *endpoint, const weir_frame *frame, unsigned opcode,
+                      weir_frame_head *head)
+{
+    *head = (weir_frame_head){
+        .size = frame->size,
+        .opcode = (uint8_t)opcode,
+        .rsv = frame->rsv,
+        .fin = frame->fin,
+        .masked = endpoint->masking,
+    };
+    if (head->masked)
+        endpoint->options->random(endpoint->options->random_context, head->key, sizeof head->key);
+}
+
+int weir__endpoint_append(weir_endpoint *endpoint, const weir_frame *frame, unsigned opcode,
+                          weir_buffer *out)
+{
+    if (frame->size > PTRDIFF_MAX - WEIR_FRAME_HEAD_MAX)
+        return WEIR_ENOMEM;
+    uint8_t *to = weir_buffer_reserve(out, WEIR_FRAME_HEAD_MAX + frame->size);
+    if (to == NULL)
+        return WEIR_ENOMEM;
+    weir_frame_head head;
+    fill_head(endpoint, frame, opcode, &head);
+    size_t head_size = weir_frame_head_write(to, &head);
+    if (head.masked)
+        weir_mask_copy(to + head_size, frame->data, frame->size, head.key, 0);
+    else if (frame->size > 0)
+        memcpy(to + head_size, frame->data, frame->size);
+    out->size += head_size + frame->size;
+    return WEIR_OK;
+}
+
+int weir__endpoint_append_close(weir_endpoint *endpoint, unsigned code, const char *message,
+                                size_t size, weir_buffer *out)
+{
+    uint8_t payload[WEIR__CONTROL_MAX] = {(uint8_t)(code >> 8), (uint8_t)code};
+    if (size > 0)
+        memcpy(payload + 2, message, size);
+    weir_frame frame = weir_frame_by_type(true, WEIR_FRAME_CLOSE, payload,
+                                          code == WEIR_CLOSE_NO_STATUS ? 0 : size + 2);
+    return weir__endpoint_append(endpoint, &frame, WEIR_FRAME_CLOSE, out);
+}
+
+int weir__endpoint_append_pong(weir_endpoint *endpoint, weir_buffer *out)
+{
+    if (!endpoint->pong_owed)
+        return WEIR_OK;
+    const struct weir__endpoint_rare *rare = endpoint->rare;
+    weir_frame pong =
+        weir_frame_pong(rare != NULL ? rare->pong : NULL, rare != NULL ? rare->pong_size : 0);
+    int status = weir__endpoint_append(endpoint, &pong, WEIR_FRAME_PONG, out);
+    endpoint->pong_owed = status != WEIR_OK;
+    return status;
+}
+
+/* A reason under way to the peer, for the record; without memory its code has to do. */
+static void keep_reason(weir_endpoint *endpoint, const char *message, size_t size)
+{
+    struct weir__endpoint_rare *rare = size > 0 ? weir__endpoint_rare(endpoint) : NULL;
+    if (rare == NULL)
+        return;
+    memcpy(rare->ours, message, size);
+    rare->ours_size = (uint8_t)size;
+}
+
+/* Sends a Close by the user's will. */
+static int send_reason(weir_endpoint *endpoint, const weir_close_reason *reason, weir_buffer *out)
+{
+    if (endpoint->close_state != WEIR__CLOSE_OPEN && endpoint->close_state != WEIR__CLOSE_HEARD)
+        return WEIR_CLOSED;
+    /* A ping that came before is answered before (5.5.2); with room for both, neither fails. */
+    if (weir_buffer_reserve(out, (size_t)2 * (WEIR_FRAME_HEAD_MAX + WEIR__CONTROL_MAX)) == NULL)
+        return WEIR_ENOMEM;
+    int status = weir__endpoint_append_pong(endpoint, out);
+    if (status == WEIR_OK)
+        status = weir__endpoint_append_close(endpoint, reason->code, reason->message,
+                                             reason->message_size, out);
+    if (status != WEIR_OK)
+        return status;
+    keep_reason(endpoint, reason->message, reason->message_size);
+    weir__endpoint_on_close_sent(endpoint, reason->code);
+    return WEIR_OK;
+}
+
+int weir_endpoint_close(weir_endpoint *endpoint, const weir_close_reason *reason, uint64_t now_ms,
+                        weir_buffer *out)
+{
+    static const weir_close_reason none = {.code = WEIR_CLOSE_NO_STATUS};
+    weir__endpoint_clock(endpoint, now_ms);
+    if (reason != NULL && (!weir_close_code_is_sendable(reason->code) ||
+                           reason->message_size > WEIR_CLOSE_MESSAGE_MAX ||
+                           !weir_utf8_is_valid(reason->message, reason->message_size)))
+        return WEIR_EINVAL;
+    return send_reason(endpoint, reason != NULL ? reason : &none, out);
+}
+
+static int send_close_frame(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out)
+{
+    weir_close_reason reason;
+    int status = weir_frame_close_reason(frame, &reason);
+    if (status != WEIR_OK && status != WEIR_CLOSED)
+        return WEIR_EINVAL;
+    status = send_reason(endpoint, &reason, out);
+    if (status == WEIR_OK && endpoint->deadline_ms != WEIR_UNLIMITED)
+        endpoint->deadline_ms = 0; /* the time is not known here */
+    return status;
+}
+
+static int check_control(const weir_frame *frame, unsigned *opcode)
+{
+    *opcode = frame->type;
+    return frame->size <= WEIR__CONTROL_MAX && frame->fin && frame->rsv == 0 ? WEIR_OK
+                                                                             : WEIR_EINVAL;
+}
+
+static int check_data(const weir_endpoint *endpoint, const weir_frame *frame, unsigned *opcode)
+{
+    if (endpoint->out_type != 0 && endpoint->out_type != frame->type)
+        return WEIR_EINVAL;
+    if (frame->rsv > 7 || (frame->rsv != 0 && endpoint->next_delivery != WEIR_DELIVER_FRAMES))
+        return WEIR_EINVAL;
+    *opcode = endpoint->out_type != 0 ? 0 : frame->type;
+    return WEIR_OK;
+}
+
+static void note_data(weir_endpoint *endpoint, const weir_frame *frame)
+{
+    endpoint->out_type = frame->fin ? 0 : frame->type;
+}
+
+static int send_control(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out)
+{
+    unsigned opcode;
+    int status = check_control(frame, &opcode);
+    return status == WEIR_OK ? weir__endpoint_append(endpoint, frame, opcode, out) : status;
+}
+
+static int send_data(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out)
+{
+    unsigned opcode;
+    int status = check_data(endpoint, frame, &opcode);
+    if (status == WEIR_OK)
+        status = weir__endpoint_append(endpoint, frame, opcode, out);
+    if (status == WEIR_OK)
+        note_data(endpoint, frame);
+    return status;
+}
+
+int weir_endpoint_send(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out)
+{
+    if (!may_send(endpoint))
+        return WEIR_CLOSED;
+    if (frame->size > 0 && frame->data == NULL)
+        return WEIR_EINVAL;
+    switch (frame->type) {
+    case WEIR_FRAME_TEXT:
+    case WEIR_FRAME_BINARY:
+        return send_data(endpoint, frame, out);
+    case WEIR_FRAME_PING:
+    case WEIR_FRAME_PONG:
+        return send_control(endpoint, frame, out);
+    case WEIR_FRAME_CLOSE:
+        return send_close_frame(endpoint, frame, out);
+    default:
+        return WEIR_EINVAL;
+    }
+}
+
+int weir_endpoint_send_head(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out,
+                            uint8_t key[4])
+{
+    unsigned opcode;
+    if (!may_send(endpoint))
+        return WEIR_CLOSED;
+    if (frame->type != WEIR_FRAME_TEXT && frame->type != WEIR_FRAME_BINARY)
+        return WEIR_EINVAL;
+    int status = check_data(endpoint, frame, &opcode);
+    if (status != WEIR_OK)
+        return status;
+    uint8_t *to = weir_buffer_reserve(out, WEIR_FRAME_HEAD_MAX);
+    if (to == NULL)
+        return WEIR_ENOMEM;
+    weir_frame_head head;
+    fill_head(endpoint, frame, opcode, &head);
+    out->size += weir_frame_head_write(to, &head);
+    memcpy(key, head.key, sizeof head.key);
+    note_data(endpoint, frame);
+    return WEIR_OK;
+}
