@@ -57,7 +57,8 @@ WEIR_API int weir_loop_fd(weir_loop *loop);
 /** For a foreign loop: how long weir_loop_turn() may stay uncalled, in milliseconds; 0: call it now; -1: until the descriptor is readable. */
 WEIR_API int64_t weir_loop_timeout(weir_loop *loop);
 
-/** Does what is ready now, waiting at most timeout_ms for something (0: not at all, -1: without limit). Returns the number of children left
+/** Does what is ready now, waiting at most timeout_ms for something (0: not at all, -1: without limit; an
+ * empty root scope is not waited for). Returns the number of children left
  * in the root scope, or a negative status. Not callable from a coroutine (WEIR_ESTATE). */
 WEIR_API int weir_loop_turn(weir_loop *loop, int64_t timeout_ms);
 

@@ -246,6 +246,8 @@ int weir_loop_turn(weir_loop *loop, int64_t timeout_ms)
     int64_t due_ms = weir_loop_timeout(loop);
     if (due_ms >= 0 && (timeout_ms < 0 || due_ms < timeout_ms))
         timeout_ms = due_ms;
+    if (loop->root.child_count == 0)
+        timeout_ms = 0; /* nobody is left to wait for */
     int status = loop->backend->poll(loop, timeout_ms);
     weir__wheel_advance(&loop->wheel, loop->now_ms);
     weir__mailbox_open(&loop->mailbox);

@@ -57,11 +57,16 @@ int weir__uring_bufs_init(struct weir__uring *uring)
     return uring->buf_count == WEIR__URING_BUFS ? WEIR_OK : WEIR_ENOMEM;
 }
 
+/* Not to the loop's list of free buffers: when opening failed nobody empties it any more. */
 void weir__uring_bufs_fini(struct weir__uring *uring)
 {
-    for (unsigned id = 0; id < WEIR__URING_BUFS; id++)
-        if (uring->bufs[id] != NULL)
-            weir__buf_unref(uring->bufs[id]);
+    for (unsigned id = 0; id < WEIR__URING_BUFS; id++) {
+        weir__buf *buf = uring->bufs[id];
+        if (buf != NULL && buf->refs > 1)
+            weir__buf_unref(buf);
+        else if (buf != NULL)
+            weir__loop_free(uring->loop, buf, sizeof *buf + buf->size);
+    }
     if (uring->buf_ring != NULL)
         (void)munmap(uring->buf_ring, BUF_RING_SIZE);
 }

@@ -96,8 +96,6 @@ static void set_options(struct weir__sim *sim, const weir_sim_options *options)
 
 static int open_world(weir_loop *loop, const weir_loop_options *options)
 {
-    if (options->sim == NULL)
-        return WEIR_EINVAL;
     int status = check_options(options->sim);
     if (status != WEIR_OK)
         return status;

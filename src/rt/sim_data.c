@@ -212,8 +212,6 @@ int64_t weir__sim_send(weir__io *io, const struct iovec *pieces, int count)
     int status = check_writable(end);
     if (status != WEIR_OK)
         return status;
-    if (sum_of(pieces, count) == 0)
-        return 0;
     bool cut = weir__dice_chance(&sim->faults, sim->options.cut_write_ppm);
     if (cut && weir__dice_next(&sim->faults) >> 63 != 0)
         return send_late(sim, end, pieces, count);

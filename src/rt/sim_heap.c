@@ -46,9 +46,11 @@ static void sift_down(struct weir__sim_heap *heap, uint32_t index)
     put(heap, index, node);
 }
 
-static int grow(struct weir__sim_heap *heap, weir_loop *loop)
+static int grow(struct weir__sim_heap *heap, weir_loop *loop, uint32_t needed)
 {
-    uint32_t capacity = heap->capacity < CAPACITY_MIN ? CAPACITY_MIN : 2 * heap->capacity;
+    uint32_t capacity = CAPACITY_MIN;
+    while (capacity < needed)
+        capacity *= 2;
     struct weir__sim_node **nodes = weir__loop_alloc(loop, capacity * sizeof *nodes);
     if (nodes == NULL)
         return WEIR_ENOMEM;
@@ -65,9 +67,10 @@ int weir__sim_heap_reserve(struct weir__sim_heap *heap, weir_loop *loop, uint32_
 {
     if (heap->reserved > COUNT_MAX - count)
         return WEIR_ENOMEM;
-    if (heap->reserved + count > heap->capacity && grow(heap, loop) != WEIR_OK)
+    uint32_t needed = heap->reserved + count;
+    if (needed > heap->capacity && grow(heap, loop, needed) != WEIR_OK)
         return WEIR_ENOMEM;
-    heap->reserved += count;
+    heap->reserved = needed;
     return WEIR_OK;
 }
 

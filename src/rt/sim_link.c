@@ -122,17 +122,15 @@ static void bury(struct weir__sim *sim, struct weir__sim_end *end)
 static void tell_peer(struct weir__sim *sim, struct weir__sim_end *end, bool reset)
 {
     struct weir__sim_end *peer = weir__sim_peer_of(end);
-    if (reset || weir__sim_queue_ready(&end->queue, sim->now_ms, 1) > 0) {
+    uint64_t first_ms = weir__sim_queue_first_arrival(&end->queue);
+    if (reset || first_ms <= sim->now_ms) {
         weir__sim_end_reset_at(sim, peer, weir__sim_later(sim));
         return;
     }
     if ((end->flags & SIM_SHUT) == 0)
         peer->eof_ms = weir__sim_later(sim);
-    uint64_t next_ms = weir__sim_queue_next_arrival(&end->queue, sim->now_ms);
-    if (next_ms != WEIR__SIM_NEVER)
-        weir__sim_end_reset_at(sim, peer, next_ms + weir__sim_latency(sim));
-    if ((peer->flags & SIM_SENDING) != 0 && peer->wake_ms == WEIR__SIM_NEVER)
-        peer->wake_ms = weir__sim_later(sim);
+    if (first_ms != WEIR__SIM_NEVER)
+        weir__sim_end_reset_at(sim, peer, first_ms + weir__sim_latency(sim));
     weir__sim_end_plan(sim, peer);
 }
 

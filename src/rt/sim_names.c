@@ -20,8 +20,6 @@ void weir__sim_client_address(const struct weir__sim_link *link, struct sockaddr
 int weir__sim_io_address(weir__io *io, bool peer, struct sockaddr_storage *address, socklen_t *size)
 {
     struct weir__sim_node *node = io->backend;
-    if (node == NULL)
-        return WEIR_SYSTEM(ENOTCONN);
     if (node->is_listener) {
         if (peer)
             return WEIR_SYSTEM(ENOTCONN);

@@ -117,14 +117,6 @@ void weir__sim_queue_take(struct weir__sim_queue *queue, weir_loop *loop, uint8_
     }
 }
 
-uint64_t weir__sim_queue_next_arrival(const struct weir__sim_queue *queue, uint64_t now_ms)
-{
-    const struct weir__sim_segment *segment = queue->first;
-    while (segment != NULL && segment->arrival_ms <= now_ms)
-        segment = segment->next;
-    return segment != NULL ? segment->arrival_ms : UINT64_MAX;
-}
-
 uint64_t weir__sim_queue_first_arrival(const struct weir__sim_queue *queue)
 {
     return queue->first != NULL ? queue->first->arrival_ms : UINT64_MAX;

@@ -26,9 +26,6 @@ size_t weir__sim_queue_ready(const struct weir__sim_queue *queue, uint64_t now_m
 void weir__sim_queue_take(struct weir__sim_queue *queue, weir_loop *loop, uint8_t *out,
                           size_t size);
 
-/* When the first bytes that are still on the way at now_ms arrive; UINT64_MAX: none are. */
-uint64_t weir__sim_queue_next_arrival(const struct weir__sim_queue *queue, uint64_t now_ms);
-
 /* When the first byte arrives or has arrived; UINT64_MAX: the queue is empty. */
 uint64_t weir__sim_queue_first_arrival(const struct weir__sim_queue *queue);
 

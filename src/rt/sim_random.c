@@ -32,8 +32,6 @@ uint64_t weir__dice_between(struct weir__dice *dice, uint64_t low, uint64_t high
     uint64_t span = high - low;
     if (span == 0)
         return low;
-    if (span == UINT64_MAX)
-        return weir__dice_next(dice);
     return low + weir__dice_next(dice) % (span + 1);
 }
 

@@ -15,7 +15,7 @@ void weir__dice_init(struct weir__dice *dice, uint64_t seed, uint64_t purpose);
 /* 64 random bits. */
 uint64_t weir__dice_next(struct weir__dice *dice);
 
-/* Uniform in low..high, both included; low <= high. */
+/* Uniform in low..high, both included; low <= high, and not the whole range of 64 bits. Draws nothing when they are equal. */
 uint64_t weir__dice_between(struct weir__dice *dice, uint64_t low, uint64_t high);
 
 /* True with a chance of ppm in a million; draws nothing when ppm is 0. */

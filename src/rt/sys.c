@@ -253,8 +253,9 @@ void weir__sys_ring_prepared(struct io_uring_sqe *sqe, enum weir__sys_call call)
     size_t size = sqe->len;
     int struck = weir__sys_strike(call, call == WEIR__SYS_RING_SEND ? &size : NULL);
     if (struck == 0) {
-        if (call == WEIR__SYS_RING_SEND)
-            sqe->len = (uint32_t)size;
+        if (size < sqe->len)
+            sqe->flags &= (uint8_t)~IOSQE_CQE_SKIP_SUCCESS; /* the kernel tells of a short send */
+        sqe->len = (uint32_t)size;
         return;
     }
     uint64_t user_data = sqe->user_data;

@@ -200,28 +200,60 @@ static void mask_piece(struct weir__outlet *outlet)
 static void close_large(struct weir__outlet *outlet)
 {
     outlet->large_open = false;
+    outlet->large_begun = false;
     weir_frame_release(&outlet->large);
 }
 
-/* Brings bytes to where they can be sent from, and lists them. Returns the number of pieces; 0: nothing to send. */
+/* After a Close nothing may follow: what stands behind it is dropped. */
+static void drop_out(struct weir__outlet *outlet)
+{
+    outlet->taken += outlet->out.size;
+    outlet->out.size = 0;
+    if (!outlet->large_open)
+        return;
+    outlet->taken += outlet->large.size;
+    close_large(outlet);
+}
+
+/* The output stands between two frames: what the endpoint owes goes first. */
+static void put_control(struct weir__outlet *outlet)
+{
+    if (outlet->large_begun || (weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0)
+        return;
+    outlet->on->control(outlet, &outlet->flying);
+    outlet->appended += outlet->flying.size;
+    if (weir_endpoint_output_ended(outlet->endpoint))
+        drop_out(outlet);
+}
+
+/* The next bytes to send come into flying, which is empty. */
+static void refill(struct weir__outlet *outlet)
+{
+    outlet->flying.size = 0;
+    outlet->flown = 0;
+    put_control(outlet);
+    if (outlet->flying.size > 0)
+        return;
+    if (outlet->large_begun && outlet->large_masked)
+        mask_piece(outlet);
+    if (outlet->out.size == 0)
+        return;
+    swap_buffers(outlet);
+    outlet->large_begun = outlet->large_open;
+    if (outlet->large_open && outlet->large_masked && outlet->large_sent == outlet->large.size)
+        close_large(outlet);
+}
+
+/* Lists what is to be sent now. Returns the number of pieces; 0: nothing. */
 static int next_pieces(struct weir__outlet *outlet, struct iovec pieces[2])
 {
-    bool masks = outlet->large_masked;
     int count = 0;
-    if (outlet->flown == outlet->flying.size) {
-        outlet->flying.size = 0;
-        outlet->flown = 0;
-        if (outlet->out.size == 0 && outlet->large_open && masks)
-            mask_piece(outlet);
-        if (outlet->out.size > 0)
-            swap_buffers(outlet);
-        if (outlet->large_open && masks && outlet->large_sent == outlet->large.size)
-            close_large(outlet);
-    }
+    if (outlet->flown == outlet->flying.size)
+        refill(outlet);
     if (outlet->flown < outlet->flying.size)
         pieces[count++] = (struct iovec){outlet->flying.data + outlet->flown,
                                          outlet->flying.size - outlet->flown};
-    if (outlet->large_open && !masks && outlet->out.size == 0)
+    if (outlet->large_begun && !outlet->large_masked)
         pieces[count++] = (struct iovec){outlet->large.data + outlet->large_sent,
                                          outlet->large.size - outlet->large_sent};
     return count;
@@ -235,7 +267,7 @@ static void account(struct weir__outlet *outlet, size_t size)
     outlet->flown += part;
     if (size > part)
         outlet->large_sent += size - part;
-    if (outlet->large_open && !outlet->large_masked && outlet->large_sent == outlet->large.size)
+    if (outlet->large_begun && !outlet->large_masked && outlet->large_sent == outlet->large.size)
         close_large(outlet);
     if (!weir__list_is_empty(&outlet->flushers))
         wake_flushers(outlet, false, WEIR_OK);

@@ -15,7 +15,9 @@ struct weir__outlet;
 /* What the outlet tells its session. */
 struct weir__outlet_events {
     void (*sent)(struct weir__outlet *outlet,
-                 const weir_frame *frame);        /* a frame of the user was serialized */
+                 const weir_frame *frame); /* a frame of the user was serialized */
+    void (*control)(struct weir__outlet *outlet,
+                    weir_buffer *to);             /* append what the endpoint owes */
     void (*drained)(struct weir__outlet *outlet); /* all output was taken by the kernel */
     void (*failed)(struct weir__outlet *outlet, int status); /* the stream refuses output; once */
 };
@@ -33,6 +35,7 @@ struct weir__outlet {
     size_t large_sent;  /* bytes of it that were taken, or masked into out */
     uint8_t large_key[4];
     bool large_open;
+    bool large_begun; /* its header is in flying or gone: nothing may come between */
     bool large_masked;
     bool pumping;
     uint32_t pushed;   /* frames serialized so far: a count that wraps */

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_CLOSE_MS   5000
+#define DEFAULT_CLOSE_MS 5000
+/* A pong is appended behind at most this much. */
+#define CONTROL_ROOM       ((size_t)16 * 1024)
 #define DEFAULT_CAPACITY   8
 #define DEFAULT_HIGH_WATER ((size_t)1024 * 1024)
 #define CAPACITY_MAX       ((size_t)1 << 20)
@@ -98,22 +100,28 @@ void weir__session_close_stream(weir_session *session, bool reset)
     weir__io_close(&session->stream->io, reset);
 }
 
-/* The output that the endpoint itself owes: between frames, and not behind what the peer does not read. */
+static void append_control(struct weir__outlet *outlet, weir_buffer *to)
+{
+    weir_session *session = WEIR__CONTAINER(outlet, weir_session, outlet);
+    if (weir_endpoint_flush(&session->endpoint, loop_of(session)->now_ms, to) == WEIR_OK)
+        return;
+    weir_endpoint_terminate(&session->endpoint);
+    weir__task_post(loop_of(session), &session->attend);
+}
+
+/* The output that the endpoint itself owes. Behind little other output it is simply appended, each pong by itself; behind much it waits for its place between two
+ * frames, and then only the newest ping is answered. */
 static void flush_endpoint(weir_session *session)
 {
     struct weir__outlet *outlet = &session->outlet;
-    if (outlet->io == NULL || !weir__outlet_is_between_frames(outlet) ||
-        weir__outlet_is_stuck(outlet))
+    if (outlet->io == NULL)
         return;
-    size_t before = outlet->out.size;
-    if (weir_endpoint_flush(&session->endpoint, loop_of(session)->now_ms, &outlet->out) !=
-        WEIR_OK) {
-        weir_endpoint_terminate(&session->endpoint);
-        return;
+    if (weir__outlet_is_between_frames(outlet) && weir__outlet_unsent(outlet) < CONTROL_ROOM) {
+        size_t before = outlet->out.size;
+        append_control(outlet, &outlet->out);
+        outlet->appended += outlet->out.size - before;
     }
-    outlet->appended += outlet->out.size - before;
-    if (outlet->out.size != before)
-        weir__outlet_pump_late(outlet);
+    weir__outlet_pump_late(outlet);
 }
 
 static void leave(weir_session *session)
@@ -262,7 +270,8 @@ static void note_failed(struct weir__outlet *outlet, int status)
     weir__task_post(loop_of(session), &session->attend);
 }
 
-static const struct weir__outlet_events outlet_events = {note_sent, note_drained, note_failed};
+static const struct weir__outlet_events outlet_events = {note_sent, append_control, note_drained,
+                                                         note_failed};
 
 static void attend_later(weir__task *task)
 {
@@ -504,7 +513,8 @@ int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *st
         weir__buf_unref(rest.buf);
     }
     if (rest.end_status != WEIR_OK)
-        weir_endpoint_eof(&session->endpoint, rest.end_status == WEIR_CLOSED ? WEIR_OK : rest.end_status,
+        weir_endpoint_eof(&session->endpoint,
+                          rest.end_status == WEIR_CLOSED ? WEIR_OK : rest.end_status,
                           loop_of(session)->now_ms);
     weir__session_attend(session);
     return WEIR_OK;
@@ -522,7 +532,8 @@ static int start(weir_session **out, weir_scope *scope, weir_stream *stream, enu
     }
     weir_session *session = NULL;
     struct weir__session_plan plan = {.role = role, .raw = raw};
-    int status = scope == NULL ? WEIR_EINVAL : weir__session_new(&session, scope->loop, &plan, options);
+    int status =
+        scope == NULL ? WEIR_EINVAL : weir__session_new(&session, scope->loop, &plan, options);
     if (status != WEIR_OK) {
         weir_stream_close(stream);
         return status;

@@ -1,5 +1,11 @@
-/* The simulated network and clock, seen from one socket at a time. */
+/* The simulated network and clock, seen from one socket at a time.
+ * ctest: threads */
 #include "rt/sim_world.h"
+
+#include "rt/sim_heap.h"
+#include "rt/sim_random.h"
+
+#include <pthread.h>
 
 static const weir_sim_options perfect = {.seed = 1};
 
@@ -199,6 +205,35 @@ static void a_post_ends_a_wait_without_moving_the_clock(void **state)
     world_close(&world);
 }
 
+#define POSTS 1000
+
+static void *post_many(void *arg)
+{
+    static int count;
+    count = 0;
+    for (int i = 0; i < POSTS; i++)
+        if (weir_loop_post(arg, count_post, &count) != WEIR_OK)
+            return NULL;
+    return &count;
+}
+
+static void other_threads_may_post(void **state)
+{
+    (void)state;
+    struct world world;
+    pthread_t thread;
+    void *count;
+    world_open(&world, &perfect);
+    assert_int_equal(pthread_create(&thread, NULL, post_many, world.loop), 0);
+    for (int i = 0; i < POSTS; i++)
+        assert_int_equal(weir_loop_turn(world.loop, 1), 0);
+    assert_int_equal(pthread_join(thread, &count), 0);
+    assert_int_equal(weir_loop_turn(world.loop, 1), 0);
+    assert_non_null(count);
+    assert_int_equal(*(int *)count, POSTS);
+    world_close(&world);
+}
+
 /* --- addresses --- */
 
 static void connecting_to_nobody_is_refused_after_a_round_trip(void **state)
@@ -206,6 +241,8 @@ static void connecting_to_nobody_is_refused_after_a_round_trip(void **state)
     (void)state;
     struct world world;
     struct sock client;
+    struct sockaddr_storage address;
+    socklen_t size;
     const weir_sim_options sim = {.seed = 5, .latency_min_ms = 7, .latency_max_ms = 7};
     world_open(&world, &sim);
     uint64_t start_ms = weir_loop_now(world.loop);
@@ -213,6 +250,7 @@ static void connecting_to_nobody_is_refused_after_a_round_trip(void **state)
     world_settle(&world);
     assert_int_equal(client.connect_status, WEIR_SYSTEM(ECONNREFUSED));
     assert_int_equal(client.connect_ms - start_ms, 14);
+    assert_int_equal(weir__io_peer_address(&client.io, &address, &size), WEIR_SYSTEM(ENOTCONN));
     assert_int_equal(sock_send(&client, "x", 1), WEIR_SYSTEM(ENOTCONN));
     assert_int_equal(weir__io_shutdown(&client.io), WEIR_SYSTEM(ENOTCONN));
     sock_close(&client);
@@ -381,7 +419,11 @@ static void sharers_of_a_port_take_turns(void **state)
     struct world world;
     struct sock listeners[3], servers[3][10], clients[30];
     const struct sockaddr_in address = ipv4("10.0.0.1", 80);
+    const struct sockaddr_in elsewhere = ipv4("10.0.0.2", 80);
+    struct sock other;
     world_open(&world, &perfect);
+    sock_init(&other, &world);
+    assert_int_equal(sock_listen(&other, &elsewhere, false), WEIR_OK);
     for (int i = 0; i < 3; i++) {
         sock_init(&listeners[i], &world);
         listeners[i].accept_into = servers[i];
@@ -400,7 +442,75 @@ static void sharers_of_a_port_take_turns(void **state)
             sock_close(&servers[i][k]);
         sock_close(&listeners[i]);
     }
+    sock_close(&other);
     assert_int_equal(world_stats(&world).connections, 30);
+    world_close(&world);
+}
+
+static void connecting_to_all_addresses_means_this_machine(void **state)
+{
+    (void)state;
+    const struct sockaddr_in v4 = ipv4("0.0.0.0", 80);
+    const struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(80)};
+    const struct sockaddr *all[] = {(const struct sockaddr *)&v4, (const struct sockaddr *)&v6};
+    const socklen_t sizes[] = {sizeof v4, sizeof v6};
+    for (int i = 0; i < 2; i++) {
+        struct world world;
+        struct sock listener, client, server;
+        struct sockaddr_storage address;
+        socklen_t size;
+        world_open(&world, &perfect);
+        sock_init(&listener, &world);
+        sock_init(&client, &world);
+        listener.accept_into = &server;
+        listener.accept_room = 1;
+        assert_int_equal(weir__io_listen(&listener.io, all[i], sizes[i], false), WEIR_OK);
+        assert_int_equal(weir__io_accept_start(&listener.io), WEIR_OK);
+        assert_int_equal(weir__io_connect(&client.io, all[i], sizes[i]), WEIR_OK);
+        world_settle(&world);
+        assert_int_equal(client.connect_status, WEIR_OK);
+        assert_int_equal(weir__io_peer_address(&client.io, &address, &size), WEIR_OK);
+        assert_memory_not_equal(&address, all[i], sizes[i]);
+        assert_int_equal(weir__io_keep_alive(&client.io, 60, 10), WEIR_OK);
+        sock_close(&listener);
+        sock_close(&client);
+        sock_close(&server);
+        world_close(&world);
+    }
+}
+
+/* --- the heap --- */
+
+static void the_earliest_is_always_first(void **state)
+{
+    (void)state;
+    enum { NODES = 200 };
+    struct world world;
+    struct weir__sim_heap heap = {0};
+    struct weir__sim_node nodes[NODES] = {0};
+    struct weir__dice dice;
+    world_open(&world, &perfect);
+    weir__dice_init(&dice, 1, 1);
+    assert_int_equal(weir__sim_heap_reserve(&heap, world.loop, NODES), WEIR_OK);
+    for (int step = 0; step < 20000; step++) {
+        struct weir__sim_node *node = &nodes[weir__dice_between(&dice, 0, NODES - 1)];
+        if (weir__dice_chance(&dice, 300000))
+            weir__sim_heap_unset(&heap, node);
+        else
+            weir__sim_heap_set(&heap, node, weir__dice_between(&dice, 0, 50),
+                               weir__dice_between(&dice, 0, 9));
+        const struct weir__sim_node *first = NULL;
+        for (int i = 0; i < NODES; i++)
+            if (nodes[i].place != 0 &&
+                (first == NULL || nodes[i].due_ms < first->due_ms ||
+                 (nodes[i].due_ms == first->due_ms && nodes[i].order < first->order)))
+                first = &nodes[i];
+        const struct weir__sim_node *found = weir__sim_heap_first(&heap);
+        assert_int_equal(found == NULL, first == NULL);
+        assert_true(found == NULL ||
+                    (found->due_ms == first->due_ms && found->order == first->order));
+    }
+    weir__sim_heap_fini(&heap, world.loop);
     world_close(&world);
 }
 
@@ -424,6 +534,9 @@ int main(void)
         cmocka_unit_test(ipv6_and_unix_sockets_connect_too),
         cmocka_unit_test(bad_addresses_are_refused),
         cmocka_unit_test(sharers_of_a_port_take_turns),
+        cmocka_unit_test(connecting_to_all_addresses_means_this_machine),
+        cmocka_unit_test(the_earliest_is_always_first),
+        cmocka_unit_test(other_threads_may_post),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

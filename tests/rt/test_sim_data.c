@@ -345,6 +345,34 @@ static void a_dropped_connection_ends_for_its_client(void **state)
     world_close(&world);
 }
 
+static void close_at_first_accept(weir__io *io, struct weir__accepted *accepted)
+{
+    struct sock *listener = sock_of(io);
+    listener->accept_count++;
+    weir__accepted_drop(listener->world->loop, accepted);
+    weir__io_close(io, false);
+}
+
+static void a_listener_may_be_closed_while_it_accepts(void **state)
+{
+    (void)state;
+    struct world world;
+    struct sock listener, clients[3];
+    struct weir__io_events events = sock_events;
+    events.on_accept = close_at_first_accept;
+    world_open(&world, &perfect);
+    serve(&listener, &world, NULL, 0);
+    listener.io.on = &events;
+    for (int i = 0; i < 3; i++)
+        call(&clients[i], &world);
+    world_settle(&world);
+    assert_true(listener.closed);
+    assert_int_equal(listener.accept_count, 1);
+    for (int i = 0; i < 3; i++)
+        sock_close(&clients[i]);
+    world_close(&world);
+}
+
 static void giving_up_a_connect_leaves_nothing(void **state)
 {
     (void)state;
@@ -542,6 +570,7 @@ int main(void)
         cmocka_unit_test(a_pending_send_learns_of_a_reset),
         cmocka_unit_test(a_closed_listener_resets_who_waits_at_it),
         cmocka_unit_test(a_dropped_connection_ends_for_its_client),
+        cmocka_unit_test(a_listener_may_be_closed_while_it_accepts),
         cmocka_unit_test(giving_up_a_connect_leaves_nothing),
         cmocka_unit_test(a_full_backlog_makes_clients_wait_and_give_up),
         cmocka_unit_test(a_refused_connect_is_a_fault),

@@ -434,7 +434,7 @@ static void different_seeds_give_different_runs(void **state)
 static void random_bytes_come_from_the_seed_and_move_nothing_else(void **state)
 {
     (void)state;
-    const weir_sim_options sim = {.seed = 77, .latency_max_ms = 100, .cut_read_ppm = 500000};
+    weir_sim_options sim = {.seed = 77, .latency_max_ms = 100, .cut_read_ppm = 500000};
     weir_sim_stats stats[2];
     uint8_t bytes[2][37];
     for (int draws = 0; draws < 2; draws++) {
@@ -454,6 +454,12 @@ static void random_bytes_come_from_the_seed_and_move_nothing_else(void **state)
     }
     assert_memory_equal(&stats[0], &stats[1], sizeof stats[0]);
     assert_memory_equal(bytes[0], bytes[1], sizeof bytes[0]);
+    struct world world;
+    sim.seed = 78;
+    world_open(&world, &sim);
+    weir_loop_random(world.loop, bytes[1], sizeof bytes[1]);
+    assert_memory_not_equal(bytes[0], bytes[1], sizeof bytes[0]);
+    world_close(&world);
 }
 
 /* --- memory --- */

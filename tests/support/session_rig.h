@@ -1,0 +1,64 @@
+/* tests/support/session_rig.h - a session at one end of an in-memory stream, and the bytes of the wire at the other. Each test body runs as a coroutine on a loop whose
+ * allocator counts, and afterwards nothing may be left. */
+#ifndef WEIR_TESTS_SESSION_RIG_H
+#define WEIR_TESTS_SESSION_RIG_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "support/failing_allocator.h"
+
+#include <weir/client.h>
+#include <weir/server.h>
+#include <weir/sim.h>
+
+struct rig {
+    weir_loop *loop;
+    weir_session *session; /* the end under test */
+    weir_stream *wire;     /* the other end, as bytes */
+};
+
+/* Runs body as a coroutine on a simulated loop, and checks that nothing is left. */
+void rig_run(int (*body)(void *arg), void *arg);
+
+/* The same on the loop that WEIR_LOOP or the default chooses: real sockets. */
+void rig_run_real(int (*body)(void *arg), void *arg);
+
+/* The same on both. */
+void rig_run_everywhere(int (*body)(void *arg), void *arg);
+
+/* Opens a session of a role over a pair; options may be NULL. */
+void rig_open(struct rig *rig, enum weir_role role, const weir_session_options *options);
+void rig_open_raw(struct rig *rig, enum weir_role role, const weir_session_options *options);
+
+/* Frees the session and closes the wire. */
+void rig_close(struct rig *rig);
+
+/* Puts bytes, or a frame (masked when the session is a server), on the wire. */
+void rig_put(struct rig *rig, const void *data, size_t size);
+void rig_put_frame(struct rig *rig, uint8_t first, const void *payload, size_t size);
+void rig_put_text(struct rig *rig, const char *text);
+
+/* Takes the next frame off the wire, unmasked: its first byte and payload. Returns its size; fails the test when the stream ends. */
+size_t rig_take_frame(struct rig *rig, uint8_t *first, void *payload, size_t room);
+
+/* Expects exactly this frame next. */
+void rig_expect_frame(struct rig *rig, uint8_t first, const void *payload, size_t size);
+void rig_expect_close(struct rig *rig, unsigned code);
+void rig_expect_end(struct rig *rig);
+
+/* Expects a message from the session. */
+void rig_expect_received(struct rig *rig, enum weir_frame_type type, const void *payload, size_t size);
+
+/* cmocka's assertions, with the status said by name. */
+void expect_status(int got, int expected, const char *what, const char *file, int line);
+#define assert_status(call, expected) expect_status((call), (expected), #call, __FILE__, __LINE__)
+#define assert_ok(call) assert_status(call, WEIR_OK)
+
+#endif
