@@ -79,7 +79,7 @@ WEIR_API WEIR_MUST_USE int weir_session_join(weir_session *session);
 WEIR_API void weir_session_free(weir_session *session);
 
 /** **Suspends.** The next message (default), piece (options.pieces) or frame (raw). What an earlier call gave into the same variable is released
- * first, unless it was released or sent on; a frame in another variable stays valid until it is released. The payload may be a view of the read buffer. Errors: how the
+ * first, unless it was released or sent on, and at the latest when the handler returns; a frame in another variable stays valid until it is released. The payload may be a view of the read buffer. Errors: how the
  * conversation ended (above), after everything received before was delivered. */
 WEIR_API WEIR_MUST_USE int weir_receive(weir_session *session, weir_frame *frame);
 

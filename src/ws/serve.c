@@ -17,6 +17,8 @@ static int retire(weir_session *session, int status)
 {
     session->handler_status = status;
     session->retired = true;
+    if (session->inlet.lent != NULL)
+        weir__lease_release(session->inlet.lent); /* the variable it was given into is gone */
     weir__inlet_discard(session);
     close_after(session, status);
     session->busy = false;

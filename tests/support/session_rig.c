@@ -34,6 +34,8 @@ static void run_on(const weir_loop_options *options, int (*body)(void *arg), voi
     assert_int_equal(weir_loop_coroutine_count(loop), 0);
     weir_loop_free(loop);
     assert_status(status, WEIR_OK);
+    if (!failing_allocator_is_clean(&memory))
+        print_error("left: %zu bytes in %zu blocks\n", memory.live_bytes, memory.live_blocks);
     assert_true(failing_allocator_is_clean(&memory));
 }
 

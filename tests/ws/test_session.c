@@ -237,6 +237,7 @@ static int pieces_arrive_as_they_come(void *arg)
     assert_ok(weir_receive(rig.session, &frame));
     assert_true(frame.fin);
     assert_memory_equal(frame.data, "llo", 3);
+    weir_frame_release(&frame);
     rig_close(&rig);
     return WEIR_OK;
 }
@@ -320,10 +321,12 @@ static int raw_session_shows_every_frame_and_answers_none(void *arg)
     assert_ok(weir_receive(rig.session, &frame));
     assert_int_equal(frame.type, WEIR_FRAME_TEXT);
     assert_false(frame.fin);
+    weir_frame_release(&frame);
     rig_expect_received(&rig, WEIR_FRAME_PING, "ping", 4);
     assert_ok(weir_receive(rig.session, &frame));
     assert_int_equal(frame.type, WEIR_FRAME_TEXT);
     assert_true(frame.fin);
+    weir_frame_release(&frame);
     rig_expect_received(&rig, WEIR_FRAME_CLOSE, "\x03\xe8", 2);
     assert_ok(weir_send_text(rig.session, "still open"));
     rig_expect_frame(&rig, 0x81, "still open", 10);
