@@ -44,7 +44,7 @@ WEIR_API WEIR_MUST_USE int weir_stream_read_exactly(weir_stream *stream, void *o
 WEIR_API WEIR_MUST_USE int weir_stream_write(weir_stream *stream, const void *data, size_t size);
 
 /** Ends the own direction: the peer reads an end-of-file after all that was written. The other direction stays open. Idempotent. Does not suspend.
- * Errors: WEIR_ESTATE while somebody writes, WEIR_CANCELED (after a write that was cancelled), WEIR_EINVAL, WEIR_SYSTEM(...). */
+ * Errors: WEIR_ESTATE while somebody writes, WEIR_CANCELED (after a write that was cancelled), WEIR_EINVAL, WEIR_ENOMEM, WEIR_SYSTEM(...). */
 WEIR_API WEIR_MUST_USE int weir_stream_shutdown(weir_stream *stream);
 
 /** Closes a stream and frees it, soon (Takes). What was written still reaches the peer. Who is suspended in it wakes with WEIR_CANCELED. NULL is allowed. Does not

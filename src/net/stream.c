@@ -2,6 +2,7 @@
 
 #include "rt/coroutine.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* A coroutine that reads. It stands on that coroutine's stack, and all that it needs after it wakes stands in it: the stream may be gone by then. */
@@ -32,6 +33,7 @@ struct weir__stream_side {
     uint8_t *held_data;
     size_t held_size;
     int end_status;    /* how the receiving side ended; WEIR_OK: it has not */
+    bool is_shut;      /* the own direction was ended */
     bool is_broken;    /* a write was cancelled: the io is closing, or closed */
     bool is_closed;    /* on_closed has come */
     bool is_abandoned; /* the user has closed it: on_closed frees it */
@@ -384,6 +386,8 @@ int weir_stream_write(weir_stream *stream, const void *data, size_t size)
         return status;
     if (side->writer != NULL)
         return WEIR_ESTATE;
+    if (side->is_shut && size > 0)
+        return WEIR_SYSTEM(EPIPE);
     struct writer writer = {.data = data, .size = size};
     side->writer = &writer;
     status = write_all(stream, &writer);
@@ -394,13 +398,17 @@ int weir_stream_write(weir_stream *stream, const void *data, size_t size)
 
 int weir_stream_shutdown(weir_stream *stream)
 {
+    struct weir__stream_side *side;
     if (stream == NULL)
         return WEIR_EINVAL;
-    if (stream->owner != NULL || (stream->side != NULL && stream->side->writer != NULL))
+    int status = open_side(stream, &side);
+    if (status != WEIR_OK || side->is_shut)
+        return status;
+    if (side->writer != NULL)
         return WEIR_ESTATE;
-    if (stream->side != NULL && stream->side->is_broken)
-        return WEIR_CANCELED;
-    return weir__io_shutdown(&stream->io);
+    status = weir__io_shutdown(&stream->io);
+    side->is_shut = status == WEIR_OK;
+    return status;
 }
 
 /* --- small answers --- */

@@ -100,17 +100,18 @@ static void end_receiving(weir__io *io, int status)
     io->on->on_end(io, status);
 }
 
-/* Nothing to read. When that is the first answer after the kernel said otherwise, its next word would never come. */
-static void stop_reading(weir__io *io, bool in_vain)
+/* Nothing to read: rare, because a read that is not filled says so already. Should the answer have been wrong, the kernel's next word would never
+ * come, so it is asked for. */
+static void stop_reading(weir__io *io)
 {
     io->flags &= ~(uint32_t)(READABLE | HUNG_UP);
-    int status = in_vain ? look_again(io) : WEIR_OK;
+    int status = look_again(io);
     if (status != WEIR_OK)
         end_receiving(io, status);
 }
 
 /* One read. Returns its size; 0: there is no going on. */
-static size_t read_once(weir__io *io, bool first)
+static size_t read_once(weir__io *io)
 {
     weir__buf *buf = read_buf_of(io->loop);
     if (buf == NULL) {
@@ -121,7 +122,7 @@ static size_t read_once(weir__io *io, bool first)
     ssize_t size = weir__sys_recv(io->fd, buf->data, &asked);
     if (size <= 0) {
         if (size == -EAGAIN)
-            stop_reading(io, first);
+            stop_reading(io);
         else
             end_receiving(io, size == 0 ? WEIR_CLOSED : WEIR_SYSTEM((int)-size));
         return 0;
@@ -141,7 +142,7 @@ static void read_some(weir__io *io)
             weir__task_post_late(io->loop, &io->task);
             return;
         }
-        size_t size = read_once(io, total == 0);
+        size_t size = read_once(io);
         if (size == 0)
             return;
         total += size;

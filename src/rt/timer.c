@@ -7,7 +7,6 @@
 
 #define DIGIT_BITS   6
 #define DIGIT_MASK   (WEIR__WHEEL_SLOTS - 1)
-#define HORIZON_BITS (WEIR__WHEEL_LEVELS * DIGIT_BITS)
 
 static unsigned digit(uint64_t time_ms, int level)
 {
@@ -31,14 +30,9 @@ void weir__wheel_init(struct weir__wheel *wheel, uint64_t now_ms)
 
 static void place(struct weir__wheel *wheel, weir__timer *timer)
 {
-    /* What is due already waits in the slot of the next tick; what is beyond the horizon waits at its edge and is placed anew then. */
+    /* What is due already waits in the slot of the next tick. */
     uint64_t due = timer->deadline_ms > wheel->now_ms ? timer->deadline_ms : wheel->now_ms + 1;
-    uint64_t differs = due ^ wheel->now_ms;
-    int level = highest_bit(differs) / DIGIT_BITS;
-    if (level >= WEIR__WHEEL_LEVELS) {
-        level = WEIR__WHEEL_LEVELS - 1;
-        due = wheel->now_ms | ((UINT64_C(1) << HORIZON_BITS) - 1);
-    }
+    int level = highest_bit(due ^ wheel->now_ms) / DIGIT_BITS;
     unsigned slot = digit(due, level);
     wheel->occupied[level] |= UINT64_C(1) << slot;
     weir__list_push(&wheel->slots[level][slot], &timer->link);
@@ -48,7 +42,8 @@ void weir__wheel_set(struct weir__wheel *wheel, weir__timer *timer, uint64_t dea
 {
     weir__list_remove(&timer->link);
     timer->deadline_ms = deadline_ms;
-    place(wheel, timer);
+    if (deadline_ms != UINT64_MAX)
+        place(wheel, timer);
 }
 
 void weir__timer_cancel(weir__timer *timer)
@@ -56,7 +51,7 @@ void weir__timer_cancel(weir__timer *timer)
     weir__list_remove(&timer->link);
 }
 
-/* The first slot of a level, from the clock's digit on, that holds timers; -1: none. Clears the bits of slots found empty. */
+/* The first slot of a level that holds timers (all of them lie after the clock's digit); -1: none. Clears the bits of slots found empty. */
 static int first_slot(struct weir__wheel *wheel, int level)
 {
     uint64_t bits = wheel->occupied[level];
@@ -70,7 +65,7 @@ static int first_slot(struct weir__wheel *wheel, int level)
     return -1;
 }
 
-/* When a slot of a level begins. At the top level the edge slot may lie below the clock's digit only by wrapping, which place() excludes. */
+/* When a slot of a level begins. */
 static uint64_t slot_start(const struct weir__wheel *wheel, int level, int slot)
 {
     int shift = level * DIGIT_BITS;

@@ -12,7 +12,7 @@ struct weir__timer {
     void (*fire)(weir__timer *timer); /* called in the loop's context, already disarmed */
 };
 
-#define WEIR__WHEEL_LEVELS 7
+#define WEIR__WHEEL_LEVELS 11 /* of 6 bits each: any 64-bit deadline has its place */
 #define WEIR__WHEEL_SLOTS  64
 
 struct weir__wheel {
@@ -35,16 +35,17 @@ static inline bool weir__timer_is_armed(const weir__timer *timer)
     return !weir__list_is_empty(&timer->link);
 }
 
-/* Arms (or moves) a timer; a deadline in the past fires at the next advance. */
+/* Arms (or moves) a timer; a deadline that has passed fires at the next tick. UINT64_MAX is never: the timer is disarmed. */
 void weir__wheel_set(struct weir__wheel *wheel, weir__timer *timer, uint64_t deadline_ms);
 
 /* Disarms a timer, if it is armed. */
 void weir__timer_cancel(weir__timer *timer);
 
-/* A time at or before the earliest deadline, and after now_ms unless one is due; UINT64_MAX: no timer. */
+/* A time after now_ms and not later than the earliest deadline that is; UINT64_MAX: no timer. */
 uint64_t weir__wheel_next(struct weir__wheel *wheel);
 
-/* Moves the clock to now_ms and fires what is due, in order of deadlines. Returns how many fired. */
+/* Moves the clock to now_ms and fires what is due, in order of deadlines. Returns how many fired. What a callback sets fires in the same call if it
+ * is due by now_ms. A clock that goes back is not followed. */
 size_t weir__wheel_advance(struct weir__wheel *wheel, uint64_t now_ms);
 
 /* The same on a loop's wheel; deadlines are in the loop's clock. */

@@ -44,17 +44,17 @@ static size_t grown_capacity(const weir_collector *collector, size_t needed)
     return capacity > least ? capacity : least;
 }
 
-static int make_room(weir_collector *collector, size_t size)
+/* The block with room for size bytes more; NULL: no memory, and nothing has changed. */
+static weir__block *make_room(weir_collector *collector, size_t size)
 {
     size_t needed = collector->size + size;
     if (needed <= capacity_of(collector))
-        return WEIR_OK;
+        return collector->block;
     weir__block *block = weir__block_resize(collector->block, collector->allocator,
                                             grown_capacity(collector, needed));
-    if (block == NULL)
-        return WEIR_ENOMEM;
-    collector->block = block;
-    return WEIR_OK;
+    if (block != NULL)
+        collector->block = block;
+    return block;
 }
 
 int weir_collector_feed(weir_collector *collector, const void *data, size_t size, size_t *eaten)
@@ -64,9 +64,9 @@ int weir_collector_feed(weir_collector *collector, const void *data, size_t size
         *eaten = 0;
     if (taken == 0)
         return WEIR_OK;
-    if (make_room(collector, taken) != WEIR_OK)
+    weir__block *block = make_room(collector, taken);
+    if (block == NULL)
         return WEIR_ENOMEM;
-    weir__block *block = collector->block;
     memcpy(block->data + collector->size, data, taken);
     collector->size += taken;
     collector->remaining -= taken;

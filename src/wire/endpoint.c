@@ -212,13 +212,30 @@ static int flush_close(weir_endpoint *endpoint, unsigned code, const char *text,
     return status;
 }
 
+/* The answer to the peer's Close is the same: its code and its text. */
+static int flush_answer(weir_endpoint *endpoint, weir_buffer *out)
+{
+    struct weir__endpoint_rare *rare = endpoint->rare;
+    const char *text = rare != NULL ? rare->theirs : NULL;
+    size_t size = rare != NULL ? rare->theirs_size : 0;
+    int status = weir__endpoint_append_close(endpoint, endpoint->theirs, text, size, out);
+    if (status != WEIR_OK)
+        return status;
+    if (size > 0) {
+        memcpy(rare->ours, rare->theirs, size);
+        rare->ours_size = (uint8_t)size;
+    }
+    weir__endpoint_on_close_sent(endpoint, endpoint->theirs);
+    return WEIR_OK;
+}
+
 int weir_endpoint_flush(weir_endpoint *endpoint, uint64_t now_ms, weir_buffer *out)
 {
     weir__endpoint_clock(endpoint, now_ms);
     enum weir__rule rule = (enum weir__rule)endpoint->parser.rule;
     int status = weir__endpoint_append_pong(endpoint, out);
     if (status == WEIR_OK && endpoint->close_state == WEIR__CLOSE_OWED)
-        status = flush_close(endpoint, endpoint->theirs, NULL, out);
+        status = flush_answer(endpoint, out);
     else if (status == WEIR_OK && endpoint->close_state == WEIR__CLOSE_FAILED)
         status = flush_close(endpoint, weir__rule_close_code(rule), weir__rule_text(rule), out);
     weir__endpoint_shed(endpoint);

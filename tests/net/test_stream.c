@@ -138,7 +138,8 @@ static int reset(weir_stream *a, weir_stream *b)
     weir_stream_reset(a);
     assert_int_equal(read_once(b), WEIR_SYSTEM(ECONNRESET));
     assert_int_equal(read_once(b), WEIR_SYSTEM(ECONNRESET));
-    assert_int_equal(weir_stream_write(b, "x", 1), WEIR_SYSTEM(EPIPE));
+    int status = weir_stream_write(b, "x", 1);
+    assert_true(status == WEIR_SYSTEM(EPIPE) || status == WEIR_SYSTEM(ECONNRESET));
     weir_stream_close(b);
     return WEIR_OK;
 }
@@ -409,6 +410,7 @@ static void a_cancelled_write_breaks_the_stream_for_both_ends(void **state)
 struct conversation {
     weir_listener *listener;
     weir_address address;
+    size_t echoed;      /* bytes that came back */
     size_t suspensions; /* so far */
     size_t cancel_at;
     weir_scope *scope;
@@ -441,15 +443,13 @@ static int send_echo(void *arg)
     return status == WEIR_OK ? weir_stream_shutdown(stream) : status;
 }
 
-static int read_echo(weir_stream *stream)
+static int read_echo(weir_stream *stream, size_t *sum)
 {
     uint8_t data[10000];
-    size_t sum = 0, size;
+    size_t size;
     int status;
     while ((status = weir_stream_read(stream, data, sizeof data, &size)) == WEIR_OK)
-        sum += size;
-    if (status == WEIR_CLOSED)
-        assert_int_equal(sum, ECHO_SIZE);
+        *sum += size;
     return status;
 }
 
@@ -465,7 +465,7 @@ static int ask(void *arg)
     if (status == WEIR_OK) {
         status = weir_go(&scope, "sender", send_echo, stream);
         if (status == WEIR_OK)
-            status = read_echo(stream);
+            status = read_echo(stream, &conversation->echoed);
         if (weir__status_is_failure(status))
             weir_scope_cancel(&scope);
         int joined = weir_scope_join(&scope);
@@ -517,6 +517,7 @@ static void cancelling_at_any_suspension_leaves_nothing(void **state)
         place_close(&once);
     } while (conversation.suspensions >= cancel_at && cancel_at < 400);
     assert_true(cancel_at > 5);
+    assert_int_equal(conversation.echoed, ECHO_SIZE);
 }
 
 /* --- without memory --- */
@@ -560,6 +561,7 @@ static void oom_a_conversation_ends_with_an_error_and_leaves_nothing(void **stat
         if (status == WEIR_OK) {
             (void)weir_loop_run(once.loop, "test", converse_for_a_while, &conversation);
             failed = once.memory.failed;
+            assert_true(failed || conversation.echoed == ECHO_SIZE);
             place_close(&once);
         } else {
             assert_true(failing_allocator_is_clean(&once.memory));

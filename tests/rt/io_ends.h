@@ -2,6 +2,7 @@
 #ifndef WEIR_TESTS_IO_ENDS_H
 #define WEIR_TESTS_IO_ENDS_H
 
+#include "rt/coroutine.h"
 #include "rt/loop.h"
 #include "rt/sys.h"
 #include "support/failing_allocator.h"
@@ -72,6 +73,7 @@ struct world {
     weir_loop *loop;
     failing_allocator memory;
     size_t descriptors;
+    struct weir__job anchor; /* a turn waits only while somebody is there to wait for */
 };
 
 static size_t count_descriptors(void)
@@ -95,20 +97,43 @@ static inline bool loop_is_there(void)
     return true;
 }
 
-static inline struct world *open_world(void)
+static inline void lift_anchor(struct weir__job *anchor)
 {
+    weir__scope_detach(anchor, WEIR_OK);
+}
+
+/* The n-th allocation fails; 0: none. Returns NULL, and tells why, when the loop cannot be made. */
+static inline struct world *try_world(size_t fail_at, int *status)
+{
+    static const struct weir__job_ops ops = {.cancel = lift_anchor};
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
     world->descriptors = count_descriptors();
-    failing_allocator_init(&world->memory, 0);
+    failing_allocator_init(&world->memory, fail_at);
     weir_loop_options options = {.allocator = world->memory.allocator};
-    assert_int_equal(weir_loop_new(&world->loop, &options), WEIR_OK);
+    *status = weir_loop_new(&world->loop, &options);
+    if (*status == WEIR_OK) {
+        assert_int_equal(weir__scope_attach(weir_loop_scope(world->loop), &world->anchor, &ops),
+                         WEIR_OK);
+        return world;
+    }
+    assert_true(failing_allocator_is_clean(&world->memory));
+    assert_int_equal(count_descriptors(), world->descriptors);
+    free(world);
+    return NULL;
+}
+
+static inline struct world *open_world(void)
+{
+    int status;
+    struct world *world = try_world(0, &status);
+    assert_non_null(world);
     return world;
 }
 
 static inline void close_world(struct world *world)
 {
-    weir_loop_free(world->loop);
+    weir_loop_free(world->loop); /* lifts the anchor */
     assert_true(failing_allocator_is_clean(&world->memory));
     assert_int_equal(count_descriptors(), world->descriptors);
     free(world);
@@ -438,5 +463,30 @@ static inline uint8_t *make_pattern(size_t size)
         bytes[i] = pattern_at(i);
     return bytes;
 }
+
+static inline int set_up_world(void **state)
+{
+    *state = open_world();
+    return 0;
+}
+
+static inline int tear_down_world(void **state)
+{
+    close_world(*state);
+    return 0;
+}
+
+static inline weir_loop *loop_of(void **state)
+{
+    return ((struct world *)*state)->loop;
+}
+
+/* A test with a world of its own. */
+#define FACT(name) cmocka_unit_test_setup_teardown(name, set_up_world, tear_down_world)
+
+/* Runs the tests of an array, or skips them where the loop cannot be had. */
+#define RUN_FACTS(tests)                                                                           \
+    (loop_is_there() ? cmocka_run_group_tests(tests, NULL, NULL)                                   \
+                     : (puts("skipped: the loop that WEIR_LOOP asks for cannot be had here"), 77))
 
 #endif

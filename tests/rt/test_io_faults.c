@@ -140,7 +140,7 @@ static void close_talk(struct talk *talk)
     for (size_t i = 0; i < talk->hall->count; i++)
         close_end(&talk->hall->ends[i], i % 2 == 1);
     while (!closed) {
-        (void)weir_loop_turn(talk->loop, 20);
+        (void)weir_loop_turn(talk->loop, 1);
         closed = talk->client.closed && talk->hall->closed;
         for (size_t i = 0; i < talk->hall->count; i++)
             closed = closed && talk->hall->ends[i].closed;
@@ -156,19 +156,12 @@ static void close_talk(struct talk *talk)
 /* Returns whether the fault struck. Faults that the kernel could repair, or that are none, must leave the conversation whole. */
 static bool hold_talk(uint8_t *bulk, bool must_succeed)
 {
-    struct world *world = calloc(1, sizeof *world);
-    assert_non_null(world);
-    world->descriptors = count_descriptors();
-    failing_allocator_init(&world->memory, 0);
-    weir_loop_options options = {.allocator = world->memory.allocator};
+    int status;
     weir__sys_strike = strike;
-    int status = weir_loop_new(&world->loop, &options);
-    if (status != WEIR_OK) {
+    struct world *world = try_world(0, &status);
+    if (world == NULL) {
         weir__sys_strike = NULL;
         assert_true(fault.struck);
-        assert_true(failing_allocator_is_clean(&world->memory));
-        assert_int_equal(count_descriptors(), world->descriptors);
-        free(world);
         return true;
     }
     struct talk talk = {.bulk = bulk};
@@ -278,33 +271,33 @@ static void kernel_that_refuses_io_uring_leaves_epoll(void **state)
     }
 }
 
+/* Returns whether an allocation failed. */
+static bool hold_talk_without_memory(uint8_t *bulk, size_t fail_at)
+{
+    int status;
+    struct world *world = try_world(fail_at, &status);
+    if (world == NULL) {
+        assert_int_equal(status, WEIR_ENOMEM);
+        return true;
+    }
+    struct talk talk = {.bulk = bulk};
+    bool whole = open_talk(&talk, world) && connect_talk(&talk) && speak(&talk);
+    bool failed = world->memory.failed;
+    assert_true(whole || failed);
+    assert_true(whole || weir__sys_clock_ms() < talk.limit_ms);
+    close_talk(&talk);
+    close_world(world);
+    return failed;
+}
+
 static void no_memory_at_any_call_ends_in_order(void **state)
 {
     (void)state;
     uint8_t *bulk = make_pattern(BULK_SIZE);
+    size_t at = 1;
     fault = (struct fault){.call = WEIR__SYS_COUNT};
-    for (size_t at = 1;; at = next_number(at)) {
-        struct world *world = calloc(1, sizeof *world);
-        assert_non_null(world);
-        failing_allocator_init(&world->memory, at);
-        weir_loop_options options = {.allocator = world->memory.allocator};
-        int status = weir_loop_new(&world->loop, &options);
-        if (status == WEIR_OK) {
-            struct talk talk = {.bulk = bulk};
-            bool whole = open_talk(&talk, world) && connect_talk(&talk) && speak(&talk);
-            assert_true(whole || world->memory.failed);
-            assert_true(whole || weir__sys_clock_ms() < talk.limit_ms);
-            close_talk(&talk);
-            weir_loop_free(world->loop);
-        } else {
-            assert_int_equal(status, WEIR_ENOMEM);
-        }
-        bool failed = world->memory.failed;
-        assert_true(failing_allocator_is_clean(&world->memory));
-        free(world);
-        if (!failed)
-            break;
-    }
+    while (hold_talk_without_memory(bulk, at))
+        at = next_number(at);
     free(bulk);
 }
 
@@ -320,9 +313,5 @@ int main(void)
         cmocka_unit_test(no_memory_at_any_call_ends_in_order),
         cmocka_unit_test(kernel_that_refuses_io_uring_leaves_epoll),
     };
-    if (!loop_is_there()) {
-        printf("skipped: the loop that WEIR_LOOP asks for cannot be had here\n");
-        return 77;
-    }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return RUN_FACTS(tests);
 }

@@ -58,7 +58,8 @@ void rig_run_everywhere(int (*body)(void *arg), void *arg)
 
 /* --- opening --- */
 
-static void open_pair(struct rig *rig, enum weir_role role, const weir_session_options *options, bool raw)
+static void open_pair(struct rig *rig, enum weir_role role, const weir_session_options *options,
+                      bool raw)
 {
     weir_stream *end;
     rig->loop = weir_loop_current();
@@ -193,7 +194,8 @@ void rig_expect_end(struct rig *rig)
     assert_status(weir_stream_read(rig->wire, &byte, 1, &got), WEIR_CLOSED);
 }
 
-void rig_expect_received(struct rig *rig, enum weir_frame_type type, const void *payload, size_t size)
+void rig_expect_received(struct rig *rig, enum weir_frame_type type, const void *payload,
+                         size_t size)
 {
     weir_frame frame;
     assert_ok(weir_receive(rig->session, &frame));

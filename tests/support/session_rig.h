@@ -54,11 +54,12 @@ void rig_expect_close(struct rig *rig, unsigned code);
 void rig_expect_end(struct rig *rig);
 
 /* Expects a message from the session. */
-void rig_expect_received(struct rig *rig, enum weir_frame_type type, const void *payload, size_t size);
+void rig_expect_received(struct rig *rig, enum weir_frame_type type, const void *payload,
+                         size_t size);
 
 /* cmocka's assertions, with the status said by name. */
 void expect_status(int got, int expected, const char *what, const char *file, int line);
 #define assert_status(call, expected) expect_status((call), (expected), #call, __FILE__, __LINE__)
-#define assert_ok(call) assert_status(call, WEIR_OK)
+#define assert_ok(call)               assert_status(call, WEIR_OK)
 
 #endif

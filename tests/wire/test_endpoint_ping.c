@@ -25,12 +25,6 @@ static uint64_t deadline(const struct rig *rig)
     return weir_endpoint_deadline(rig->endpoint);
 }
 
-static void tick_at(struct rig *rig, uint64_t now)
-{
-    rig->now = now;
-    assert_int_equal(weir_endpoint_tick(rig->endpoint, now, &rig->out), WEIR_OK);
-}
-
 /* The payload of the one ping in the output. */
 static size_t take_ping(struct rig *rig, char payload[128])
 {

@@ -1,6 +1,8 @@
 /* Sessions over a stream in memory: what is received and sent, by the session model's vectors (SESSION-MODEL part 4). */
 #include "support/session_rig.h"
 
+#include <stdio.h>
+
 #define RUN(body)                                                                                  \
     static void body##_(void **state)                                                              \
     {                                                                                              \
@@ -451,10 +453,13 @@ static int select_waits_on_a_session_and_a_channel(void *arg)
     int number = 7;
     (void)arg;
     rig_open(&rig, WEIR_ROLE_SERVER, NULL);
-    assert_ok(weir_channel_new(&numbers, rig.loop, &(weir_channel_options){.item_size = sizeof number, .capacity = 1}));
+    assert_ok(weir_channel_new(&numbers, rig.loop,
+                               &(weir_channel_options){.item_size = sizeof number, .capacity = 1}));
     weir_select_case cases[] = {
         {.kind = WEIR_SELECT_RECEIVE, .channel = numbers, .item = &number},
-        {.kind = WEIR_SELECT_RECEIVE, .channel = weir_session_incoming(rig.session), .item = &frame},
+        {.kind = WEIR_SELECT_RECEIVE,
+         .channel = weir_session_incoming(rig.session),
+         .item = &frame},
     };
     assert_status(weir_select(cases, 2, 10), WEIR_ETIMEDOUT);
     rig_put_text(&rig, "now");
