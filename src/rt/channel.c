@@ -97,11 +97,17 @@ static void withdraw(struct weir__choice *choice)
         weir__list_remove(&choice->waiters[i].link);
 }
 
-/* The waker never drops the item of a suspended sender: the sender does, when its status is not WEIR_OK. */
 static struct weir__waiter *first_waiter(const weir__node *end)
 {
     weir__node *node = weir__list_first(end);
     return node == NULL ? NULL : WEIR__CONTAINER(node, struct weir__waiter, link);
+}
+
+/* The item of a suspended sender is dropped by whoever makes it fail: when the sender runs, the channel may be gone. */
+static void drop_for_sender(struct weir__waiter *waiter)
+{
+    if (waiter->drops_to != NULL && waiter->item != NULL)
+        drop_item(waiter->drops_to, waiter->item);
 }
 
 static void choose(struct weir__waiter *waiter, int status)
@@ -109,25 +115,37 @@ static void choose(struct weir__waiter *waiter, int status)
     struct weir__choice *choice = waiter->choice;
     choice->chosen = (uint32_t)(waiter - choice->waiters);
     withdraw(choice);
+    if (status != WEIR_OK)
+        drop_for_sender(waiter);
     weir__wait_wake(&choice->wait, status);
 }
 
-static void withdraw_wait(struct weir__wait *wait)
+static void cancel_single(struct weir__wait *wait)
 {
-    withdraw(WEIR__CONTAINER(wait, struct weir__choice, wait));
+    struct weir__choice *choice = WEIR__CONTAINER(wait, struct weir__choice, wait);
+    withdraw(choice);
+    drop_for_sender(choice->waiters);
+}
+
+static int wait_single(weir__node *end, struct weir__waiter *waiter, const char *what)
+{
+    struct weir__choice choice;
+    int status = weir__wait_init(&choice.wait, what, cancel_single);
+    if (status != WEIR_OK) {
+        drop_for_sender(waiter);
+        return status;
+    }
+    waiter->choice = &choice;
+    choice.waiters = waiter;
+    choice.count = 1;
+    weir__list_push(end, &waiter->link);
+    return weir__wait_suspend(&choice.wait);
 }
 
 int weir__channel_wait(weir__node *end, void *item, const char *what)
 {
-    struct weir__choice choice;
-    struct weir__waiter waiter = {.choice = &choice, .item = item};
-    int status = weir__wait_init(&choice.wait, what, withdraw_wait);
-    if (status != WEIR_OK)
-        return status;
-    choice.waiters = &waiter;
-    choice.count = 1;
-    weir__list_push(end, &waiter.link);
-    return weir__wait_suspend(&choice.wait);
+    struct weir__waiter waiter = {.item = item};
+    return wait_single(end, &waiter, what);
 }
 
 void weir__channel_wake_receiver(weir_channel *channel)
@@ -141,13 +159,12 @@ void weir__channel_wake_receiver(weir_channel *channel)
     weir__wait_wake_now(&choice->wait, WEIR_EAGAIN);
 }
 
-/* A suspended sender's item goes into the queue, if it has room now. */
-static void admit_sender(weir_channel *channel)
+/* Items of suspended senders go into the queue, as long as it has room. */
+static void admit_senders(weir_channel *channel)
 {
-    struct weir__waiter *sender = first_waiter(&channel->senders);
-    if (sender == NULL || !has_room(channel, sender->item))
-        return;
-    choose(sender, enqueue(channel, sender->item));
+    struct weir__waiter *sender;
+    while ((sender = first_waiter(&channel->senders)) != NULL && has_room(channel, sender->item))
+        choose(sender, enqueue(channel, sender->item));
 }
 
 /* --- sending --- */
@@ -177,10 +194,12 @@ static int send_when_full(weir_channel *channel, void *item)
         weir_channel_close(channel, WEIR_ELIMIT);
         return refuse(channel, item, WEIR_ELIMIT);
     case WEIR_OVERFLOW_DROP_OLDEST:
-        if (channel->count == 0)
+        if (channel->capacity == 0)
             return refuse(channel, item, WEIR_OK);
-        forget_oldest(channel);
-        drop_item(channel, last_oldest(channel));
+        while (channel->count > 0 && !has_room(channel, item)) {
+            forget_oldest(channel);
+            drop_item(channel, last_oldest(channel));
+        }
         break;
     }
     int status = enqueue(channel, item);
@@ -192,15 +211,15 @@ int weir__channel_send_now(weir_channel *channel, void *item)
     if (channel->closed)
         return refuse(channel, item,
                       channel->end_status == WEIR_CANCELED ? WEIR_CANCELED : WEIR_CLOSED);
-    if (channel->count == 0 && weir__list_is_empty(&channel->senders)) {
-        struct weir__waiter *receiver = first_waiter(&channel->receivers);
-        if (receiver != NULL)
-            return hand_over(channel, receiver, item);
-        if (channel->kind->push != NULL) {
-            int status = channel->kind->push(channel, item);
-            if (status != WEIR_EAGAIN)
-                return status == WEIR_OK ? WEIR_OK : refuse(channel, item, status);
-        }
+    /* A receiver that waits beside a sender is one and the same weir_select(): the item overtakes nobody. */
+    struct weir__waiter *receiver = first_waiter(&channel->receivers);
+    if (receiver != NULL)
+        return hand_over(channel, receiver, item);
+    bool is_first = channel->count == 0 && weir__list_is_empty(&channel->senders);
+    if (is_first && channel->kind->push != NULL) {
+        int status = channel->kind->push(channel, item);
+        if (status != WEIR_EAGAIN)
+            return status == WEIR_OK ? WEIR_OK : refuse(channel, item, status);
     }
     if (!weir__list_is_empty(&channel->senders) || !has_room(channel, item))
         return send_when_full(channel, item);
@@ -217,8 +236,8 @@ int weir_channel_send(weir_channel *channel, const void *item)
     int status = weir__channel_send_now(channel, copy);
     if (status != WEIR_EAGAIN)
         return status;
-    status = weir__channel_wait(&channel->senders, copy, "channel send");
-    return status == WEIR_OK ? WEIR_OK : refuse(channel, copy, status);
+    struct weir__waiter waiter = {.item = copy, .drops_to = channel};
+    return wait_single(&channel->senders, &waiter, "channel send");
 }
 
 int weir_channel_try_send(weir_channel *channel, const void *item)
@@ -230,33 +249,43 @@ int weir_channel_try_send(weir_channel *channel, const void *item)
     return weir__channel_send_now(channel, copy);
 }
 
-/* The oldest item, in the queue or still with its suspended sender; *sender is NULL for the former. */
-static void *oldest(const weir_channel *channel, struct weir__waiter **sender)
+/* Its item is with push meanwhile: should push close the channel, the item is not dropped. Returns what push returned. */
+static int push_for_sender(weir_channel *channel, struct weir__waiter *sender)
 {
-    *sender = NULL;
-    if (channel->count > 0)
-        return slot(channel, 0);
-    *sender = first_waiter(&channel->senders);
-    return *sender == NULL ? NULL : (*sender)->item;
+    void *item = sender->item;
+    sender->item = NULL;
+    int status = channel->kind->push(channel, item);
+    sender->item = item;
+    if (status != WEIR_EAGAIN)
+        choose(sender, status);
+    return status;
+}
+
+static int push_queued(weir_channel *channel)
+{
+    void *item = slot(channel, 0);
+    size_t bytes = weight(channel, item);
+    int status = channel->kind->push(channel, item);
+    if (status == WEIR_EAGAIN)
+        return status;
+    if (status != WEIR_OK)
+        drop_item(channel, item);
+    pass_oldest(channel, bytes);
+    admit_senders(channel);
+    return status;
 }
 
 void weir__channel_drain(weir_channel *channel)
 {
-    struct weir__waiter *sender;
-    void *item;
-    while ((item = oldest(channel, &sender)) != NULL) {
-        size_t bytes = weight(channel, item);
-        int status = channel->kind->push(channel, item);
-        if (status == WEIR_EAGAIN)
+    int status = WEIR_OK;
+    while (status != WEIR_EAGAIN) {
+        struct weir__waiter *sender = first_waiter(&channel->senders);
+        if (channel->count > 0)
+            status = push_queued(channel);
+        else if (sender != NULL)
+            status = push_for_sender(channel, sender);
+        else
             return;
-        if (sender != NULL) {
-            choose(sender, status);
-            continue;
-        }
-        if (status != WEIR_OK)
-            drop_item(channel, item);
-        pass_oldest(channel, bytes);
-        admit_sender(channel);
     }
 }
 
@@ -266,7 +295,7 @@ static int take_from_queue(weir_channel *channel, void *item)
 {
     memcpy(item, slot(channel, 0), channel->kind->item_size);
     forget_oldest(channel);
-    admit_sender(channel);
+    admit_senders(channel);
     if (channel->kind->took != NULL)
         channel->kind->took(channel);
     return WEIR_OK;

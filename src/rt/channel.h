@@ -9,10 +9,11 @@
 
 #include <weir/channel.h>
 
-#define WEIR__ITEM_SIZE_MAX        4096
+#define WEIR__ITEM_SIZE_MAX        256
 #define WEIR__CHANNEL_CAPACITY_MAX ((size_t)1 << 20)
 
-/* What all channels of a kind share. Hooks may be NULL. None may suspend. */
+/* What all channels of a kind share. Hooks may be NULL. None may suspend, nor send to, receive from, cancel or end the channel it was called for; push may
+ * close it. */
 struct weir__channel_kind {
     size_t item_size;
     enum weir_overflow overflow;
@@ -49,7 +50,8 @@ struct weir_channel {
 struct weir__waiter {
     weir__node link;
     struct weir__choice *choice;
-    void *item;
+    void *item;            /* of a sender: NULL while push has it */
+    weir_channel *drops_to; /* of a sender: whoever makes it fail drops its item, by this channel; NULL: the sender does */
 };
 
 /* One suspension over one or several waiters: the first that can go on takes all of them out of their lists. */

@@ -1,6 +1,7 @@
 #include "rt/channel.h"
 
-#define CASES_MAX 16
+#define CASES_MAX   16
+#define NONE_CHOSEN UINT32_MAX
 
 struct selecting {
     struct weir__choice choice;
@@ -33,6 +34,8 @@ static void withdraw_selecting(struct weir__wait *wait)
 static void pass_timeout(weir__timer *timer)
 {
     struct selecting *selecting = WEIR__CONTAINER(timer, struct selecting, timer);
+    if (selecting->choice.chosen != NONE_CHOSEN)
+        return; /* a case was chosen in this very turn, and its coroutine has not run yet */
     withdraw_selecting(&selecting->choice.wait);
     weir__wait_wake(&selecting->choice.wait, WEIR_ETIMEDOUT);
 }
@@ -45,12 +48,14 @@ static int wait_for_cases(weir_select_case *cases, size_t count, uint64_t deadli
         return status;
     selecting.choice.waiters = selecting.waiters;
     selecting.choice.count = (uint32_t)count;
-    selecting.choice.chosen = UINT32_MAX;
+    selecting.choice.chosen = NONE_CHOSEN;
     for (size_t i = 0; i < count; i++) {
         weir_channel *channel = cases[i].channel;
+        bool sends = cases[i].kind == WEIR_SELECT_SEND;
         selecting.waiters[i].choice = &selecting.choice;
         selecting.waiters[i].item = cases[i].item;
-        weir__list_push(cases[i].kind == WEIR_SELECT_SEND ? &channel->senders : &channel->receivers,
+        selecting.waiters[i].drops_to = sends ? channel : NULL;
+        weir__list_push(sends ? &channel->senders : &channel->receivers,
                         &selecting.waiters[i].link);
     }
     weir__timer_init(&selecting.timer, pass_timeout);
@@ -58,13 +63,9 @@ static int wait_for_cases(weir_select_case *cases, size_t count, uint64_t deadli
         weir__timer_set(weir_loop_current(), &selecting.timer, deadline_ms);
     status = weir__wait_suspend(&selecting.choice.wait);
     weir__timer_cancel(&selecting.timer);
-    if (selecting.choice.chosen == UINT32_MAX || status == WEIR_EAGAIN)
+    if (selecting.choice.chosen == NONE_CHOSEN || status == WEIR_EAGAIN)
         return status;
-    weir_select_case *chosen = &cases[selecting.choice.chosen];
-    chosen->status = status;
-    if (status != WEIR_OK && chosen->kind == WEIR_SELECT_SEND &&
-        chosen->channel->kind->drop != NULL)
-        chosen->channel->kind->drop(chosen->channel, chosen->item);
+    cases[selecting.choice.chosen].status = status;
     return (int)selecting.choice.chosen;
 }
 
