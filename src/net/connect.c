@@ -54,8 +54,8 @@ static int start_attempt(struct connecting *connecting, const weir_address *addr
         return WEIR_ENOMEM;
     stream->io.on = &attempt_events;
     stream->owner = connecting;
-    int status = weir__io_connect(&stream->io, (const struct sockaddr *)&address->storage,
-                                  address->size);
+    int status =
+        weir__io_connect(&stream->io, (const struct sockaddr *)&address->storage, address->size);
     if (status == WEIR_OK)
         connecting->live[connecting->live_count++] = stream;
     else

@@ -1,5 +1,6 @@
-/* Two streams that are each other's peer, without a socket: an io whose operations move bytes in memory. It behaves as a pair of Unix sockets
- * does, with 64 KiB of room in either direction and no buffer while nothing is on the way. */
+/* Two streams that are each other's peer, without a socket: an io whose operations move bytes in
+ * memory. It behaves as a pair of Unix sockets does, with 64 KiB of room in either direction and
+ * no buffer while nothing is on the way. */
 #include "net/stream.h"
 #include "rt/loop.h"
 
@@ -159,7 +160,8 @@ static void receive(struct pair_end *end)
     io->on->on_end(io, status);
 }
 
-/* An io keeps its memory until on_closed, but after any callback it may be closed, and then its end is gone. */
+/* An io keeps its memory until on_closed, but after any callback it may be closed, and then its
+ * end is gone. */
 static void attend(weir__task *task)
 {
     weir__io *io = WEIR__CONTAINER(task, weir__io, task);
@@ -170,7 +172,7 @@ static void attend(weir__task *task)
     if (io->backend != NULL)
         plan(io->backend);
     else if (weir__list_is_empty(&task->link))
-        io->on->on_closed(io);
+        weir__io_report_closed(io);
 }
 
 /* --- operations --- */

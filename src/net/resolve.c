@@ -1,5 +1,6 @@
-/* Names to addresses. The C library's resolver blocks, so each question runs on a short-lived thread of its own; the answer comes back through the
- * loop's mailbox. A question and its answer stand in a block of the C library's memory that two share: who asked, and the thread. */
+/* Names to addresses. The C library's resolver blocks, so each question runs on a short-lived
+ * thread of its own; the answer comes back through the loop's mailbox. A question and its answer
+ * stand in a block of the C library's memory that two share: who asked, and the thread. */
 #include "rt/coroutine.h"
 
 #include <errno.h>
@@ -18,7 +19,8 @@
 #define ANSWERS_MAX 32
 #define THREADS_MAX 256
 
-/* Two references: the asking side's, which passes to the mail once that is posted, and the thread's. */
+/* Two references: the asking side's, which passes to the mail once that is posted, and the
+ * thread's. */
 struct question {
     atomic_int refs;
     pthread_mutex_t lock; /* guards the next two */
@@ -97,7 +99,8 @@ static void ask(struct question *question)
 
 static void take_answer(void *arg);
 
-/* Whether that is settled: it was posted, or nobody wants it. The lock keeps the loop alive meanwhile. */
+/* Whether that is settled: it was posted, or nobody wants it. The lock keeps the loop alive
+ * meanwhile. */
 static bool post_answer(struct question *question)
 {
     pthread_mutex_lock(&question->lock);
@@ -223,7 +226,8 @@ static int ask_others(struct asking *asking, const char *host, uint16_t port)
     return weir__wait_suspend(&asking->wait);
 }
 
-/* RFC 6761 6.3: such names are the own machine's, whatever a name server says. One final dot does not matter. */
+/* RFC 6761 6.3: such names are the own machine's, whatever a name server says. One final dot
+ * does not matter. */
 static bool is_localhost(const char *host)
 {
     static const char name[] = "localhost";

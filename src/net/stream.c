@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* A coroutine that reads. It stands on that coroutine's stack, and all that it needs after it wakes stands in it: the stream may be gone by then. */
+/* A coroutine that reads. It stands on that coroutine's stack, and all that it needs after it
+ * wakes stands in it: the stream may be gone by then. */
 struct reader {
     struct weir__wait wait;
     struct weir__stream_side *side;
@@ -68,7 +69,8 @@ static void release_held(struct weir__stream_side *side)
     side->held = NULL;
 }
 
-/* Whether coroutines still use the stream after one of them ran, from inside a callback: its memory is there in any case. */
+/* Whether coroutines still use the stream after one of them ran, from inside a callback: its
+ * memory is there in any case. */
 static bool is_ours(const weir_stream *stream);
 
 static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
@@ -82,7 +84,8 @@ static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
         hold(side, buf, data + reader->got, size - reader->got);
     side->reader = NULL;
     weir__wait_wake_now(&reader->wait, WEIR_OK);
-    /* Receiving goes on only while somebody reads: so the peer has to wait, and an end-of-file is found by whoever comes next, an actor perhaps. */
+    /* Receiving goes on only while somebody reads: so the peer has to wait, and an end-of-file
+     * is found by whoever comes next, an actor perhaps. */
     if (is_ours(stream) && stream->side->reader == NULL)
         weir__io_recv_stop(io);
 }
@@ -133,8 +136,8 @@ static const struct weir__io_events stream_events = {
 
 static bool is_ours(const weir_stream *stream)
 {
-    return stream->io.on == &stream_events && stream->side != NULL &&
-           !stream->side->is_abandoned && !stream->side->is_broken;
+    return stream->io.on == &stream_events && stream->side != NULL && !stream->side->is_abandoned &&
+           !stream->side->is_broken;
 }
 
 /* --- life --- */
@@ -324,7 +327,8 @@ static int suspend_writer(struct writer *writer)
     return weir__wait_suspend(&writer->wait);
 }
 
-/* Until the io is closed the kernel may look at the bytes, which are the caller's. Whoever else closes the stream meanwhile frees it. */
+/* Until the io is closed the kernel may look at the bytes, which are the caller's. Whoever else
+ * closes the stream meanwhile frees it. */
 static void await_closed(struct writer *writer)
 {
     if (writer->is_released)

@@ -1,8 +1,11 @@
-/* net/stream.h - the inside of a stream: an io, and what coroutines need to wait for it. Single-threaded.
+/* net/stream.h - the inside of a stream: an io, and what coroutines need to wait for it.
+ * Single-threaded.
  *
- * A stream is used in one of two ways. By coroutines, through weir/stream.h: what that needs stands in a side, made when it is first used. Or by an
- * actor, which takes the io over: from then on it uses weir__io_* on &stream->io, and finds itself by WEIR__CONTAINER(io, weir_stream, io)->owner. An
- * idle session pays for this struct, so it is small. TLS and in-memory streams differ only in io.ops. */
+ * A stream is used in one of two ways. By coroutines, through weir/stream.h: what that needs
+ * stands in a side, made when it is first used. Or by an actor, which takes the io over: from
+ * then on it uses weir__io_* on &stream->io, and finds itself by WEIR__CONTAINER(io,
+ * weir_stream, io)->owner. An idle session pays for this struct, so it is small. TLS and
+ * in-memory streams differ only in io.ops. */
 #ifndef WEIR_NET_STREAM_H
 #define WEIR_NET_STREAM_H
 
@@ -26,11 +29,13 @@ struct weir__stream_rest {
     int end_status; /* WEIR_OK: not ended; else what on_end would say: it will not come again */
 };
 
-/* Whether an actor may take a stream over: nobody is suspended in it, and it was not broken by a cancelled write. */
+/* Whether an actor may take a stream over: nobody is suspended in it, and it was not broken by a
+ * cancelled write. */
 bool weir__stream_is_takeable(const weir_stream *stream);
 
-/* Hands a stream over to an actor. It is not receiving then, unless the actor before had left it so. From one actor to the next the
- * rest is empty. The actor ends it by weir__io_close(&stream->io), and in on_closed by weir__stream_free(); or, as long as it has no
+/* Hands a stream over to an actor. It is not receiving then, unless the actor before had left it
+ * so. From one actor to the next the rest is empty. The actor ends it by
+ * weir__io_close(&stream->io), and in on_closed by weir__stream_free(); or, as long as it has no
  * send pending, by weir_stream_close() or weir_stream_reset(), which tell it nothing more. */
 void weir__stream_take(weir_stream *stream, const struct weir__io_events *on, void *owner,
                        struct weir__stream_rest *rest);

@@ -258,6 +258,8 @@ static int push_for_sender(weir_channel *channel, struct weir__waiter *sender)
     sender->item = item;
     if (status != WEIR_EAGAIN)
         choose(sender, status);
+    else if (weir__list_is_empty(&sender->link))
+        drop_for_sender(sender); /* push has closed the channel, and did not take it */
     return status;
 }
 

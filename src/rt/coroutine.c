@@ -60,6 +60,8 @@ int weir__coroutine_start(weir_scope *scope, const char *name, int (*run)(void *
 {
     weir_loop *loop = scope->loop;
     struct weir__stack stack;
+    if (scope->cancelled)
+        return WEIR_CANCELED;
     int status = weir__stack_take(&loop->stacks, &stack);
     if (status != WEIR_OK)
         return status;
@@ -193,7 +195,7 @@ static void withdraw_yield(struct weir__wait *wait)
 
 static void end_yield(weir__task *task)
 {
-    weir__wait_wake(&WEIR__CONTAINER(task, struct yielding, task)->wait, WEIR_OK);
+    weir__wait_wake_now(&WEIR__CONTAINER(task, struct yielding, task)->wait, WEIR_OK);
 }
 
 int weir_yield(void)

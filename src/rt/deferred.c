@@ -1,8 +1,10 @@
 #include "rt/deferred.h"
 
+/* It gets the value when it is woken: when it runs, the deferred may be gone. */
 struct await {
     struct weir__wait wait;
     weir__node link;
+    void **value;
 };
 
 void weir__deferred_init(weir_deferred *deferred, weir_loop *loop)
@@ -16,18 +18,27 @@ static void withdraw_await(struct weir__wait *wait)
     weir__list_remove(&WEIR__CONTAINER(wait, struct await, wait)->link);
 }
 
-static void wake_awaiting(weir_deferred *deferred, int status)
+static struct await *take_awaiting(weir_deferred *deferred)
 {
-    weir__node *node;
-    while ((node = weir__list_first(&deferred->awaiting)) != NULL) {
-        weir__list_remove(node);
-        weir__wait_wake(&WEIR__CONTAINER(node, struct await, link)->wait, status);
-    }
+    weir__node *node = weir__list_first(&deferred->awaiting);
+    if (node == NULL)
+        return NULL;
+    weir__list_remove(node);
+    return WEIR__CONTAINER(node, struct await, link);
+}
+
+static int give(const weir_deferred *deferred, void **value)
+{
+    if (value != NULL)
+        *value = deferred->value;
+    return deferred->status;
 }
 
 void weir__deferred_fini(weir_deferred *deferred)
 {
-    wake_awaiting(deferred, WEIR_CANCELED);
+    struct await *await;
+    while ((await = take_awaiting(deferred)) != NULL)
+        weir__wait_wake(&await->wait, WEIR_CANCELED);
 }
 
 int weir_deferred_new(weir_deferred **out, weir_loop *loop)
@@ -58,7 +69,9 @@ int weir_deferred_complete(weir_deferred *deferred, int status, void *value)
     deferred->complete = true;
     deferred->status = status;
     deferred->value = value;
-    wake_awaiting(deferred, WEIR_OK);
+    struct await *await;
+    while ((await = take_awaiting(deferred)) != NULL)
+        weir__wait_wake(&await->wait, give(deferred, await->value));
     return WEIR_OK;
 }
 
@@ -67,19 +80,14 @@ int weir_deferred_await(weir_deferred *deferred, void **value)
     struct await await;
     if (deferred == NULL)
         return WEIR_EINVAL;
-    if (!deferred->complete) {
-        int status = weir__wait_init(&await.wait, "deferred", withdraw_await);
-        if (status != WEIR_OK)
-            return status;
-        weir__list_init(&await.link);
-        weir__list_push(&deferred->awaiting, &await.link);
-        status = weir__wait_suspend(&await.wait);
-        if (status != WEIR_OK)
-            return status;
-    }
-    if (value != NULL)
-        *value = deferred->value;
-    return deferred->status;
+    if (deferred->complete)
+        return give(deferred, value);
+    int status = weir__wait_init(&await.wait, "deferred", withdraw_await);
+    if (status != WEIR_OK)
+        return status;
+    await.value = value;
+    weir__list_push(&deferred->awaiting, &await.link);
+    return weir__wait_suspend(&await.wait);
 }
 
 bool weir_deferred_is_complete(const weir_deferred *deferred)

@@ -7,9 +7,10 @@
 static void write_line(void (*write)(void *context, const char *text, size_t size), void *context,
                        char *line, int size)
 {
-    if (size < 0)
+    if (size <= 0)
         return;
     size_t length = (size_t)size < LINE_MAX_SIZE ? (size_t)size : LINE_MAX_SIZE - 1;
+    line[length - 1] = '\n'; /* of a line that was cut, too */
     write(context, line, length);
 }
 

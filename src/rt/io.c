@@ -26,6 +26,13 @@ static bool is_listening(const weir__io *io)
     return (io->flags & (WEIR__IO_LISTENING | WEIR__IO_CLOSING)) == WEIR__IO_LISTENING;
 }
 
+void weir__io_report_closed(weir__io *io)
+{
+    io->loop->closing_count--;
+    if (io->on->on_closed != NULL)
+        io->on->on_closed(io);
+}
+
 void weir__io_init(weir__io *io, weir_loop *loop, const struct weir__io_events *on)
 {
     io->loop = loop;
@@ -180,8 +187,7 @@ int weir__io_peer_address(weir__io *io, struct sockaddr_storage *address, sockle
 static void report_unopened_closed(weir__task *task)
 {
     weir__io *io = WEIR__CONTAINER(task, weir__io, task);
-    if (io->on->on_closed != NULL)
-        io->on->on_closed(io);
+    weir__io_report_closed(io);
 }
 
 void weir__io_close(weir__io *io, bool reset)
@@ -190,6 +196,7 @@ void weir__io_close(weir__io *io, bool reset)
         return;
     bool open = has_flags(io, WEIR__IO_OPEN);
     io->flags |= WEIR__IO_CLOSING;
+    io->loop->closing_count++;
     clear_flags(io,
                 WEIR__IO_RECEIVING | WEIR__IO_SENDING | WEIR__IO_ACCEPTING | WEIR__IO_CONNECTING);
     if (open) {

@@ -109,6 +109,9 @@ WEIR_MUST_USE int weir__io_shutdown(weir__io *io);
 /* Gives up whatever is pending and closes; on_closed comes later, once, and no other callback. reset: discard unsent bytes and send RST (SO_LINGER 0). */
 void weir__io_close(weir__io *io, bool reset);
 
+/* For back-ends: calls on_closed. Nothing of io may be touched afterwards. */
+void weir__io_report_closed(weir__io *io);
+
 /* TCP keep-alive after idle_s seconds, probed thrice at interval_s; harmless on other sockets. */
 WEIR_MUST_USE int weir__io_keep_alive(weir__io *io, unsigned idle_s, unsigned interval_s);
 

@@ -95,7 +95,6 @@ static int prepare(weir_loop *loop, const weir_loop_options *options)
     weir__list_init(&loop->dumpables);
     weir__scope_init(&loop->root, loop, NULL);
     weir__fiber_init_main(&loop->main_fiber);
-    weir__mailbox_init(&loop->mailbox);
     return weir__stack_pool_init(&loop->stacks, options->stack_size != 0 ? options->stack_size
                                                                          : STACK_SIZE_DEFAULT);
 }
@@ -125,6 +124,7 @@ int weir_loop_new(weir_loop **out, const weir_loop_options *options)
     int status = prepare(loop, options);
     if (status != WEIR_OK)
         goto fail_memory;
+    weir__mailbox_init(&loop->mailbox);
     status = open_backend(loop, options);
     if (status != WEIR_OK)
         goto fail_stacks;
@@ -151,14 +151,19 @@ static void free_bufs(weir_loop *loop)
     loop->free_buf_count = 0;
 }
 
+static int turn(weir_loop *loop, int64_t timeout_ms);
+
 static void run_to_the_end(weir_loop *loop)
 {
     weir_scope_cancel(&loop->root);
     while (loop->root.child_count > 0)
-        if (weir_loop_turn(loop, -1) < 0)
+        if (turn(loop, -1) < 0)
+            break;
+    while (loop->closing_count > 0)
+        if (turn(loop, -1) < 0)
             break;
     while (!weir__list_is_empty(&loop->ready) || !weir__list_is_empty(&loop->late))
-        if (weir_loop_turn(loop, 0) < 0)
+        if (turn(loop, 0) < 0)
             break;
 }
 
@@ -236,17 +241,15 @@ int64_t weir_loop_timeout(weir_loop *loop)
     return next - now_ms < INT32_MAX ? (int64_t)(next - now_ms) : INT32_MAX;
 }
 
-int weir_loop_turn(weir_loop *loop, int64_t timeout_ms)
+static int turn(weir_loop *loop, int64_t timeout_ms)
 {
-    if (loop->current != NULL || loop->turning)
-        return WEIR_ESTATE;
     weir_loop *before = weir__loop_enter(loop);
     loop->turning = true;
     run_tasks(loop);
     int64_t due_ms = weir_loop_timeout(loop);
     if (due_ms >= 0 && (timeout_ms < 0 || due_ms < timeout_ms))
         timeout_ms = due_ms;
-    if (loop->root.child_count == 0)
+    if (loop->root.child_count == 0 && loop->closing_count == 0)
         timeout_ms = 0; /* nobody is left to wait for */
     int status = loop->backend->poll(loop, timeout_ms);
     weir__wheel_advance(&loop->wheel, loop->now_ms);
@@ -259,17 +262,21 @@ int weir_loop_turn(weir_loop *loop, int64_t timeout_ms)
     return loop->root.child_count < INT_MAX ? (int)loop->root.child_count : INT_MAX;
 }
 
-/* --- running a main coroutine --- */
+int weir_loop_turn(weir_loop *loop, int64_t timeout_ms)
+{
+    if (loop == NULL)
+        return WEIR_EINVAL;
+    if (loop->current != NULL || loop->turning)
+        return WEIR_ESTATE;
+    loop->now_ms = loop->backend->clock_ms(loop); /* who calls it may have been away for long */
+    return turn(loop, timeout_ms);
+}
 
-struct main_call {
-    int (*run)(void *arg);
-    void *arg;
-    int status;
-};
+/* --- running a main coroutine --- */
 
 static int call_main(void *arg)
 {
-    struct main_call *call = arg;
+    struct weir__main *call = arg;
     call->status = call->run(call->arg);
     return call->status;
 }
@@ -278,7 +285,7 @@ static int turn_until_empty(weir_loop *loop)
 {
     bool stuck = false;
     while (loop->root.child_count > 0) {
-        int status = weir_loop_turn(loop, -1);
+        int status = turn(loop, -1);
         if (status >= 0)
             continue;
         if (status != WEIR_EDEADLOCK || stuck)
@@ -291,19 +298,21 @@ static int turn_until_empty(weir_loop *loop)
 
 int weir_loop_run(weir_loop *loop, const char *name, int (*run)(void *arg), void *arg)
 {
-    struct main_call call = {run, arg, WEIR_CANCELED};
     if (loop == NULL || run == NULL)
         return WEIR_EINVAL;
     if (loop->current != NULL || loop->turning)
         return WEIR_ESTATE;
-    int status = weir_go(&loop->root, name != NULL ? name : "main", call_main, &call);
-    if (status != WEIR_OK)
-        return status;
-    status = turn_until_empty(loop);
+    loop->main = (struct weir__main){run, arg, WEIR_CANCELED};
+    loop->now_ms = loop->backend->clock_ms(loop); /* what came before may have taken its time */
+    int status = weir_go(&loop->root, name != NULL ? name : "main", call_main, &loop->main);
     if (status == WEIR_OK)
-        status = loop->root.status != WEIR_OK ? loop->root.status : call.status;
-    loop->root.status = WEIR_OK;
-    loop->root.cancelled = false;
+        status = turn_until_empty(loop);
+    if (status == WEIR_OK)
+        status = loop->root.status != WEIR_OK ? loop->root.status : loop->main.status;
+    if (loop->root.child_count == 0) { /* as good as new */
+        loop->root.status = WEIR_OK;
+        loop->root.cancelled = false;
+    }
     return status;
 }
 

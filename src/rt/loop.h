@@ -12,6 +12,13 @@
 #include "rt/task.h"
 #include "rt/timer.h"
 
+/* The main coroutine of weir_loop_run(). It stands in the loop, because an error of the back-end may end the call before the coroutine. */
+struct weir__main {
+    int (*run)(void *arg);
+    void *arg;
+    int status;
+};
+
 struct weir_loop {
     const struct weir__backend *backend;
     void *backend_state; /* the back-end's own */
@@ -26,6 +33,7 @@ struct weir_loop {
         *finished;         /* the one that has just ended, until its stack is taken back */
     weir__node coroutines; /* all live coroutines, for dumps */
     size_t coroutine_count;
+    size_t closing_count; /* of weir__io between weir__io_close() and on_closed */
     weir__node dumpables; /* of struct weir__dumpable: sessions and the like, for dumps */
     struct weir__stack_pool stacks;
     size_t read_buffer_size;
@@ -33,6 +41,7 @@ struct weir_loop {
     size_t free_buf_count;
     struct weir__pool pool;
     weir_scope root;
+    struct weir__main main;
     bool turning;                                       /* inside weir_loop_turn() */
     void (*on_suspend)(weir_loop *loop, void *context); /* test seam: called at each suspension */
     void *on_suspend_context;

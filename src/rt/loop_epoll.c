@@ -168,8 +168,8 @@ static void attend(weir__task *task)
     weir__io *io = WEIR__CONTAINER(task, weir__io, task);
     if ((io->flags & WEIR__IO_CLOSING) == 0)
         read_some(io);
-    else if (io->on->on_closed != NULL)
-        io->on->on_closed(io);
+    else
+        weir__io_report_closed(io);
 }
 
 /* --- sending --- */

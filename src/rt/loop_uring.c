@@ -74,8 +74,7 @@ static void attend(weir__task *task)
 {
     weir__io *io = WEIR__CONTAINER(task, weir__io, task);
     if ((io->flags & URING_CLOSED) != 0) {
-        if (io->on->on_closed != NULL)
-            io->on->on_closed(io);
+        weir__io_report_closed(io);
     } else if ((io->flags & WEIR__IO_CLOSING) != 0) {
         weir__uring_go_on_closing(io);
     } else if ((io->flags & WEIR__IO_LISTENING) != 0) {

@@ -10,19 +10,24 @@ struct weir__mail {
 
 void weir__mailbox_init(struct weir__mailbox *mailbox)
 {
-    pthread_mutex_init(&mailbox->lock, NULL);
-    mailbox->first = NULL;
-    mailbox->end = &mailbox->first;
+    atomic_init(&mailbox->newest, NULL);
 }
 
+/* Everything posted so far, oldest first. An empty box costs one load, as it is looked at in each turn of the loop. Sequentially consistent, together with
+ * the back-end's flag of a wake-up under way: who posts and finds that flag up relies on this load to come after the loop has put it down. */
 static struct weir__mail *take_all(struct weir__mailbox *mailbox)
 {
-    pthread_mutex_lock(&mailbox->lock);
-    struct weir__mail *mail = mailbox->first;
-    mailbox->first = NULL;
-    mailbox->end = &mailbox->first;
-    pthread_mutex_unlock(&mailbox->lock);
-    return mail;
+    struct weir__mail *oldest = NULL;
+    if (atomic_load(&mailbox->newest) == NULL)
+        return NULL;
+    struct weir__mail *mail = atomic_exchange(&mailbox->newest, NULL);
+    while (mail != NULL) {
+        struct weir__mail *older = mail->next;
+        mail->next = oldest;
+        oldest = mail;
+        mail = older;
+    }
+    return oldest;
 }
 
 void weir__mailbox_fini(struct weir__mailbox *mailbox)
@@ -33,7 +38,6 @@ void weir__mailbox_fini(struct weir__mailbox *mailbox)
         free(mail);
         mail = next;
     }
-    pthread_mutex_destroy(&mailbox->lock);
 }
 
 int weir__mailbox_post(struct weir__mailbox *mailbox, void (*fn)(void *arg), void *arg)
@@ -42,10 +46,9 @@ int weir__mailbox_post(struct weir__mailbox *mailbox, void (*fn)(void *arg), voi
     if (mail == NULL)
         return WEIR_ENOMEM;
     *mail = (struct weir__mail){.fn = fn, .arg = arg};
-    pthread_mutex_lock(&mailbox->lock);
-    *mailbox->end = mail;
-    mailbox->end = &mail->next;
-    pthread_mutex_unlock(&mailbox->lock);
+    mail->next = atomic_load(&mailbox->newest);
+    while (!atomic_compare_exchange_weak(&mailbox->newest, &mail->next, mail))
+        ; /* mail->next is the newest again */
     return WEIR_OK;
 }
 

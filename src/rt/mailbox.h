@@ -4,14 +4,12 @@
 
 #include <weir/base.h>
 
-#include <pthread.h>
+#include <stdatomic.h>
 
 struct weir__mail;
 
 struct weir__mailbox {
-    pthread_mutex_t lock; /* guards the rest */
-    struct weir__mail *first;
-    struct weir__mail **end;
+    struct weir__mail *_Atomic newest; /* linked to older ones */
 };
 
 void weir__mailbox_init(struct weir__mailbox *mailbox);

@@ -6,7 +6,8 @@
 struct weir__deadline {
     weir__timer timer;
     weir_scope *scope;
-    bool passed;
+    bool body_ended;
+    bool passed; /* before anything else had cancelled the scope */
 };
 
 static void cancel_scope_job(struct weir__job *job)
@@ -36,19 +37,9 @@ int weir__scope_attach(weir_scope *scope, struct weir__job *job, const struct we
     return WEIR_OK;
 }
 
-void weir__scope_detach(struct weir__job *job, int status)
+/* One child less. The last act on a scope: whoever is told that it is empty may free it. */
+static void uncount_child(weir_scope *scope)
 {
-    weir_scope *scope = job->parent;
-    if (scope == NULL)
-        return;
-    weir__list_remove(&job->link);
-    job->parent = NULL;
-    if (weir__status_is_failure(status)) {
-        if (scope->status == WEIR_OK)
-            scope->status = status;
-        weir_scope_cancel(
-            scope); /* while this child still counts: the scope is not empty before it is done */
-    }
     if (--scope->child_count > 0)
         return;
     if (scope->joiner != NULL) {
@@ -60,12 +51,24 @@ void weir__scope_detach(struct weir__job *job, int status)
         scope->emptied(scope);
 }
 
-void weir_scope_cancel(weir_scope *scope)
+void weir__scope_detach(struct weir__job *job, int status)
+{
+    weir_scope *scope = job->parent;
+    if (scope == NULL)
+        return;
+    weir__list_remove(&job->link);
+    job->parent = NULL;
+    if (weir__status_is_failure(status)) {
+        if (scope->status == WEIR_OK)
+            scope->status = status;
+        weir_scope_cancel(scope);
+    }
+    uncount_child(scope);
+}
+
+static void cancel_children(weir_scope *scope)
 {
     weir__node pending;
-    if (scope == NULL || scope->cancelled)
-        return;
-    scope->cancelled = true;
     /* A child may end, and others with it, while it is told: so each is taken from a list that all removals keep right. */
     weir__list_init(&pending);
     while (!weir__list_is_empty(&scope->children)) {
@@ -80,8 +83,22 @@ void weir_scope_cancel(weir_scope *scope)
         weir__list_push(&scope->children, node);
         job->ops->cancel(job);
     }
+}
+
+void weir_scope_cancel(weir_scope *scope)
+{
+    if (scope == NULL || scope->cancelled)
+        return;
+    scope->cancelled = true;
+    bool had_children = scope->child_count > 0;
+    if (had_children) {
+        scope->child_count++; /* it is not empty before all have been told */
+        cancel_children(scope);
+    }
     if (scope->owner != NULL && scope->owner->scope == scope)
         weir__coroutine_cancel_wait(scope->owner);
+    if (had_children)
+        uncount_child(scope);
 }
 
 bool weir_scope_is_cancelled(const weir_scope *scope)
@@ -98,6 +115,8 @@ weir_scope *weir_scope_current(void)
 int weir_scope_open(weir_scope *scope)
 {
     struct weir__coroutine *coroutine = weir__coroutine_current();
+    if (scope == NULL)
+        return WEIR_EINVAL;
     if (coroutine == NULL)
         return WEIR_ESTATE;
     weir__scope_init(scope, coroutine->scope->loop, NULL);
@@ -126,10 +145,10 @@ static void wait_for_children(weir_scope *scope)
 
 static int scope_result(const weir_scope *scope)
 {
-    if (scope->status != WEIR_OK)
-        return scope->status;
     if (scope->deadline != NULL && scope->deadline->passed)
         return WEIR_ETIMEDOUT;
+    if (scope->status != WEIR_OK)
+        return scope->status;
     return scope->cancelled ? WEIR_CANCELED : WEIR_OK;
 }
 
@@ -141,6 +160,7 @@ int weir_scope_join(weir_scope *scope)
         return WEIR_ESTATE;
     wait_for_children(scope);
     coroutine->scope = scope->job.parent;
+    scope->owner = NULL;
     weir__scope_detach(&scope->job, WEIR_OK);
     return scope_result(scope);
 }
@@ -148,8 +168,11 @@ int weir_scope_join(weir_scope *scope)
 static void pass_deadline(weir__timer *timer)
 {
     struct weir__deadline *deadline = WEIR__CONTAINER(timer, struct weir__deadline, timer);
+    weir_scope *scope = deadline->scope;
+    if (scope->cancelled || (deadline->body_ended && scope->child_count == 0))
+        return; /* too late: how it ends is decided, only its owner has not run since */
     deadline->passed = true;
-    weir_scope_cancel(deadline->scope);
+    weir_scope_cancel(scope);
 }
 
 int weir_with_deadline(uint64_t timeout_ms, int (*body)(void *arg), void *arg)
@@ -165,11 +188,12 @@ int weir_with_deadline(uint64_t timeout_ms, int (*body)(void *arg), void *arg)
     weir__timer_init(&deadline.timer, pass_deadline);
     weir__timer_set_after(scope.loop, &deadline.timer, timeout_ms);
     status = body(arg);
+    deadline.body_ended = true;
     if (weir__status_is_failure(status))
         weir_scope_cancel(&scope);
     int joined = weir_scope_join(&scope);
     weir__timer_cancel(&deadline.timer);
-    if (weir__status_is_failure(status) || joined == WEIR_OK)
-        return status;
-    return joined;
+    if (deadline.passed)
+        return WEIR_ETIMEDOUT;
+    return joined == WEIR_OK || weir__status_is_failure(status) ? status : joined;
 }

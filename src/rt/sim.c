@@ -234,8 +234,7 @@ static void drop_accepted(weir_loop *loop, struct weir__accepted *accepted)
 static void report_closed(weir__task *task)
 {
     weir__io *io = WEIR__CONTAINER(task, weir__io, task);
-    if (io->on->on_closed != NULL)
-        io->on->on_closed(io);
+    weir__io_report_closed(io);
 }
 
 static void close_io(weir__io *io, bool reset)

@@ -5,8 +5,8 @@
 /* A level's slot spans 64^level ticks. A timer stands at the level of the highest 6-bit digit in which its deadline differs from the
  * clock, so every timer of level n is due before any of level n + 1, and moves down when the clock reaches its slot. */
 
-#define DIGIT_BITS   6
-#define DIGIT_MASK   (WEIR__WHEEL_SLOTS - 1)
+#define DIGIT_BITS 6
+#define DIGIT_MASK (WEIR__WHEEL_SLOTS - 1)
 
 static unsigned digit(uint64_t time_ms, int level)
 {

@@ -1,48 +1,123 @@
-#include <weir/mask.h>
+#include "wire/mask.h"
 
 #include <string.h>
 
-/* The key as it applies to bytes that follow offset bytes of payload, repeated to the size of a word. */
-static uint64_t turn_key(const uint8_t key[4], uint64_t offset)
+/* The key as it applies to bytes that follow offset bytes of payload, twice. */
+static inline uint64_t double_key(const uint8_t key[4], uint64_t offset)
 {
-    uint8_t turned[8];
-    for (size_t i = 0; i < sizeof turned; i++)
-        turned[i] = key[(offset + i) & 3];
-    uint64_t word;
-    memcpy(&word, turned, sizeof word);
-    return word;
+    uint8_t bytes[4] = {key[offset & 3], key[(offset + 1) & 3], key[(offset + 2) & 3],
+                        key[(offset + 3) & 3]};
+    uint32_t half;
+    memcpy(&half, bytes, sizeof half);
+    return (uint64_t)half << 32 | half;
 }
 
-/* Each run masks what is a multiple of its width and returns how much that was: a multiple of 4, so the key fits on. */
-static size_t mask_words(uint8_t *dst, const uint8_t *src, size_t size, uint64_t key)
+/* The doubled key as it applies size bytes further on. */
+static inline uint64_t turn(uint64_t word, size_t size)
 {
-    size_t at = 0;
-    for (; size - at >= sizeof key; at += sizeof key) {
-        uint64_t word;
-        memcpy(&word, src + at, sizeof word);
-        word ^= key;
-        memcpy(dst + at, &word, sizeof word);
+    unsigned bits = 8 * ((unsigned)size & 3u);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return word >> bits | word << ((64 - bits) & 63u);
+#else
+    return word << bits | word >> ((64 - bits) & 63u);
+#endif
+}
+
+/* All kernels are one text over the compiler's vectors. The first and the last vector are loaded before the others and stored after
+ * them, and so may overlap these: that aligns the stores in between and leaves no odd bytes, in place too. */
+#define DEFINE_KERNEL(name, type, attributes)                                                      \
+    attributes static void name(uint8_t *dst, const uint8_t *src, size_t size, uint64_t word)      \
+    {                                                                                              \
+        const size_t width = sizeof(type);                                                         \
+        type first = *(const type *)src ^ (word - (type){0});                                      \
+        type last = *(const type *)(src + size - width) ^ (turn(word, size) - (type){0});          \
+        size_t at = width - (uintptr_t)dst % width;                                                \
+        type key = turn(word, at) - (type){0};                                                     \
+        for (; at + 4 * width < size; at += 4 * width) {                                           \
+            type a = *(const type *)(src + at) ^ key;                                              \
+            type b = *(const type *)(src + at + width) ^ key;                                      \
+            type c = *(const type *)(src + at + 2 * width) ^ key;                                  \
+            type d = *(const type *)(src + at + 3 * width) ^ key;                                  \
+            *(type *)(dst + at) = a;                                                               \
+            *(type *)(dst + at + width) = b;                                                       \
+            *(type *)(dst + at + 2 * width) = c;                                                   \
+            *(type *)(dst + at + 3 * width) = d;                                                   \
+        }                                                                                          \
+        for (; at + width < size; at += width)                                                     \
+            *(type *)(dst + at) = *(const type *)(src + at) ^ key;                                 \
+        *(type *)dst = first;                                                                      \
+        *(type *)(dst + size - width) = last;                                                      \
     }
-    return at;
+
+typedef uint64_t weir__vector_8 __attribute__((aligned(1), may_alias));
+typedef uint64_t weir__vector_16 __attribute__((vector_size(16), aligned(1), may_alias));
+DEFINE_KERNEL(mask_8, weir__vector_8, )
+DEFINE_KERNEL(mask_16, weir__vector_16, )
+#if defined(__x86_64__)
+typedef uint64_t weir__vector_32 __attribute__((vector_size(32), aligned(1), may_alias));
+typedef uint64_t weir__vector_64 __attribute__((vector_size(64), aligned(1), may_alias));
+DEFINE_KERNEL(mask_32, weir__vector_32, __attribute__((target("avx2"))))
+DEFINE_KERNEL(mask_64, weir__vector_64, __attribute__((target("avx512f"))))
+#endif
+
+weir__mask_kernel *weir__mask_kernel_of(enum weir__mask_width width)
+{
+    switch (width) {
+    case WEIR__MASK_8:
+        return mask_8;
+    case WEIR__MASK_16:
+        return mask_16;
+#if defined(__x86_64__)
+    case WEIR__MASK_32:
+        return __builtin_cpu_supports("avx2") ? mask_32 : NULL;
+    case WEIR__MASK_64:
+        return __builtin_cpu_supports("avx512f") ? mask_64 : NULL;
+#else
+    case WEIR__MASK_32:
+    case WEIR__MASK_64:
+#endif
+    case WEIR__MASK_WIDTHS:
+        break;
+    }
+    return NULL;
 }
 
-static void mask_tail(uint8_t *dst, const uint8_t *src, size_t size, uint64_t key)
+/* At least 64 bytes. The processor is asked each time: that is a load and a test, and leaves the library without state. */
+static inline void mask_wide(uint8_t *dst, const uint8_t *src, size_t size, uint64_t word)
 {
-    uint8_t bytes[8];
-    memcpy(bytes, &key, sizeof bytes);
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f")) {
+        mask_64(dst, src, size, word);
+        return;
+    }
+    if (__builtin_cpu_supports("avx2")) {
+        mask_32(dst, src, size, word);
+        return;
+    }
+#endif
+    mask_16(dst, src, size, word);
+}
+
+/* Less than a word. */
+static inline void mask_few(uint8_t *dst, const uint8_t *src, size_t size, uint64_t word)
+{
+    uint8_t key[8];
+    memcpy(key, &word, sizeof key);
     for (size_t i = 0; i < size; i++)
-        dst[i] = src[i] ^ bytes[i];
+        dst[i] = src[i] ^ key[i];
 }
 
 void weir_mask_copy(void *dst, const void *src, size_t size, const uint8_t key[4], uint64_t offset)
 {
-    if (size == 0)
-        return;
-    uint64_t word = turn_key(key, offset);
-    uint8_t *to = dst;
-    const uint8_t *from = src;
-    size_t done = mask_words(to, from, size, word);
-    mask_tail(to + done, from + done, size - done, word);
+    uint64_t word = double_key(key, offset);
+    if (size >= 64)
+        mask_wide(dst, src, size, word);
+    else if (size >= 16)
+        mask_16(dst, src, size, word);
+    else if (size >= 8)
+        mask_8(dst, src, size, word);
+    else
+        mask_few(dst, src, size, word);
 }
 
 void weir_mask(void *data, size_t size, const uint8_t key[4], uint64_t offset)

@@ -1,8 +1,14 @@
-#include <weir/utf8.h>
+#include "wire/utf8.h"
 
 #include <string.h>
 
 #define HIGH_BITS UINT64_C(0x8080808080808080)
+
+/* What is shorter is looked at for plain ASCII first. */
+#define VECTOR_MIN 256
+
+/* What is not ASCII and shorter is stepped through. */
+#define REST_MIN 12
 
 /* What may follow a first byte (RFC 3629 4: the table of UTF8-2, UTF8-3 and UTF8-4). wanted stays 0 for a byte that begins
  * nothing. The second byte's range is what keeps out overlong forms, surrogates and what is over U+10FFFF. */
@@ -32,39 +38,91 @@ static bool step(weir_utf8 *state, uint8_t byte)
     return true;
 }
 
-/* The first byte at or after at that is not ASCII, or end; may stop short of it by less than a word. */
-static const uint8_t *skip_ascii(const uint8_t *at, const uint8_t *end)
+typedef uint64_t weir__words __attribute__((vector_size(16), aligned(1), may_alias));
+
+static inline bool is_ascii_64(const uint8_t *at)
 {
-    while (end - at >= 16) {
-        uint64_t words[2];
-        memcpy(words, at, sizeof words);
-        if (((words[0] | words[1]) & HIGH_BITS) != 0)
-            break;
-        at += 16;
-    }
-    while (at < end && *at < 0x80)
+    const weir__words *words = (const weir__words *)at;
+    weir__words all = (words[0] | words[1]) | (words[2] | words[3]);
+    return ((all[0] | all[1]) & HIGH_BITS) == 0;
+}
+
+static inline bool is_ascii_8(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return (word & HIGH_BITS) == 0;
+}
+
+static size_t skip_ascii(const uint8_t *data, size_t size)
+{
+    size_t at = 0;
+    while (size - at >= 64 && is_ascii_64(data + at))
+        at += 64;
+    while (size - at >= 8 && is_ascii_8(data + at))
+        at += 8;
+    while (at < size && data[at] < 0x80)
         at++;
     return at;
 }
 
+weir__utf8_kernel *weir__utf8_kernel_of(enum weir__utf8_kind kind)
+{
+    switch (kind) {
+    case WEIR__UTF8_WORDS:
+        return skip_ascii;
+#if defined(__x86_64__)
+    case WEIR__UTF8_AVX2:
+        return __builtin_cpu_supports("avx2") ? weir__utf8_skip_avx2 : NULL;
+    case WEIR__UTF8_AVX512:
+        return __builtin_cpu_supports("avx512bw") ? weir__utf8_skip_avx512 : NULL;
+#else
+    case WEIR__UTF8_AVX2:
+    case WEIR__UTF8_AVX512:
+#endif
+    case WEIR__UTF8_KINDS:
+        break;
+    }
+    return NULL;
+}
+
+#if defined(__x86_64__)
+/* The processor is asked each time: that is a load and a test, and leaves the library without state. */
+static inline size_t skip_valid(const uint8_t *data, size_t size)
+{
+    size_t at = size < VECTOR_MIN ? skip_ascii(data, size) : 0;
+    if (size - at < REST_MIN)
+        return at;
+    if (__builtin_cpu_supports("avx512bw"))
+        return at + weir__utf8_skip_avx512(data + at, size - at);
+    if (__builtin_cpu_supports("avx2"))
+        return at + weir__utf8_skip_avx2(data + at, size - at);
+    return at > 0 ? at : skip_ascii(data, size);
+}
+#else
+static inline size_t skip_valid(const uint8_t *data, size_t size)
+{
+    return skip_ascii(data, size);
+}
+#endif
+
 int weir_utf8_feed(weir_utf8 *state, const void *data, size_t size, size_t *valid_size)
 {
-    const uint8_t *begin = data;
-    const uint8_t *end = size > 0 ? begin + size : begin;
-    const uint8_t *at = begin;
-    while (at < end) {
+    const uint8_t *bytes = data;
+    size_t at = 0;
+    while (at < size) {
         if (state->wanted == 0) {
-            at = skip_ascii(at, end);
-            if (at == end)
+            at += skip_valid(bytes + at, size - at);
+            if (at == size)
                 break;
         }
-        if (!step(state, *at))
+        if (!step(state, bytes[at]))
             break;
         at++;
     }
     if (valid_size != NULL)
-        *valid_size = (size_t)(at - begin);
-    return at == end ? WEIR_OK : WEIR_EUTF8;
+        *valid_size = at;
+    return at == size ? WEIR_OK : WEIR_EUTF8;
 }
 
 bool weir_utf8_is_complete(const weir_utf8 *state)

@@ -1,5 +1,5 @@
-/* Where the tests of net take place: a loop with counted memory, on the kernel (WEIR_LOOP says how) or in the simulated world. What a test
- * leaves behind, bytes or descriptors, fails it. */
+/* Where the tests of net take place: a loop with counted memory, on the kernel (WEIR_LOOP says
+ * how) or in the simulated world. What a test leaves behind, bytes or descriptors, fails it. */
 #ifndef WEIR_TESTS_NET_PLACE_H
 #define WEIR_TESTS_NET_PLACE_H
 
@@ -50,8 +50,7 @@ static inline int place_try_open(struct place *place, bool is_sim, size_t fail_a
     place->is_sim = is_sim;
     place->descriptors = count_descriptors();
     failing_allocator_init(&place->memory, fail_at);
-    const weir_loop_options options = {.backend =
-                                           is_sim ? WEIR_BACKEND_SIM : WEIR_BACKEND_DEFAULT,
+    const weir_loop_options options = {.backend = is_sim ? WEIR_BACKEND_SIM : WEIR_BACKEND_DEFAULT,
                                        .stack_size = (size_t)256 * 1024,
                                        .read_buffer_size = 16384,
                                        .allocator = place->memory.allocator,
@@ -96,11 +95,11 @@ static inline int tear_down(void **state)
 
 #define ON_KERNEL(test)                                                                            \
     {                                                                                              \
-        #test, test, set_up_kernel, tear_down, NULL                                                \
+#test, test, set_up_kernel, tear_down, NULL                                                \
     }
 #define IN_SIM(test)                                                                               \
     {                                                                                              \
-        #test " (sim)", test, set_up_sim, tear_down, NULL                                          \
+#test " (sim)", test, set_up_sim, tear_down, NULL                                          \
     }
 #define ON_BOTH(test) ON_KERNEL(test), IN_SIM(test)
 

@@ -1,5 +1,5 @@
-/* ctest: loops
- * Listeners: for coroutines that accept and for actors that are called; on the kernel and in the simulated world. */
+/* ctest: loops Listeners: for coroutines that accept and for actors that are called; on the
+ * kernel and in the simulated world. */
 #include "net/net_place.h"
 
 #include <sys/stat.h>

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "rt/coroutine.h"
 #include "rt/io.h"
 #include "rt/loop.h"
 
@@ -25,9 +26,10 @@
 
 struct world {
     weir_loop *loop;
-    size_t bytes;   /* allocated now */
-    size_t calls;   /* allocations asked for so far */
-    size_t fail_at; /* which of them fails, counted from 1; 0: none */
+    size_t bytes;            /* allocated now */
+    size_t calls;            /* allocations asked for so far */
+    size_t fail_at;          /* which of them fails, counted from 1; 0: none */
+    struct weir__job anchor; /* in the root scope: a loop without children does not wait */
 };
 
 struct sock {
@@ -65,14 +67,23 @@ static inline void *count_resize(void *context, void *block, size_t old_size, si
     return result;
 }
 
+static inline void world_weigh_anchor(struct weir__job *job)
+{
+    weir__scope_detach(job, WEIR_CANCELED);
+}
+
 static inline int world_try_open(struct world *world, const weir_sim_options *sim, size_t fail_at)
 {
+    static const struct weir__job_ops ops = {.cancel = world_weigh_anchor};
     *world = (struct world){.fail_at = fail_at};
     const weir_loop_options options = {.backend = WEIR_BACKEND_SIM,
                                        .read_buffer_size = 4096,
                                        .allocator = {count_resize, world},
                                        .sim = sim};
-    return weir_loop_new(&world->loop, &options);
+    int status = weir_loop_new(&world->loop, &options);
+    if (status == WEIR_OK)
+        status = weir__scope_attach(weir_loop_scope(world->loop), &world->anchor, &ops);
+    return status;
 }
 
 static inline void world_open(struct world *world, const weir_sim_options *sim)

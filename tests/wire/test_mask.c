@@ -5,12 +5,12 @@
 
 #include <cmocka.h>
 
-#include <weir/mask.h>
+#include "wire/mask.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define LENGTH_MAX    300
+#define LENGTH_MAX    700
 #define ALIGNMENT_MAX 64
 #define ROOM          (LENGTH_MAX + ALIGNMENT_MAX + 64)
 
@@ -43,6 +43,33 @@ static void masking_is_that_of_the_book_at_every_length_and_alignment(void **sta
             mask_by_the_book(book + alignment, length, key, offset);
             assert_memory_equal(ours, book, ROOM);
         }
+}
+
+static void each_kernel_is_that_of_the_book_at_every_length_and_alignment(void **state)
+{
+    (void)state;
+    _Alignas(64) uint8_t ours[ROOM];
+    _Alignas(64) uint8_t book[ROOM];
+    uint64_t word;
+    uint8_t twice[8];
+    memcpy(twice, key, 4);
+    memcpy(twice + 4, key, 4);
+    memcpy(&word, twice, sizeof word);
+    for (int width = 0; width < WEIR__MASK_WIDTHS; width++) {
+        weir__mask_kernel *kernel = weir__mask_kernel_of((enum weir__mask_width)width);
+        if (kernel == NULL)
+            continue;
+        for (size_t length = 8u << width; length <= LENGTH_MAX; length++)
+            for (size_t alignment = 0; alignment < ALIGNMENT_MAX; alignment++) {
+                fill(ours, ROOM);
+                fill(book, ROOM);
+                kernel(ours + alignment, ours + alignment, length, word);
+                mask_by_the_book(book + alignment, length, key, 0);
+                assert_memory_equal(ours, book, ROOM);
+            }
+    }
+    assert_non_null(weir__mask_kernel_of(WEIR__MASK_8));
+    assert_null(weir__mask_kernel_of(WEIR__MASK_WIDTHS));
 }
 
 static void copying_masks_too_and_leaves_the_source(void **state)
@@ -129,6 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(masking_is_that_of_the_book_at_every_length_and_alignment),
+        cmocka_unit_test(each_kernel_is_that_of_the_book_at_every_length_and_alignment),
         cmocka_unit_test(copying_masks_too_and_leaves_the_source),
         cmocka_unit_test(large_payloads_are_masked_in_exactly_their_memory),
         cmocka_unit_test(masking_in_any_pieces_is_masking_at_once),

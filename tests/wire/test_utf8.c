@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include <weir/utf8.h>
+#include "wire/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +164,58 @@ static void long_texts_are_judged_as_the_reference_does(void **state)
     }
 }
 
+/* A kernel may stop short, but not by much, and not in the wrong place. */
+static void check_kernel(weir__utf8_kernel *kernel, size_t step, const uint8_t *text, size_t size)
+{
+    bool complete;
+    size_t valid = reference(text, size, &complete);
+    size_t skipped = kernel(text, size);
+    bool whole;
+    if (skipped > valid || reference(text, skipped, &whole) != skipped || !whole)
+        fail_msg("skipped %zu of %zu", skipped, valid);
+    if (step != 0)
+        assert_true(skipped + step + 3 >= valid);
+}
+
+static void kernels_skip_valid_text_alone(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < WEIR__UTF8_KINDS; kind++) {
+        weir__utf8_kernel *kernel = weir__utf8_kernel_of((enum weir__utf8_kind)kind);
+        if (kernel == NULL)
+            continue;
+        for (int i = 0; i < 20000; i++) {
+            uint8_t text[600];
+            size_t size = make_text(text, 40 + next_random() % 560);
+            check_kernel(kernel, kind == WEIR__UTF8_WORDS ? 0 : 64, text, size);
+        }
+    }
+    assert_non_null(weir__utf8_kernel_of(WEIR__UTF8_WORDS));
+    assert_null(weir__utf8_kernel_of(WEIR__UTF8_KINDS));
+}
+
+static void kernels_judge_every_pair_and_class_at_every_place(void **state)
+{
+    (void)state;
+    static const uint8_t classes[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF,
+                                      0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xED, 0xEF,
+                                      0xF0, 0xF1, 0xF4, 0xF5, 0xF8, 0xFF};
+    size_t count = sizeof classes;
+    for (int kind = WEIR__UTF8_AVX2; kind < WEIR__UTF8_KINDS; kind++) {
+        weir__utf8_kernel *kernel = weir__utf8_kernel_of((enum weir__utf8_kind)kind);
+        if (kernel == NULL)
+            continue;
+        for (size_t i = 0; i < count * count * count * count; i++) {
+            uint8_t text[192];
+            memset(text, 'a', sizeof text);
+            size_t at = 28 + i % 40 + (i % 3 == 0 ? 64 : 0);
+            for (size_t k = 0, rest = i; k < 4; k++, rest /= count)
+                text[at + k] = classes[rest % count];
+            check_kernel(kernel, 64, text, sizeof text);
+        }
+    }
+}
+
 static void every_cut_gives_the_same_verdict_at_the_same_byte(void **state)
 {
     (void)state;
@@ -241,6 +293,8 @@ int main(void)
         cmocka_unit_test(all_sequences_of_one_to_three_bytes_are_judged_as_the_reference_does),
         cmocka_unit_test(four_bytes_of_every_class_are_judged_as_the_reference_does),
         cmocka_unit_test(long_texts_are_judged_as_the_reference_does),
+        cmocka_unit_test(kernels_skip_valid_text_alone),
+        cmocka_unit_test(kernels_judge_every_pair_and_class_at_every_place),
         cmocka_unit_test(every_cut_gives_the_same_verdict_at_the_same_byte),
         cmocka_unit_test(byte_by_byte_gives_the_same_verdict_at_the_same_byte),
         cmocka_unit_test(the_first_impossible_byte_is_found_at_every_place),

@@ -552,7 +552,7 @@ static int overflow_policies_hold(void *arg)
 {
     struct rig rig;
     weir_frame frame;
-    char text[8];
+    char text[16];
     (void)arg;
     rig_open(&rig, WEIR_ROLE_SERVER,
              &(weir_session_options){.incoming_capacity = 2,

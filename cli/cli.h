@@ -1,0 +1,77 @@
+/* The command: what its subcommands share. Only public headers of weir are known here. */
+#ifndef WEIR_CLI_H
+#define WEIR_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <weir/loop.h>
+
+/* Exit statuses. docs/cli.md and `weir connect --help` tell them to users: they are an interface. */
+enum cli_exit {
+    CLI_EXIT_OK = 0,
+    CLI_EXIT_FAILED = 1,    /* the work could not be done: no connection, cannot listen, a demo step that failed */
+    CLI_EXIT_USAGE = 2,     /* the command line makes no sense */
+    CLI_EXIT_ABNORMAL = 3,  /* the connection was lost, or something took too long */
+    CLI_EXIT_REFUSED = 4,   /* the server answered with an HTTP status other than 101 */
+    CLI_EXIT_PROTOCOL = 5,  /* the peer broke the protocol or a limit */
+    CLI_EXIT_CLOSED = 6,    /* a clean close, with a code that tells of trouble */
+    CLI_EXIT_LOCAL = 7,     /* standard input or output failed */
+    CLI_EXIT_SIGNALED = 128 /* plus the signal's number */
+};
+
+/* A subcommand. argv[0] is the first argument after its name. Returns the exit status of the process. */
+typedef int cli_run(int argc, char **argv);
+cli_run cli_demo;
+cli_run cli_echo;
+cli_run cli_connect;
+
+/* One line on standard error: "weir NAME: ...". name NULL: "weir: ...". */
+void cli_complain(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Raises the soft limit of open files to the hard one. Failing is not an error: the limit that was stays. */
+void cli_raise_file_limit(void);
+
+/* --- options --- */
+
+enum cli_kind {
+    CLI_FLAG,    /* bool: the option takes no value */
+    CLI_TEXT,    /* const char * */
+    CLI_LIST,    /* cli_list: may be given several times */
+    CLI_COUNT,   /* uint64_t in min..max */
+    CLI_BYTES,   /* uint64_t, with an optional suffix K, M or G (powers of 1024) */
+    CLI_BACKEND, /* enum weir_backend: "epoll" or "io_uring" */
+};
+
+/* Values in the order they were given; they lie in argv. The array belongs to the list: cli_list_free(). */
+typedef struct cli_list {
+    const char **items;
+    size_t count;
+} cli_list;
+
+typedef struct cli_option {
+    const char *name; /* without the dashes */
+    enum cli_kind kind;
+    void *target;      /* of the type that kind names; keeps its value unless the option is given */
+    uint64_t min, max; /* COUNT */
+    const char *value; /* what the help calls the value; NULL for flags */
+    const char *help;  /* one line, or several with '\n' */
+} cli_option;
+
+/* A subcommand's command line. */
+typedef struct cli_syntax {
+    const char *name;     /* of the subcommand */
+    const char *operand;  /* what the help calls the one operand; NULL: none is allowed */
+    const char *summary;  /* one line */
+    const char *epilogue; /* what the help says after the options; NULL: nothing */
+    const cli_option *options;
+    size_t option_count;
+} cli_syntax;
+
+/* Reads a command line: --name VALUE, --name=VALUE, -- to end options, and the operand, all in any order. Returns true to go on; false when
+ * all is said (--help, or a usage error that was complained about), and *status is then the exit status. */
+bool cli_parse(const cli_syntax *syntax, int argc, char **argv, const char **operand, int *status);
+
+void cli_list_free(cli_list *list);
+
+#endif

@@ -1,0 +1,22 @@
+/* wire/mask.h - the kernels of masking, one a width of vectors, so that each can be tested. Private to the library. */
+#ifndef WEIR_WIRE_MASK_H
+#define WEIR_WIRE_MASK_H
+
+#include <weir/mask.h>
+
+/* Masks size bytes from src to dst, which may be the same. size is at least the width. word: the key, twice, as it applies to the
+ * first byte. */
+typedef void weir__mask_kernel(uint8_t *dst, const uint8_t *src, size_t size, uint64_t word);
+
+enum weir__mask_width {
+    WEIR__MASK_8 = 0, /* words */
+    WEIR__MASK_16,    /* SSE2, NEON or what the compiler makes of it */
+    WEIR__MASK_32,    /* AVX2 */
+    WEIR__MASK_64,    /* AVX-512 */
+    WEIR__MASK_WIDTHS,
+};
+
+/* NULL when this processor has no such vectors. The width in bytes is 8 << width. */
+weir__mask_kernel *weir__mask_kernel_of(enum weir__mask_width width);
+
+#endif

@@ -1,0 +1,27 @@
+/* wire/utf8.h - the kernels of UTF-8 checking, so that each can be tested. Private to the library. */
+#ifndef WEIR_WIRE_UTF8_H
+#define WEIR_WIRE_UTF8_H
+
+#include <weir/utf8.h>
+
+/* Looks at data, which begins between two characters, and returns the size of a part at its beginning that consists of valid, whole
+ * characters. It may stop short of the truth, by what stands in one block with an error. */
+typedef size_t weir__utf8_kernel(const uint8_t *data, size_t size);
+
+enum weir__utf8_kind {
+    WEIR__UTF8_WORDS = 0, /* ASCII by words, stops at the first byte that is not */
+    WEIR__UTF8_AVX2,
+    WEIR__UTF8_AVX512,
+    WEIR__UTF8_KINDS,
+};
+
+#if defined(__x86_64__)
+/* utf8_x86.c: to be called only where the processor has the vectors. */
+size_t weir__utf8_skip_avx2(const uint8_t *data, size_t size);
+size_t weir__utf8_skip_avx512(const uint8_t *data, size_t size);
+#endif
+
+/* NULL when this processor has no such vectors. */
+weir__utf8_kernel *weir__utf8_kernel_of(enum weir__utf8_kind kind);
+
+#endif
