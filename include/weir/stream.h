@@ -62,23 +62,29 @@ WEIR_API WEIR_MUST_USE int weir_stream_write(weir_stream *stream, const void *da
  * WEIR_EINVAL, WEIR_ENOMEM, WEIR_SYSTEM(...). */
 WEIR_API WEIR_MUST_USE int weir_stream_shutdown(weir_stream *stream);
 
-/** Closes a stream and frees it, soon (Takes). What was written still reaches the peer. Who is
- * suspended in it wakes with WEIR_CANCELED. NULL is allowed. Does not suspend. */
+/** Closes a stream and frees it, soon (Takes). What was written still reaches the peer, unless
+ * bytes of the peer are left unread: as with every socket, it then gets a reset. Who is suspended
+ * in it wakes with WEIR_CANCELED. NULL is allowed. Does not suspend. */
 WEIR_API void weir_stream_close(weir_stream *stream);
 
 /** The same, but what the peer has not yet got is discarded, and it learns of it: it gets a
  * reset (TCP RST). */
 WEIR_API void weir_stream_reset(weir_stream *stream);
 
-/** The addresses of the two ends. A pair has none: an address of a Unix socket without a name.
- * On failure *out is zeroed.
- * Errors: WEIR_EINVAL, WEIR_SYSTEM(...). */
+/** The address of the own end. An end of a pair has none: it gives that of a Unix socket without
+ * a name. On failure *out is zeroed.
+ * Errors: WEIR_EINVAL, WEIR_ESTATE (the stream was broken by a cancelled write),
+ * WEIR_SYSTEM(...). */
 WEIR_API WEIR_MUST_USE int weir_stream_local_address(const weir_stream *stream, weir_address *out);
+
+/** The address of the other end. Otherwise as weir_stream_local_address(). */
 WEIR_API WEIR_MUST_USE int weir_stream_peer_address(const weir_stream *stream, weir_address *out);
 
 /** Has TCP probe a peer that was silent for idle_s seconds, three times, interval_s apart,
  * before the connection counts as lost: both at least 1. Does nothing on streams that are not
- * TCP. Errors: WEIR_EINVAL, WEIR_SYSTEM(...). */
+ * TCP.
+ * Errors: WEIR_EINVAL, WEIR_ESTATE (the stream was broken by a cancelled write),
+ * WEIR_SYSTEM(...). */
 WEIR_API WEIR_MUST_USE int weir_stream_keep_alive(weir_stream *stream, unsigned idle_s,
                                                   unsigned interval_s);
 

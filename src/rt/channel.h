@@ -50,8 +50,9 @@ struct weir_channel {
 struct weir__waiter {
     weir__node link;
     struct weir__choice *choice;
-    void *item;            /* of a sender: NULL while push has it */
-    weir_channel *drops_to; /* of a sender: whoever makes it fail drops its item, by this channel; NULL: the sender does */
+    void *item; /* of a sender: NULL while push has it */
+    weir_channel *
+        drops_to; /* of a sender: whoever makes it fail drops its item, by this channel; NULL: the sender does */
 };
 
 /* One suspension over one or several waiters: the first that can go on takes all of them out of their lists. */

@@ -18,8 +18,8 @@ typedef struct weir__io weir__io;
 
 /* A connection that was accepted and has no owner yet. */
 struct weir__accepted {
-    int fd;    /* kernel back-ends: the descriptor; -1 in the simulated world */
-    void *sim; /* the simulated world's end of the connection */
+    int fd;              /* kernel back-ends: the descriptor; -1 in the simulated world */
+    void *sim;           /* the simulated world's end of the connection */
     socklen_t peer_size; /* 0: not known yet, ask weir__io_peer_address() of its new owner */
     struct sockaddr_storage peer;
 };
@@ -94,7 +94,7 @@ void weir__io_recv_stop(weir__io *io);
 
 /* Sends. Returns the number of bytes taken at once (0..total), or a negative status. When fewer than all were taken, a send is pending:
  * the bytes (and not the array) must stay where they are until on_sent tells how many more were taken, and only then may the next send be called.
- * At most 16 pieces. */
+ * At most 16 pieces. What was taken goes out, even after a close without reset; should that fail later, receiving ends with the error. */
 WEIR_MUST_USE int64_t weir__io_send(weir__io *io, const struct iovec *pieces, int count);
 
 /* Whether a send is pending. */

@@ -241,15 +241,21 @@ int64_t weir_loop_timeout(weir_loop *loop)
     return next - now_ms < INT32_MAX ? (int64_t)(next - now_ms) : INT32_MAX;
 }
 
+static bool is_empty(const weir_loop *loop)
+{
+    return loop->root.child_count == 0 && loop->closing_count == 0;
+}
+
 static int turn(weir_loop *loop, int64_t timeout_ms)
 {
     weir_loop *before = weir__loop_enter(loop);
+    bool was_empty = is_empty(loop); /* then the caller waits for a post */
     loop->turning = true;
     run_tasks(loop);
     int64_t due_ms = weir_loop_timeout(loop);
     if (due_ms >= 0 && (timeout_ms < 0 || due_ms < timeout_ms))
         timeout_ms = due_ms;
-    if (loop->root.child_count == 0 && loop->closing_count == 0)
+    if (!was_empty && is_empty(loop))
         timeout_ms = 0; /* nobody is left to wait for */
     int status = loop->backend->poll(loop, timeout_ms);
     weir__wheel_advance(&loop->wheel, loop->now_ms);

@@ -52,9 +52,10 @@ enum weir__uring_flag {
 /* Bytes that arrived after recv_stop. */
 struct weir__uring_kept {
     struct weir__uring_kept *next;
-    weir__buf *buf;
+    weir__buf *buf; /* NULL: they were few, and are in copy[] */
     uint8_t *data;
     size_t size;
+    uint8_t copy[];
 };
 
 enum weir__uring_side_state {

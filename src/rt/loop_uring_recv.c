@@ -2,6 +2,7 @@
 #include "rt/loop_uring.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define BUF_GROUP     0
@@ -79,13 +80,20 @@ static struct weir__uring_kept *first_kept(const weir__io *io)
     return side != NULL ? side->first : NULL;
 }
 
+/* A few bytes are copied: a whole buffer for each connection that is not read would be much. */
 static int keep(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
 {
+    size_t copied = size <= buf->size / 8 ? size : 0;
     struct weir__uring_side *side = weir__uring_side_of(io, 0);
-    struct weir__uring_kept *kept = side != NULL ? weir__loop_alloc(io->loop, sizeof *kept) : NULL;
+    struct weir__uring_kept *kept =
+        side != NULL ? weir__loop_alloc(io->loop, sizeof *kept + copied) : NULL;
     if (kept == NULL)
         return WEIR_ENOMEM;
-    *kept = (struct weir__uring_kept){.buf = weir__buf_ref(buf), .data = data, .size = size};
+    *kept = (struct weir__uring_kept){.data = data, .size = size};
+    if (copied > 0)
+        kept->data = memcpy(kept->copy, data, size);
+    else
+        kept->buf = weir__buf_ref(buf);
     if (side->first == NULL)
         side->first = kept;
     else
@@ -94,20 +102,25 @@ static int keep(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
     return WEIR_OK;
 }
 
-/* The first piece goes; its buffer is the caller's to give back. */
-static weir__buf *forget_first(struct weir__uring_side *side)
+static struct weir__uring_kept *unlink_first(struct weir__uring_side *side)
 {
     struct weir__uring_kept *kept = side->first;
-    weir__buf *buf = kept->buf;
     side->first = kept->next;
-    weir__loop_free(side->loop, kept, sizeof *kept);
-    return buf;
+    return kept;
+}
+
+static void free_kept(weir_loop *loop, struct weir__uring_kept *kept)
+{
+    size_t copied = kept->buf == NULL ? kept->size : 0;
+    if (kept->buf != NULL)
+        weir__buf_unref(kept->buf);
+    weir__loop_free(loop, kept, sizeof *kept + copied);
 }
 
 void weir__uring_drop_kept(struct weir__uring_side *side)
 {
     while (side->first != NULL)
-        weir__buf_unref(forget_first(side));
+        free_kept(side->loop, unlink_first(side));
 }
 
 /* --- receiving --- */
@@ -170,13 +183,31 @@ void weir__uring_recv_stop(weir__io *io)
         weir__task_post_late(io->loop, &io->task);
 }
 
+/* Whoever gets bytes may keep the buffer that they lie in, so copied ones need one again. */
+static void deliver_one(weir__io *io, struct weir__uring_kept *kept)
+{
+    weir__buf *buf = kept->buf;
+    uint8_t *data = kept->data;
+    if (buf == NULL) {
+        buf = weir__buf_take(io->loop);
+        if (buf == NULL) {
+            weir__uring_drop_kept(io->backend); /* a stream has no gaps */
+            fail_receiving(io, ENOMEM);
+            return;
+        }
+        data = memcpy(buf->data, kept->data, kept->size);
+    }
+    io->on->on_data(io, buf, data, kept->size);
+    if (kept->buf == NULL)
+        weir__buf_unref(buf);
+}
+
 static void deliver_kept(weir__io *io)
 {
     while (wants_data(io) && first_kept(io) != NULL) {
-        struct weir__uring_kept piece = *first_kept(io);
-        (void)forget_first(io->backend);
-        io->on->on_data(io, piece.buf, piece.data, piece.size);
-        weir__buf_unref(piece.buf);
+        struct weir__uring_kept *kept = unlink_first(io->backend);
+        deliver_one(io, kept);
+        free_kept(io->loop, kept);
     }
     weir__uring_side_settle(io);
 }

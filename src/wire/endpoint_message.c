@@ -1,6 +1,7 @@
 #include "wire/endpoint_parts.h"
 
 #include "wire/parser.h"
+#include "wire/utf8.h"
 
 #include <weir/mask.h>
 
@@ -164,7 +165,7 @@ int weir__endpoint_on_data(weir_endpoint *endpoint, const weir_parser_event *pie
 
 /* The size of the header of an unfragmented message of under 64 KiB whose frame lies whole in the input and breaks no rule; 0: it is
  * not so plain. */
-static size_t plain_head(const weir_endpoint *endpoint, size_t *size)
+static inline size_t plain_head(const weir_endpoint *endpoint, size_t *size)
 {
     const uint8_t *in = endpoint->in;
     if (endpoint->in_size < 2 || !weir__parser_is_idle(&endpoint->parser) ||
@@ -188,6 +189,27 @@ static size_t plain_head(const weir_endpoint *endpoint, size_t *size)
     return head_size;
 }
 
+/* The text of a whole message; *valid: how much of it can stand. */
+static enum weir__rule check_whole_text(const uint8_t *data, size_t size, size_t *valid)
+{
+    weir_utf8 utf8 = {0};
+    if (weir_utf8_feed(&utf8, data, size, valid) != WEIR_OK)
+        return WEIR__RULE_TEXT_UTF8;
+    return weir_utf8_is_complete(&utf8) ? WEIR__RULE_NONE : WEIR__RULE_TEXT_CUT;
+}
+
+/* False: it breaks a rule, and the event says so. */
+static bool take_text(weir_endpoint *endpoint, const uint8_t *data, size_t size, weir_event *event)
+{
+    size_t valid;
+    enum weir__rule rule = check_whole_text(data, size, &valid);
+    if (rule == WEIR__RULE_NONE)
+        return true;
+    weir__endpoint_fail(endpoint, rule, endpoint->parser.offset - size + valid);
+    *event = (weir_event){.kind = WEIR_EVENT_FAULT};
+    return false;
+}
+
 bool weir__endpoint_take_whole(weir_endpoint *endpoint, weir_event *event)
 {
     size_t size;
@@ -201,23 +223,14 @@ bool weir__endpoint_take_whole(weir_endpoint *endpoint, weir_event *event)
     endpoint->in = data + size;
     endpoint->in_size -= head_size + size;
     endpoint->parser.offset += head_size + size;
-    weir__endpoint_ping_defer(endpoint);
-    if (type == WEIR_FRAME_TEXT) {
-        weir_utf8 utf8 = {0};
-        size_t valid;
-        bool good = weir_utf8_feed(&utf8, data, size, &valid) == WEIR_OK;
-        if (!good || !weir_utf8_is_complete(&utf8)) {
-            enum weir__rule rule = good ? WEIR__RULE_TEXT_CUT : WEIR__RULE_TEXT_UTF8;
-            weir__endpoint_fail(endpoint, rule, endpoint->parser.offset - size + valid);
-            *event = (weir_event){.kind = WEIR_EVENT_FAULT};
-            return true;
-        }
-    }
-    *event = (weir_event){
-        .kind = WEIR_EVENT_FRAME,
-        .frame = {.data = data, .size = size, .type = type, .fin = true},
-        .first = true,
-        .last = true,
-    };
+    if (endpoint->pong_awaited)
+        weir__endpoint_ping_defer(endpoint);
+    bool plain = type == WEIR_FRAME_BINARY || (size <= 256 && weir__is_ascii(data, size));
+    if (!plain && !take_text(endpoint, data, size, event))
+        return true;
+    event->kind = WEIR_EVENT_FRAME;
+    event->frame = (weir_frame){.data = data, .size = size, .type = type, .fin = true};
+    event->first = true;
+    event->last = true;
     return true;
 }

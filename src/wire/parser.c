@@ -187,14 +187,14 @@ static int report_head(weir_parser *parser, weir_parser_event *event)
     unsigned type = opcode != 0 ? opcode : parser->message;
     if (!is_control(parser->bits))
         parser->message = fin ? 0 : (uint8_t)type;
-    *event = (weir_parser_event){
-        .kind = WEIR_PARSER_HEAD,
-        .head = {.size = parser->left,
-                 .opcode = (uint8_t)opcode,
-                 .type = (uint8_t)type,
-                 .rsv = parser->bits >> 4 & 7,
-                 .fin = fin,
-                 .masked = parser->masked},
+    event->kind = WEIR_PARSER_HEAD;
+    event->head = (weir_frame_head){
+        .size = parser->left,
+        .opcode = (uint8_t)opcode,
+        .type = (uint8_t)type,
+        .rsv = parser->bits >> 4 & 7,
+        .fin = fin,
+        .masked = parser->masked,
     };
     if (parser->masked)
         memcpy(event->head.key, parser->key, 4);
@@ -224,7 +224,8 @@ static bool take_head(weir_parser *parser, const uint8_t *in, size_t size, size_
     parser->left = length;
     parser->phase = 0;
     parser->state = WEIR__AWAIT_PAYLOAD;
-    memcpy(parser->key, in + 2 + width, key_size);
+    if (key_size != 0)
+        memcpy(parser->key, in + 2 + width, 4);
     *eaten = 2 + width + key_size;
     return true;
 }

@@ -38,13 +38,10 @@ static bool step(weir_utf8 *state, uint8_t byte)
     return true;
 }
 
-typedef uint64_t weir__words __attribute__((vector_size(16), aligned(1), may_alias));
-
 static inline bool is_ascii_64(const uint8_t *at)
 {
     const weir__words *words = (const weir__words *)at;
-    weir__words all = (words[0] | words[1]) | (words[2] | words[3]);
-    return ((all[0] | all[1]) & HIGH_BITS) == 0;
+    return !weir__has_high_bits((words[0] | words[1]) | (words[2] | words[3]));
 }
 
 static inline bool is_ascii_8(const uint8_t *at)

@@ -4,6 +4,32 @@
 
 #include <weir/utf8.h>
 
+#include <string.h>
+
+typedef uint64_t weir__words __attribute__((vector_size(16), aligned(1), may_alias));
+
+static inline bool weir__has_high_bits(weir__words words)
+{
+    return ((words[0] | words[1]) & UINT64_C(0x8080808080808080)) != 0;
+}
+
+/* Whether all bytes are ASCII; made for short texts. The last vector may overlap the one before it. */
+static inline bool weir__is_ascii(const uint8_t *data, size_t size)
+{
+    weir__words all = {0, 0};
+    if (size < 16) {
+        uint8_t padded[16] = {0};
+        for (size_t i = 0; i < size; i++)
+            padded[i] = data[i];
+        memcpy(&all, padded, sizeof all);
+        return !weir__has_high_bits(all);
+    }
+    for (size_t at = 0; at + 16 < size; at += 16)
+        all |= *(const weir__words *)(data + at);
+    all |= *(const weir__words *)(data + size - 16);
+    return !weir__has_high_bits(all);
+}
+
 /* Looks at data, which begins between two characters, and returns the size of a part at its beginning that consists of valid, whole
  * characters. It may stop short of the truth, by what stands in one block with an error. */
 typedef size_t weir__utf8_kernel(const uint8_t *data, size_t size);

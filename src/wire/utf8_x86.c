@@ -110,6 +110,8 @@ AVX2 size_t weir__utf8_skip_avx2(const uint8_t *data, size_t size)
     for (; whole - at >= 64; at += 64)
         if (!take_64_by_32(&state, data + at))
             return at - unfinished(data, at);
+    if (at == size)
+        return size;
     uint8_t rest[64] = {0};
     memcpy(rest, data + at, whole - at);
     return take_64_by_32(&state, rest) ? whole : at - unfinished(data, at);
@@ -182,6 +184,8 @@ AVX512 size_t weir__utf8_skip_avx512(const uint8_t *data, size_t size)
     for (; whole - at >= 64; at += 64)
         if (!take_64(&state, _mm512_loadu_si512(data + at)))
             return at - unfinished(data, at);
+    if (at == size)
+        return size;
     __mmask64 rest = (UINT64_C(1) << (whole - at)) - 1;
     bool valid = take_64(&state, _mm512_maskz_loadu_epi8(rest, data + at));
     return valid ? whole : at - unfinished(data, at);

@@ -42,20 +42,26 @@ static inline size_t count_descriptors(void)
     return count;
 }
 
+static inline int place_open_with(struct place *place, const weir_sim_options *sim, size_t fail_at)
+{
+    memset(place, 0, sizeof *place);
+    place->is_sim = sim != NULL;
+    place->descriptors = count_descriptors();
+    failing_allocator_init(&place->memory, fail_at);
+    const weir_loop_options options = {.backend =
+                                           sim != NULL ? WEIR_BACKEND_SIM : WEIR_BACKEND_DEFAULT,
+                                       .stack_size = (size_t)256 * 1024,
+                                       .read_buffer_size = 16384,
+                                       .allocator = place->memory.allocator,
+                                       .sim = sim};
+    return weir_loop_new(&place->loop, &options);
+}
+
 /* fail_at: the allocation that fails. */
 static inline int place_try_open(struct place *place, bool is_sim, size_t fail_at)
 {
     static const weir_sim_options quick = {.seed = 1};
-    memset(place, 0, sizeof *place);
-    place->is_sim = is_sim;
-    place->descriptors = count_descriptors();
-    failing_allocator_init(&place->memory, fail_at);
-    const weir_loop_options options = {.backend = is_sim ? WEIR_BACKEND_SIM : WEIR_BACKEND_DEFAULT,
-                                       .stack_size = (size_t)256 * 1024,
-                                       .read_buffer_size = 16384,
-                                       .allocator = place->memory.allocator,
-                                       .sim = is_sim ? &quick : NULL};
-    return weir_loop_new(&place->loop, &options);
+    return place_open_with(place, is_sim ? &quick : NULL, fail_at);
 }
 
 /* Ends a place: nothing is left. */
@@ -153,6 +159,47 @@ static inline int read_once(weir_stream *stream)
     char got[256];
     size_t size;
     return weir_stream_read(stream, got, sizeof got, &size);
+}
+
+/* --- conversations over every kind of stream --- */
+
+/* How the two ends of a test come about. */
+typedef void (*join_ends)(weir_stream **a, weir_stream **b);
+
+static inline void join_by_pair(weir_stream **a, weir_stream **b)
+{
+    assert_int_equal(weir_stream_pair(weir_loop_current(), a, b), WEIR_OK);
+}
+
+/* Runs a conversation over each of them. */
+struct talk {
+    int (*run)(weir_stream *a, weir_stream *b);
+};
+
+static inline int run_talk(void *arg)
+{
+    const struct talk *talk = arg;
+    static const join_ends ways[] = {connect_both, join_by_pair};
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        weir_stream *a, *b;
+        ways[i](&a, &b);
+        int status = talk->run(a, b);
+        if (status != WEIR_OK)
+            return status;
+    }
+    return WEIR_OK;
+}
+
+static inline void talk(void **state, int (*run)(weir_stream *a, weir_stream *b))
+{
+    struct talk talk = {run};
+    place_run(*state, run_talk, &talk);
+}
+
+static inline void close_both(weir_stream *a, weir_stream *b)
+{
+    weir_stream_close(a);
+    weir_stream_close(b);
 }
 
 #endif

@@ -1,4 +1,5 @@
-/* ctest: loops Connecting: to one address and to the first of several that answers; on the
+/* ctest: loops
+ * Connecting: to one address and to the first of several that answers; on the
  * kernel and in the simulated world. */
 #include "net/net_place.h"
 

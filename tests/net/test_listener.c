@@ -1,6 +1,8 @@
-/* ctest: loops Listeners: for coroutines that accept and for actors that are called; on the
+/* ctest: loops
+ * Listeners: for coroutines that accept and for actors that are called; on the
  * kernel and in the simulated world. */
 #include "net/net_place.h"
+#include "rt/sys.h"
 
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -387,6 +389,50 @@ static void an_actor_may_close_from_inside_its_call(void **state)
     place_run(*state, act_and_close, NULL);
 }
 
+/* --- when the kernel refuses --- */
+
+static size_t refusals;
+
+static int refuse_to_watch(enum weir__sys_call call, size_t *size)
+{
+    (void)size;
+    if (call != WEIR__SYS_EPOLL_CTL || refusals == 0)
+        return 0;
+    refusals--;
+    return ENOMEM;
+}
+
+static int resume_without_memory(void *arg)
+{
+    weir_address address = tcp("127.0.0.1", 0);
+    struct actor actor = {.listener = listen_at(&address), .limit = 8};
+    weir_stream *client;
+    (void)arg;
+    assert_int_equal(weir__listener_start(actor.listener, act_on_stream, &actor), WEIR_OK);
+    weir__listener_pause(actor.listener);
+    assert_int_equal(weir_stream_connect(&client, &address, 5000), WEIR_OK);
+    weir__sys_strike = refuse_to_watch;
+    refusals = 2;
+    weir__listener_resume(actor.listener);
+    assert_int_equal(weir_sleep(80), WEIR_OK);
+    assert_int_equal(actor.count, 0);
+    assert_int_equal(weir_sleep(60), WEIR_OK);
+    weir__sys_strike = NULL;
+    assert_int_equal(actor.count, 1);
+    weir_stream_close(client);
+    weir_stream_close(actor.streams[0]);
+    weir_listener_close(actor.listener);
+    return WEIR_OK;
+}
+
+static void accepting_that_cannot_go_on_is_tried_again(void **state)
+{
+    struct place *place = *state;
+    if (strcmp(weir_loop_backend_name(place->loop), "epoll") != 0)
+        return; /* only there it can fail */
+    place_run(place, resume_without_memory, NULL);
+}
+
 /* --- refusals --- */
 
 static int misuse(void *arg)
@@ -445,6 +491,7 @@ int main(void)
         ON_BOTH(connections_that_nobody_accepted_are_reset),
         ON_BOTH(an_actor_is_called_until_it_pauses_and_again_when_it_resumes),
         ON_BOTH(an_actor_may_close_from_inside_its_call),
+        ON_KERNEL(accepting_that_cannot_go_on_is_tried_again),
         ON_BOTH(bad_arguments_are_refused),
         ON_BOTH(outside_of_a_coroutine_nobody_accepts),
     };

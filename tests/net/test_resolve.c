@@ -1,4 +1,5 @@
-/* ctest: loops Names to addresses. The C library's resolver is replaced by one that says what a
+/* ctest: loops
+ * Names to addresses. The C library's resolver is replaced by one that says what a
  * test wants, when it wants it. */
 #include "net/net_place.h"
 

@@ -36,9 +36,8 @@ static uint64_t earliest(const struct world *world)
 
 static uint64_t some_deadline(struct world *world)
 {
-    static const uint64_t reaches[] = {2,     64,          70,           4096,
-                                       5000,  300000,      A_DAY,        100 * A_DAY,
-                                       A_YEAR, 500 * A_YEAR, UINT64_MAX / 2};
+    static const uint64_t reaches[] = {
+        2, 64, 70, 4096, 5000, 300000, A_DAY, 100 * A_DAY, A_YEAR, 500 * A_YEAR, UINT64_MAX / 2};
     uint64_t now = world->wheel.now_ms;
     uint32_t kind = roll_below(&world->dice, 16);
     if (kind == 0)
@@ -98,8 +97,8 @@ static void check_next(struct world *world)
 
 static void advance_some(struct world *world)
 {
-    static const uint64_t reaches[] = {2, 2, 50, 100, 5000, 1000000, 3 * A_DAY, 2 * A_YEAR,
-                                       900 * A_YEAR};
+    static const uint64_t reaches[] = {2,       2,         50,         100,         5000,
+                                       1000000, 3 * A_DAY, 2 * A_YEAR, 900 * A_YEAR};
     uint64_t reach = reaches[roll_below(&world->dice, sizeof reaches / sizeof *reaches)];
     uint64_t to = world->wheel.now_ms + roll(&world->dice) % reach;
     /* Sometimes to the very tick that the wheel names, as a loop does. */

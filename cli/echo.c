@@ -1,0 +1,228 @@
+/* weir echo: a server that sends every message back. */
+#include "cli.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <weir/server.h>
+#include <weir/url.h>
+
+#define NAME        "echo"
+#define MEBIBYTE    ((uint64_t)1 << 20)
+#define THREADS_MAX 1024
+
+struct settings {
+    const char *url;
+    enum weir_backend backend;
+    uint64_t threads;
+    uint64_t max_frame;
+    uint64_t max_message;
+    uint64_t ping_interval_ms;
+    uint64_t ping_timeout_ms;
+    bool stream;
+    bool on_message;
+};
+
+/* --- the two shapes of handler --- */
+
+static int echo_session(weir_session *session, void *arg)
+{
+    weir_frame frame;
+    int status;
+    (void)arg;
+    while ((status = weir_receive(session, &frame)) == WEIR_OK)
+        if ((status = weir_send(session, &frame)) != WEIR_OK)
+            break;
+    return status == WEIR_CLOSED ? WEIR_OK : status;
+}
+
+static int echo_message(weir_session *session, weir_frame *frame, void *arg)
+{
+    (void)arg;
+    return weir_send(session, frame);
+}
+
+/* --- signals: blocked everywhere, taken by one thread --- */
+
+struct watcher {
+    weir_service *service;
+    sigset_t signals;
+    pthread_t thread;
+    atomic_bool done;
+};
+
+static void write_error(void *context, const char *text, size_t size)
+{
+    (void)context;
+    while (size > 0) {
+        ssize_t written = write(STDERR_FILENO, text, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return;
+        text += written;
+        size -= (size_t)written;
+    }
+}
+
+static void *watch_signals(void *arg)
+{
+    struct watcher *watcher = arg;
+    bool stopping = false;
+    int number;
+    while (sigwait(&watcher->signals, &number) == 0 && !atomic_load(&watcher->done)) {
+        if (number == SIGUSR1) {
+            if (weir_service_dump(watcher->service, write_error, NULL) != WEIR_OK)
+                cli_complain(NAME, "no memory for a dump");
+        } else if (stopping) { /* the user has no patience with peers that do not answer */
+            _exit(CLI_EXIT_SIGNALED + number);
+        } else {
+            stopping = true;
+            weir_service_stop(watcher->service);
+        }
+    }
+    return NULL;
+}
+
+/* Call it before any other thread is there: they inherit what is blocked. */
+static void block_signals(sigset_t *signals)
+{
+    (void)sigemptyset(signals);
+    (void)sigaddset(signals, SIGINT);
+    (void)sigaddset(signals, SIGTERM);
+    (void)sigaddset(signals, SIGUSR1);
+    (void)pthread_sigmask(SIG_BLOCK, signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); /* whoever read our standard error may be gone */
+}
+
+static bool start_watching(struct watcher *watcher, weir_service *service)
+{
+    watcher->service = service;
+    atomic_init(&watcher->done, false);
+    int error = pthread_create(&watcher->thread, NULL, watch_signals, watcher);
+    if (error != 0)
+        cli_complain(NAME, "no thread for signals: %s", strerror(error));
+    return error == 0;
+}
+
+static void stop_watching(struct watcher *watcher)
+{
+    atomic_store(&watcher->done, true);
+    (void)pthread_kill(watcher->thread, SIGUSR1);
+    (void)pthread_join(watcher->thread, NULL);
+}
+
+/* --- serving --- */
+
+static void say_where(const char *url, void *arg)
+{
+    (void)arg;
+    fprintf(stderr, "listening on %s\n", url);
+}
+
+static uint64_t limit_of(uint64_t value)
+{
+    return value == 0 ? WEIR_UNLIMITED : value;
+}
+
+static weir_serve_options make_options(const struct settings *settings)
+{
+    weir_serve_options options = {
+        .url = settings->url,
+        .threads = (unsigned)settings->threads,
+        .loop.backend = settings->backend,
+        .session.max_frame_size = limit_of(settings->max_frame),
+        .session.max_message_size = limit_of(settings->max_message),
+        .session.ping_interval_ms = limit_of(settings->ping_interval_ms),
+        .session.ping_timeout_ms = settings->ping_timeout_ms,
+        .session.pieces = settings->stream,
+        .on_listening = say_where,
+    };
+    if (settings->on_message)
+        options.on_message = echo_message;
+    else
+        options.handler = echo_session;
+    return options;
+}
+
+static int serve(const struct settings *settings)
+{
+    weir_serve_options options = make_options(settings);
+    weir_service *service;
+    struct watcher watcher;
+    block_signals(&watcher.signals);
+    int status = weir_service_new(&service, &options);
+    if (status == WEIR_OK) {
+        if (!start_watching(&watcher, service)) {
+            weir_service_free(service);
+            return CLI_EXIT_FAILED;
+        }
+        status = weir_service_run(service);
+        stop_watching(&watcher);
+        weir_service_free(service);
+    }
+    if (status == WEIR_OK)
+        return CLI_EXIT_OK;
+    int error = weir_status_errno(status);
+    cli_complain(NAME, "cannot serve %s: %s", settings->url,
+                 error != 0 ? strerror(error) : weir_strerror(status));
+    return CLI_EXIT_FAILED;
+}
+
+static bool url_is_good(const char *text)
+{
+    weir_url url;
+    weir_fault fault;
+    if (weir_url_parse(&url, text, strlen(text), &fault) == WEIR_OK)
+        return true;
+    cli_complain(NAME, "'%s' is not a WebSocket URL: %s", text, fault.rule);
+    return false;
+}
+
+static const char epilogue[] =
+    "URL is ws://HOST:PORT[/PATH], port 0 for a free one, or ws+unix:/SOCKET[:/PATH]. Without a path every path is\n"
+    "served. BYTES may end in K, M or G (1024, ...); 0 means no limit.\n\n"
+    "Prints `listening on URL` to standard error once it serves. SIGINT and SIGTERM close every session with 1001 and\n"
+    "end it with status 0, a second one ends it at once. SIGUSR1 prints every coroutine and what it waits for.\n"
+    "Exit status: 0 stopped by a signal, 1 cannot serve, 2 usage.\n";
+
+int cli_echo(int argc, char **argv)
+{
+    struct settings settings = {.threads = 1,
+                                .max_frame = MEBIBYTE,
+                                .max_message = MEBIBYTE,
+                                .ping_interval_ms = 20000,
+                                .ping_timeout_ms = 20000};
+    const cli_option options[] = {
+        {"loop", CLI_BACKEND, &settings.backend, 0, 0, "epoll|io_uring",
+         "how to wait for sockets\n(default: $WEIR_LOOP, else io_uring if allowed)"},
+        {"threads", CLI_COUNT, &settings.threads, 1, THREADS_MAX, "N",
+         "loops, one a thread (default 1)"},
+        {"max-frame", CLI_BYTES, &settings.max_frame, 0, 0, "BYTES",
+         "largest frame; larger gets 1009 (default 1M)"},
+        {"max-message", CLI_BYTES, &settings.max_message, 0, 0, "BYTES",
+         "largest message, all its fragments together (default 1M)"},
+        {"stream", CLI_FLAG, &settings.stream, 0, 0, NULL,
+         "echo each piece of a message as it comes, never holding a whole one"},
+        {"on-message", CLI_FLAG, &settings.on_message, 0, 0, NULL,
+         "a function per message instead of a coroutine per session"},
+        {"ping-interval", CLI_COUNT, &settings.ping_interval_ms, 0, UINT32_MAX, "MS",
+         "pause between pings, 0: none (default 20000)"},
+        {"ping-timeout", CLI_COUNT, &settings.ping_timeout_ms, 1, UINT32_MAX, "MS",
+         "how long a pong may take (default 20000)"},
+    };
+    const cli_syntax syntax = {NAME, "URL", "Serve WebSocket and send every message back.", epilogue,
+                               options, sizeof options / sizeof *options};
+    int status;
+    if (!cli_parse(&syntax, argc, argv, &settings.url, &status))
+        return status;
+    if (!url_is_good(settings.url))
+        return CLI_EXIT_USAGE;
+    cli_raise_file_limit();
+    return serve(&settings);
+}

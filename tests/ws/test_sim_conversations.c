@@ -1,0 +1,350 @@
+/* ctest: timeout=600 */
+/* Whole conversations between servers and clients in the simulated world: cut reads and writes, latency, resets, refused connects and failing system calls, for ten thousand
+ * seeds. What must hold for each: every answer equals its question unless a fault was injected, everybody ends, and nothing is left. A failure prints its seed; the
+ * environment variables WEIR_SEED and WEIR_SEEDS choose where to begin and how many to run. */
+#include "support/session_rig.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <weir/stream.h>
+
+#define SEEDS       10000
+#define CLIENTS_MAX 4
+
+static uint64_t seed_now;
+
+/* What happened over all seeds: a run that did nothing must not pass. */
+static struct {
+    uint64_t answers;
+    uint64_t failed_connects;
+    uint64_t faults;
+    uint64_t ends[WEIR_END_IO + 1];
+} seen;
+
+/* A small generator of the test's own, so that its choices do not depend on the library's. */
+struct dice {
+    uint64_t state;
+};
+
+static uint32_t roll(struct dice *dice, uint32_t sides)
+{
+    dice->state += UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t mixed = (dice->state ^ dice->state >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94D049BB133111EB);
+    return (uint32_t)((mixed ^ mixed >> 31) % sides);
+}
+
+/* --- the server --- */
+
+static int echo(weir_session *session, void *arg)
+{
+    weir_frame frame;
+    int status;
+    (void)arg;
+    while ((status = weir_receive(session, &frame)) == WEIR_OK)
+        if ((status = weir_send(session, &frame)) != WEIR_OK)
+            break;
+    return status == WEIR_CLOSED ? WEIR_OK : status;
+}
+
+static int echo_message(weir_session *session, weir_frame *frame, void *arg)
+{
+    (void)arg;
+    return weir_send(session, frame);
+}
+
+/* --- the clients --- */
+
+struct world {
+    uint64_t seed;
+    bool perfect; /* no fault that may end a connection */
+    weir_server *server;
+};
+
+struct client {
+    struct world *world;
+    struct dice dice;
+    weir_session *session;
+};
+
+static size_t size_of_message(struct dice *dice)
+{
+    switch (roll(dice, 8)) {
+    case 0:
+        return 0;
+    case 1:
+        return 125 + roll(dice, 3);
+    case 2:
+        return 1000 + roll(dice, 5000);
+    case 3:
+        return roll(dice, 16) == 0 ? 65530 + roll(dice, 10000) : roll(dice, 300);
+    default:
+        return roll(dice, 200);
+    }
+}
+
+static void fill(struct dice *dice, uint8_t *payload, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        payload[i] = (uint8_t)(roll(dice, 95) + 32);
+}
+
+static int send_message(struct client *client, const uint8_t *payload, size_t size,
+                        enum weir_frame_type type)
+{
+    struct dice *dice = &client->dice;
+    weir_message message;
+    if (roll(dice, 3) > 0) {
+        weir_frame frame = weir_frame_by_type(true, type, payload, size);
+        return weir_send(client->session, &frame);
+    }
+    int status = weir_message_begin(&message, client->session, type);
+    for (size_t at = 0; status == WEIR_OK && at < size;) {
+        size_t part = 1 + roll(dice, (uint32_t)(size - at));
+        status = weir_message_write(&message, payload + at, part);
+        at += part;
+    }
+    int ended = weir_message_end(&message);
+    return status != WEIR_OK ? status : ended;
+}
+
+/* One question and its answer. */
+static int exchange(struct client *client)
+{
+    struct dice *dice = &client->dice;
+    weir_frame frame = {0};
+    size_t size = size_of_message(dice);
+    uint8_t *payload = malloc(size + 1);
+    assert_non_null(payload);
+    enum weir_frame_type type = roll(dice, 2) == 0 ? WEIR_FRAME_TEXT : WEIR_FRAME_BINARY;
+    fill(dice, payload, size);
+    int status = send_message(client, payload, size, type);
+    if (status == WEIR_OK)
+        status = weir_receive(client->session, &frame);
+    if (status == WEIR_OK) {
+        assert_int_equal(frame.type, type);
+        assert_int_equal(frame.size, size);
+        if (size > 0)
+            assert_memory_equal(frame.data, payload, size);
+        weir_frame_release(&frame);
+        seen.answers++;
+    }
+    free(payload);
+    return status;
+}
+
+/* Several messages out before the answers are taken: pipelined. */
+static int pipeline(struct client *client)
+{
+    weir_frame frame;
+    char text[16];
+    unsigned count = 1 + roll(&client->dice, 40);
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(text, sizeof text, "%u", i);
+        int status = weir_send_text(client->session, text);
+        if (status != WEIR_OK)
+            return status;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        int status = weir_receive(client->session, &frame);
+        if (status != WEIR_OK)
+            return status;
+        snprintf(text, sizeof text, "%u", i);
+        assert_int_equal(frame.size, strlen(text));
+        assert_memory_equal(frame.data, text, frame.size);
+        weir_frame_release(&frame);
+        seen.answers++;
+    }
+    return WEIR_OK;
+}
+
+static int converse(struct client *client)
+{
+    struct dice *dice = &client->dice;
+    unsigned steps = roll(dice, 8);
+    int status = WEIR_OK;
+    for (unsigned i = 0; status == WEIR_OK && i < steps; i++) {
+        switch (roll(dice, 6)) {
+        case 0:
+            status = weir_send_ping(client->session, "?", 1);
+            break;
+        case 1:
+            status = weir_sleep(roll(dice, 100));
+            break;
+        case 2:
+            status = pipeline(client);
+            break;
+        default:
+            status = exchange(client);
+        }
+    }
+    return status;
+}
+
+static void expect_sane_end(struct client *client)
+{
+    weir_end end;
+    weir_session_end(client->session, &end);
+    assert_int_not_equal(end.kind, WEIR_END_NONE);
+    assert_int_not_equal(end.kind, WEIR_END_PROTOCOL); /* both sides are ours */
+    assert_int_not_equal(end.kind, WEIR_END_TOO_BIG);
+    if (client->world->perfect && end.kind != WEIR_END_CANCELED)
+        assert_int_equal(end.kind, WEIR_END_CLEAN);
+    seen.ends[end.kind]++;
+}
+
+static int run_client(void *arg)
+{
+    struct client *client = arg;
+    weir_connect_options options = {.url = weir_server_url(client->world->server)};
+    int status = weir_client_open(&client->session, weir_scope_current(), &options);
+    if (status != WEIR_OK) {
+        assert_false(client->world->perfect);
+        seen.failed_connects++;
+        return WEIR_OK;
+    }
+    status = converse(client);
+    if (client->world->perfect)
+        assert_status(status, WEIR_OK);
+    switch (roll(&client->dice, 4)) {
+    case 0:
+        weir_terminate(client->session);
+        break;
+    case 1:
+        weir_going_away(client->session, 1001, "leaving");
+        break;
+    default:
+        (void)weir_close(client->session, 1000, "done");
+    }
+    status = weir_session_join(client->session);
+    assert_int_not_equal(status, WEIR_OK);
+    expect_sane_end(client);
+    weir_session_free(client->session);
+    return WEIR_OK;
+}
+
+static int run_world(void *arg)
+{
+    struct world *world = arg;
+    struct client clients[CLIENTS_MAX];
+    struct dice dice = {world->seed};
+    weir_scope scope;
+    weir_serve_options options = {.url = "ws://10.0.0.1:0/echo"};
+    if (roll(&dice, 2) == 0)
+        options.handler = echo;
+    else
+        options.on_message = echo_message;
+    options.session.ping_interval_ms = roll(&dice, 2) == 0 ? 20 : 0;
+    options.session.close_timeout_ms = 500;
+    assert_ok(weir_server_start(&world->server, weir_scope_current(), &options));
+    assert_ok(weir_scope_open(&scope));
+    unsigned count = 1 + roll(&dice, CLIENTS_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        clients[i] = (struct client){.world = world, .dice = {world->seed * 31 + i}};
+        assert_ok(weir_go(&scope, "client", run_client, &clients[i]));
+    }
+    assert_ok(weir_scope_join(&scope));
+    weir_server_free(world->server);
+    return WEIR_OK;
+}
+
+static weir_sim_options world_of(uint64_t seed, bool *perfect)
+{
+    struct dice dice = {seed ^ 0x77656972};
+    weir_sim_options sim = {.seed = seed};
+    if (roll(&dice, 3) > 0) {
+        sim.latency_max_ms = roll(&dice, 30);
+        sim.latency_min_ms = roll(&dice, sim.latency_max_ms + 1);
+    }
+    if (roll(&dice, 2) == 0)
+        sim.cut_read_ppm = roll(&dice, 1000000);
+    if (roll(&dice, 2) == 0)
+        sim.cut_write_ppm = roll(&dice, 900000);
+    if (roll(&dice, 4) == 0)
+        sim.socket_buffer = 100 + roll(&dice, 5000);
+    *perfect = roll(&dice, 3) > 0;
+    if (!*perfect) {
+        sim.reset_ppm = roll(&dice, 20000);
+        sim.refuse_ppm = roll(&dice, 100000);
+        sim.fail_ppm = roll(&dice, 20000);
+    }
+    return sim;
+}
+
+static uint64_t run_seed(uint64_t seed)
+{
+    failing_allocator memory;
+    weir_loop *loop;
+    weir_sim_stats stats;
+    struct world world = {.seed = seed};
+    seed_now = seed;
+    failing_allocator_init(&memory, 0);
+    weir_sim_options sim = world_of(seed, &world.perfect);
+    weir_loop_options options = {
+        .backend = WEIR_BACKEND_SIM, .sim = &sim, .allocator = memory.allocator};
+    assert_ok(weir_loop_new(&loop, &options));
+    assert_ok(weir_loop_run(loop, "world", run_world, &world));
+    assert_int_equal(weir_loop_coroutine_count(loop), 0);
+    while (weir_sim_stats_get(loop, &stats) == WEIR_OK && stats.open_ends > 0)
+        assert_true(weir_loop_turn(loop, -1) >= 0);
+    seen.faults += stats.faults;
+    weir_loop_free(loop);
+    assert_true(failing_allocator_is_clean(&memory));
+    return stats.digest;
+}
+
+static uint64_t number_from_environment(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
+}
+
+static void conversations_hold_under_all_faults(void **state)
+{
+    (void)state;
+    uint64_t first = number_from_environment("WEIR_SEED", 1);
+    uint64_t count = number_from_environment("WEIR_SEEDS", SEEDS);
+    for (uint64_t seed = first; seed < first + count; seed++)
+        run_seed(seed);
+    print_message(
+        "%llu answers, %llu faults, %llu failed connects; ended: %llu clean, %llu lost, %llu io, %llu canceled\n",
+        (unsigned long long)seen.answers, (unsigned long long)seen.faults,
+        (unsigned long long)seen.failed_connects, (unsigned long long)seen.ends[WEIR_END_CLEAN],
+        (unsigned long long)seen.ends[WEIR_END_LOST], (unsigned long long)seen.ends[WEIR_END_IO],
+        (unsigned long long)seen.ends[WEIR_END_CANCELED]);
+    if (count < 1000)
+        return;
+    assert_true(seen.answers > count * 5);
+    assert_true(seen.faults > count / 10);
+    assert_true(seen.ends[WEIR_END_CLEAN] > count / 2);
+    assert_true(seen.ends[WEIR_END_IO] > 0 && seen.ends[WEIR_END_CANCELED] > 0);
+}
+
+static void same_seed_gives_the_same_run(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++)
+        assert_int_equal(run_seed(seed), run_seed(seed));
+}
+
+static void say_seed(int number)
+{
+    char text[64];
+    (void)number;
+    int size = snprintf(text, sizeof text, "\nWEIR_SEED=%llu\n", (unsigned long long)seed_now);
+    ssize_t written = write(STDERR_FILENO, text, (size_t)size);
+    (void)written;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_seed_gives_the_same_run),
+        cmocka_unit_test(conversations_hold_under_all_faults),
+    };
+    setenv("CMOCKA_TEST_ABORT", "1", 1);
+    signal(SIGABRT, say_seed);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
