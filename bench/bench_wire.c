@@ -217,20 +217,18 @@ static void run_parser(struct world *world)
     }
 }
 
-/* Headers alone: the payload is jumped over. */
+/* Headers alone: of masked text frames, each to a parser between two frames. */
 static void run_heads(struct world *world)
 {
-    weir_parser parser;
+    weir_parser fresh;
     weir_parser_event event;
-    weir_parser_init(&parser, WEIR_MASK_REQUIRED, WEIR_UNLIMITED);
+    weir_parser_init(&fresh, WEIR_MASK_REQUIRED, WEIR_UNLIMITED);
     for (size_t i = 0; i < MESSAGES; i++) {
-        static const uint8_t head[6] = {0x89, 0x80};
-        uint8_t in[6];
-        memcpy(in, head, sizeof in);
+        weir_parser parser = fresh;
         size_t eaten;
-        __asm__ volatile("" : : "r"(in) : "memory");
-        world->sink += (uint64_t)weir_parser_feed(&parser, in, 6, &eaten, &event);
-        world->sink += (uint64_t)weir_parser_feed(&parser, in + 6, 0, &eaten, &event);
+        world->sink +=
+            (uint64_t)weir_parser_feed(&parser, world->frames + i * 70, 70, &eaten, &event);
+        world->sink += event.head.size + eaten;
     }
 }
 
@@ -266,7 +264,7 @@ static int measure_messages(struct world *world)
     if (status != WEIR_OK)
         return status;
     make_frames(world);
-    print_time("header and empty payload", measure(run_heads, world), MESSAGES);
+    print_time("header of a masked frame", measure(run_heads, world), MESSAGES);
     print_time("parser, 64 B text", measure(run_parser, world), MESSAGES);
     print_time("endpoint receives 64 B text", measure(run_receive, world), MESSAGES);
     print_time("endpoint echoes 64 B text", measure(run_echo, world), MESSAGES);

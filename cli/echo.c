@@ -15,6 +15,7 @@
 #define NAME        "echo"
 #define MEBIBYTE    ((uint64_t)1 << 20)
 #define THREADS_MAX 1024
+#define AS_MESSAGE  UINT64_MAX /* the frame limit follows the message limit */
 
 struct settings {
     const char *url;
@@ -130,13 +131,20 @@ static uint64_t limit_of(uint64_t value)
     return value == 0 ? WEIR_UNLIMITED : value;
 }
 
+/* A frame that its message may not hold is refused either way. */
+static uint64_t frame_limit_of(const struct settings *settings)
+{
+    return limit_of(settings->max_frame == AS_MESSAGE ? settings->max_message
+                                                      : settings->max_frame);
+}
+
 static weir_serve_options make_options(const struct settings *settings)
 {
     weir_serve_options options = {
         .url = settings->url,
         .threads = (unsigned)settings->threads,
         .loop.backend = settings->backend,
-        .session.max_frame_size = limit_of(settings->max_frame),
+        .session.max_frame_size = frame_limit_of(settings),
         .session.max_message_size = limit_of(settings->max_message),
         .session.ping_interval_ms = limit_of(settings->ping_interval_ms),
         .session.ping_timeout_ms = settings->ping_timeout_ms,
@@ -185,16 +193,17 @@ static bool url_is_good(const char *text)
 }
 
 static const char epilogue[] =
-    "URL is ws://HOST:PORT[/PATH], port 0 for a free one, or ws+unix:/SOCKET[:/PATH]. Without a path every path is\n"
-    "served. BYTES may end in K, M or G (1024, ...); 0 means no limit.\n\n"
-    "Prints `listening on URL` to standard error once it serves. SIGINT and SIGTERM close every session with 1001 and\n"
-    "end it with status 0, a second one ends it at once. SIGUSR1 prints every coroutine and what it waits for.\n"
+    "URL is ws://HOST:PORT[/PATH], port 0 for a free one, or ws+unix:/SOCKET[:/PATH].\n"
+    "Without a path every path is served. BYTES may end in K, M or G (1024, ...); 0: no limit.\n\n"
+    "Prints `listening on URL` to standard error once it serves. SIGINT and SIGTERM close every\n"
+    "session with 1001 and end it with status 0; a second one ends it at once. SIGUSR1 prints\n"
+    "every coroutine and what it waits for.\n\n"
     "Exit status: 0 stopped by a signal, 1 cannot serve, 2 usage.\n";
 
 int cli_echo(int argc, char **argv)
 {
     struct settings settings = {.threads = 1,
-                                .max_frame = MEBIBYTE,
+                                .max_frame = AS_MESSAGE,
                                 .max_message = MEBIBYTE,
                                 .ping_interval_ms = 20000,
                                 .ping_timeout_ms = 20000};
@@ -204,9 +213,9 @@ int cli_echo(int argc, char **argv)
         {"threads", CLI_COUNT, &settings.threads, 1, THREADS_MAX, "N",
          "loops, one a thread (default 1)"},
         {"max-frame", CLI_BYTES, &settings.max_frame, 0, 0, "BYTES",
-         "largest frame; larger gets 1009 (default 1M)"},
+         "largest frame; larger gets 1009 (default: as --max-message)"},
         {"max-message", CLI_BYTES, &settings.max_message, 0, 0, "BYTES",
-         "largest message, all its fragments together (default 1M)"},
+         "largest message, all its fragments together; larger gets 1009\n(default 1M)"},
         {"stream", CLI_FLAG, &settings.stream, 0, 0, NULL,
          "echo each piece of a message as it comes, never holding a whole one"},
         {"on-message", CLI_FLAG, &settings.on_message, 0, 0, NULL,

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# make test: everything in an optimized build and under ASan+UBSan, what has threads under TSan.
+# make test: everything in an optimized build and under ASan+UBSan, what has threads under TSan, the
+# runtime and the sessions without assembly and io_uring.
 # Ends with the sum over all runs, alone on its line.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -59,5 +60,6 @@ run_preset()
 run_preset release
 run_preset asan
 run_preset tsan --label-regex '^threads$'
+run_preset portable --label-regex '^(rt|ws)$'
 say "make test"
 print_tally

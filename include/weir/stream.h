@@ -16,7 +16,10 @@
 
 WEIR_BEGIN_DECLS
 
+/** A connection as a stream of bytes in each direction. */
 typedef struct weir_stream weir_stream;
+
+/** A place where connections come in. */
 typedef struct weir_listener weir_listener;
 
 /** **Suspends.** Connects to an address (Borrows). On success the stream is the caller's, until

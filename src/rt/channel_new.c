@@ -14,20 +14,25 @@ static void drop_by_user(weir_channel *channel, void *item)
     own->drop(item, own->context);
 }
 
+static bool is_policy(enum weir_overflow overflow)
+{
+    switch (overflow) {
+    case WEIR_OVERFLOW_SUSPEND:
+    case WEIR_OVERFLOW_FAIL:
+    case WEIR_OVERFLOW_DROP_OLDEST:
+        return true;
+    }
+    return false;
+}
+
 int weir_channel_new(weir_channel **out, weir_loop *loop, const weir_channel_options *options)
 {
     if (out == NULL || loop == NULL || options == NULL)
         return WEIR_EINVAL;
     *out = NULL;
     if (options->item_size == 0 || options->item_size > WEIR__ITEM_SIZE_MAX ||
-        options->capacity > WEIR__CHANNEL_CAPACITY_MAX)
+        options->capacity > WEIR__CHANNEL_CAPACITY_MAX || !is_policy(options->overflow))
         return WEIR_EINVAL;
-    switch (options->overflow) {
-    case WEIR_OVERFLOW_SUSPEND:
-    case WEIR_OVERFLOW_FAIL:
-    case WEIR_OVERFLOW_DROP_OLDEST:
-        break;
-    }
     struct own_channel *own = weir__loop_alloc(loop, sizeof *own);
     if (own == NULL)
         return WEIR_ENOMEM;

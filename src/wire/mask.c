@@ -2,25 +2,23 @@
 
 #include <string.h>
 
-/* The key as it applies to bytes that follow offset bytes of payload, twice. */
-static inline uint64_t double_key(const uint8_t key[4], uint64_t offset)
+/* The doubled key as it applies that many bytes further on. */
+static inline uint64_t turn(uint64_t word, size_t bytes)
 {
-    uint8_t bytes[4] = {key[offset & 3], key[(offset + 1) & 3], key[(offset + 2) & 3],
-                        key[(offset + 3) & 3]};
-    uint32_t half;
-    memcpy(&half, bytes, sizeof half);
-    return (uint64_t)half << 32 | half;
-}
-
-/* The doubled key as it applies size bytes further on. */
-static inline uint64_t turn(uint64_t word, size_t size)
-{
-    unsigned bits = 8 * ((unsigned)size & 3u);
+    unsigned bits = 8 * ((unsigned)bytes & 3u);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     return word >> bits | word << ((64 - bits) & 63u);
 #else
     return word << bits | word >> ((64 - bits) & 63u);
 #endif
+}
+
+/* The key, twice, as it applies to bytes that follow offset bytes of payload. */
+static inline uint64_t double_key(const uint8_t key[4], uint64_t offset)
+{
+    uint32_t half;
+    memcpy(&half, key, sizeof half);
+    return turn((uint64_t)half << 32 | half, (size_t)(offset & 3));
 }
 
 /* All kernels are one text over the compiler's vectors. The first and the last vector are loaded before the others and stored after

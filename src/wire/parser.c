@@ -201,32 +201,59 @@ static int report_head(weir_parser *parser, weir_parser_event *event)
     return WEIR_OK;
 }
 
-/* The short cut for a header that lies whole in the input and breaks no rule; false: go byte by byte. */
-static bool take_head(weir_parser *parser, const uint8_t *in, size_t size, size_t *eaten)
+/* A data frame without reserved bits at its place: what most headers are. The rules have the last word on others. */
+static inline bool is_plain(const weir_parser *parser, unsigned bits)
 {
-    if (size < 2 || rule_of_bits(parser, in[0]) != WEIR__RULE_NONE ||
+    unsigned low = bits & 0x7Fu;
+    return low <= WEIR_FRAME_BINARY && (low == 0) == (parser->message != 0);
+}
+
+static bool take_long_head(weir_parser *parser, const uint8_t *in, size_t size, size_t *eaten);
+
+/* The short cut for a header that lies whole in the input and breaks no rule; false: go byte by byte. */
+static inline bool take_head(weir_parser *parser, const uint8_t *in, size_t size, size_t *eaten)
+{
+    if (size < 2 || (!is_plain(parser, in[0]) && rule_of_bits(parser, in[0]) != WEIR__RULE_NONE) ||
         rule_of_length7(parser, in[0], in[1]) != WEIR__RULE_NONE)
         return false;
     unsigned length7 = in[1] & 0x7Fu;
-    size_t width = length7 < 126 ? 0 : length7 == 126 ? 2 : 8;
-    size_t key_size = (in[1] & MASK_BIT) != 0 ? 4 : 0;
-    if (size < 2 + width + key_size)
+    bool masked = (in[1] & MASK_BIT) != 0;
+    *eaten = masked ? 6 : 2;
+    if (length7 > 125)
+        return take_long_head(parser, in, size, eaten);
+    if (size < *eaten)
         return false;
-    uint64_t length = width == 0 ? length7 : 0;
-    for (size_t i = 0; i < width; i++)
-        length = length << 8 | in[2 + i];
-    if (width == 2 && rule_of_length16(parser, length, 0) != WEIR__RULE_NONE)
-        return false;
-    if (width == 8 && rule_of_length64(parser, length, 0) != WEIR__RULE_NONE)
-        return false;
+    if (masked)
+        memcpy(parser->key, in + 2, 4);
+    parser->left = length7;
     parser->bits = in[0];
-    parser->masked = key_size != 0;
-    parser->left = length;
+    parser->masked = masked;
     parser->phase = 0;
     parser->state = WEIR__AWAIT_PAYLOAD;
-    if (key_size != 0)
+    return true;
+}
+
+/* The same with a length of 16 or 64 bits; *eaten is the size that the header would have without it. */
+static bool take_long_head(weir_parser *parser, const uint8_t *in, size_t size, size_t *eaten)
+{
+    size_t width = (in[1] & 0x7Fu) == 126 ? 2 : 8;
+    if (size < *eaten + width)
+        return false;
+    uint64_t length = 0;
+    for (size_t i = 0; i < width; i++)
+        length = length << 8 | in[2 + i];
+    enum weir__rule rule =
+        width == 2 ? rule_of_length16(parser, length, 0) : rule_of_length64(parser, length, 0);
+    if (rule != WEIR__RULE_NONE)
+        return false;
+    parser->masked = *eaten == 6;
+    if (parser->masked)
         memcpy(parser->key, in + 2 + width, 4);
-    *eaten = 2 + width + key_size;
+    parser->left = length;
+    parser->bits = in[0];
+    parser->phase = 0;
+    parser->state = WEIR__AWAIT_PAYLOAD;
+    *eaten += width;
     return true;
 }
 
@@ -243,6 +270,7 @@ static int eat_head(weir_parser *parser, const uint8_t *in, size_t size, size_t 
         parser->offset += *eaten;
         return WEIR_OK;
     }
+    *eaten = 0;
     while (*eaten < size) {
         enum weir__rule rule = step(parser, in[*eaten]);
         if (rule != WEIR__RULE_NONE)

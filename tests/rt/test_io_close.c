@@ -240,20 +240,127 @@ static void close_right_after_a_send_delivers_it(void **state)
     close_hall(hall);
 }
 
-static void loop_with_stuck_bytes_can_be_freed(void **state)
+/* Fills what the kernel has room for, behind the back of the loop. Returns how much that was. */
+static size_t fill(const struct end *end)
+{
+    static const uint8_t zeros[65536];
+    size_t total = 0;
+    for (;;) {
+        ssize_t size = send(end->io.fd, zeros, sizeof zeros, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (size < 0)
+            return total;
+        total += (size_t)size;
+    }
+}
+
+static size_t count_rest(int fd)
+{
+    static uint8_t part[65536];
+    size_t total = 0;
+    ssize_t size;
+    while ((size = read(fd, part, sizeof part)) > 0)
+        total += (size_t)size;
+    assert_int_equal(size, 0);
+    return total;
+}
+
+static void *count_in_thread(void *arg)
+{
+    struct reading *reading = arg;
+    reading->count = count_rest(reading->fd);
+    return NULL;
+}
+
+/* Whatever came to be promised while the kernel was full goes out before the end. */
+static void last_words_into_a_full_socket_arrive(void **state)
+{
+    weir_loop *loop = loop_of(state);
+    for (int by_shutdown = 0; by_shutdown < 2; by_shutdown++) {
+        struct hall *hall = open_hall(loop);
+        struct reading reading = {0};
+        struct iovec words = {(void *)(uintptr_t) "last words", 10};
+        pthread_t thread;
+        struct end *server = plain_meet(&reading.fd, hall);
+        size_t total = fill(server);
+        int64_t taken = weir__io_send(&server->io, &words, 1);
+        assert_true(taken >= 0);
+        if (by_shutdown != 0 && taken == 10)
+            assert_int_equal(weir__io_shutdown(&server->io), WEIR_OK);
+        else
+            close_end(server, false);
+        turn_for(loop, 20);
+        assert_int_equal(pthread_create(&thread, NULL, count_in_thread, &reading), 0);
+        turn_for(loop, 100);
+        if (by_shutdown != 0 && taken < 10)
+            close_end(server, false);
+        pthread_join(thread, NULL);
+        assert_int_equal(reading.count, total + (size_t)taken);
+        close(reading.fd);
+        close_hall(hall);
+    }
+}
+
+static void send_into_a_full_socket_goes_on_when_there_is_room(void **state)
 {
     weir_loop *loop = loop_of(state);
     struct hall *hall = open_hall(loop);
-    static const uint8_t zeros[4096];
+    struct reading reading = {0};
+    pthread_t thread;
+    struct end *server = plain_meet(&reading.fd, hall);
+    size_t total = fill(server);
+    for (int i = 0; i < 3; i++) {
+        if (server->out_size == 0)
+            send_bytes(server, "more", 4);
+        turn_for(loop, 5);
+    }
+    assert_true(weir__io_is_sending(&server->io));
+    size_t taken = 4 + (server->sent_calls == 0 && server->out_size == 4 ? 0 : 4);
+    assert_int_equal(pthread_create(&thread, NULL, count_in_thread, &reading), 0);
+    TURN_UNTIL(loop, server->out_size == 0);
+    close_end(server, false);
+    turn_for(loop, 20);
+    pthread_join(thread, NULL);
+    assert_true(reading.count == total + taken || reading.count == total + 4);
+    close(reading.fd);
+    close_hall(hall);
+}
+
+static void loop_with_stuck_bytes_can_be_freed(void **state)
+{
+    struct world *second = open_world();
+    struct hall *hall = open_hall(second->loop);
+    struct iovec words = {(void *)(uintptr_t) "last words", 10};
+    int fd;
+    (void)state;
+    struct end *server = plain_meet(&fd, hall);
+    (void)fill(server);
+    assert_true(weir__io_send(&server->io, &words, 1) >= 0);
+    close_end(server, false);
+    TURN_UNTIL(second->loop, server->closed);
+    close_hall(hall);
+    second->descriptors++; /* ours, still open */
+    close_world(second);
+    close(fd);
+}
+
+/* A peer that never reads does not hold a closed connection for ever. */
+static void stuck_bytes_are_given_up_after_a_while(void **state)
+{
+    weir_loop *loop = loop_of(state);
+    struct hall *hall = open_hall(loop);
+    struct iovec words = {(void *)(uintptr_t) "last words", 10};
     int fd;
     struct end *server = plain_meet(&fd, hall);
-    while (!weir__io_is_sending(&server->io)) {
-        struct iovec piece = {(void *)(uintptr_t)zeros, sizeof zeros};
-        assert_true(weir__io_send(&server->io, &piece, 1) >= 0);
-        turn(loop, 0);
-    }
+    (void)fill(server);
+    assert_true(weir__io_send(&server->io, &words, 1) >= 0);
     close_end(server, false);
     TURN_UNTIL(loop, server->closed);
+    size_t before = count_descriptors();
+    turn_for(loop, 100);
+    uint64_t limit_ms = weir__sys_clock_ms() + 5500;
+    if (strcmp(weir_loop_backend_name(loop), "io_uring") == 0)
+        while (count_descriptors() == before && weir__sys_clock_ms() < limit_ms)
+            turn(loop, 50);
     close(fd);
     close_hall(hall);
 }
@@ -269,7 +376,10 @@ int main(void)
         FACT(close_of_an_io_that_was_never_opened),
         FACT(what_was_taken_arrives_before_the_end),
         FACT(close_right_after_a_send_delivers_it),
+        FACT(last_words_into_a_full_socket_arrive),
+        FACT(send_into_a_full_socket_goes_on_when_there_is_room),
         FACT(loop_with_stuck_bytes_can_be_freed),
+        FACT(stuck_bytes_are_given_up_after_a_while),
     };
     return RUN_FACTS(tests);
 }
