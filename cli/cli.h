@@ -10,7 +10,8 @@
 /* Exit statuses. docs/cli.md and `weir connect --help` tell them to users: they are an interface. */
 enum cli_exit {
     CLI_EXIT_OK = 0,
-    CLI_EXIT_FAILED = 1,    /* the work could not be done: no connection, cannot listen, a demo step that failed */
+    CLI_EXIT_FAILED =
+        1, /* the work could not be done: no connection, cannot listen, a demo step that failed */
     CLI_EXIT_USAGE = 2,     /* the command line makes no sense */
     CLI_EXIT_ABNORMAL = 3,  /* the connection was lost, or something took too long */
     CLI_EXIT_REFUSED = 4,   /* the server answered with an HTTP status other than 101 */
@@ -28,6 +29,9 @@ cli_run cli_connect;
 
 /* One line on standard error: "weir NAME: ...". name NULL: "weir: ...". */
 void cli_complain(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Whether a text is a URL that weir understands; else complains. */
+bool cli_check_url(const char *name, const char *text);
 
 /* Raises the soft limit of open files to the hard one. Failing is not an error: the limit that was stays. */
 void cli_raise_file_limit(void);

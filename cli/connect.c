@@ -15,7 +15,6 @@
 #include <unistd.h>
 #include <weir/channel.h>
 #include <weir/client.h>
-#include <weir/url.h>
 
 #define NAME "connect"
 
@@ -25,6 +24,11 @@
 /* Behind our own Close nobody can make the server wait: what was on its way is kept, so far. */
 #define OUTPUT_ROOM_CLOSING ((size_t)64 * 1024 * 1024)
 
+/* After the end of input an answer may still be on its way: we close when the server has been silent so long, or
+ * after so long anyway. */
+#define SILENCE_MS  200
+#define PATIENCE_MS 5000
+
 struct talk {
     weir_connect_options options;
     weir_connect_failure failure;
@@ -33,11 +37,14 @@ struct talk {
     weir_session *session; /* while there is one */
     weir_channel *room;    /* tells the receiver that output has been written */
     int signals;           /* descriptor that signals come from */
-    bool closing;          /* our Close was sent, or theirs came */
-    bool over;             /* the conversation has ended: status and end are final */
-    bool quit;             /* the user asked twice */
-    bool local_failure;    /* standard input or output failed */
-    int signal;            /* the one that asked to end; 0: none */
+    uint64_t
+        heard_ms; /* loop's clock: when something arrived, or could not because output is full */
+    uint64_t sent_ms;   /* loop's clock: when all input had gone out; 0: not yet */
+    bool closing;       /* our Close was sent, or theirs came */
+    bool over;          /* the conversation has ended: status and end are final */
+    bool quit;          /* the user asked twice */
+    bool local_failure; /* standard input or output failed */
+    int signal;         /* the one that asked to end; 0: none */
     int status;
     weir_end end;
     cli_output output;
@@ -60,6 +67,7 @@ static int keep(struct talk *talk, const weir_frame *frame)
         uint8_t token;
         status = weir_channel_receive(talk->room, &token);
     }
+    talk->heard_ms = weir_loop_now(talk->loop);
     return status;
 }
 
@@ -133,9 +141,29 @@ static void send_lines(struct talk *talk)
         }
         cli_input_pass(&talk->input, fin, size);
     }
-    if (talk->session != NULL && !talk->closing && cli_input_is_empty(&talk->input) &&
-        (talk->exit_on_eof || talk->input.error != 0))
-        close_in_order(talk);
+}
+
+/* Input has ended, and that is to end the conversation. */
+static bool wants_to_close(const struct talk *talk)
+{
+    return talk->session != NULL && !talk->closing && cli_input_is_empty(&talk->input) &&
+           (talk->exit_on_eof || talk->input.error != 0);
+}
+
+/* How long an answer may still be waited for, in milliseconds; 0: close now. Input that has not gone out yet goes first. */
+static int64_t linger_ms(struct talk *talk)
+{
+    uint64_t now_ms = weir_loop_now(talk->loop);
+    if (weir_session_queued_bytes(talk->session) > 0)
+        return SILENCE_MS;
+    if (talk->sent_ms == 0)
+        talk->sent_ms = now_ms;
+    if (output_is_full(talk) || talk->heard_ms < talk->sent_ms)
+        talk->heard_ms = output_is_full(talk) ? now_ms : talk->sent_ms;
+    uint64_t silence_ms = now_ms - talk->heard_ms;
+    if (silence_ms >= SILENCE_MS || now_ms - talk->sent_ms >= PATIENCE_MS)
+        return 0;
+    return (int64_t)(SILENCE_MS - silence_ms);
 }
 
 /* --- the poll loop --- */
@@ -145,12 +173,10 @@ static void take_signal(struct talk *talk)
     struct signalfd_siginfo info;
     if (read(talk->signals, &info, sizeof info) != (ssize_t)sizeof info)
         return;
-    if (talk->signal != 0 || talk->over) {
-        talk->quit = true;
-        return;
-    }
+    talk->quit = talk->signal != 0 || talk->over;
     talk->signal = (int)info.ssi_signo;
-    leave(talk, WEIR_CLOSE_NORMAL);
+    if (!talk->quit)
+        leave(talk, WEIR_CLOSE_NORMAL);
 }
 
 static void take_input(struct talk *talk)
@@ -162,19 +188,24 @@ static void take_input(struct talk *talk)
     talk->local_failure = true;
 }
 
-static void write_output(struct talk *talk)
+static void lose_output(struct talk *talk, int error)
+{
+    cli_complain(NAME, "standard output: %s", strerror(error));
+    cli_output_fail(&talk->output, error);
+    talk->local_failure = true;
+    leave(talk, WEIR_CLOSE_GOING_AWAY);
+}
+
+static int write_output(struct talk *talk)
 {
     static const uint8_t token;
-    bool failed_before = talk->output.error != 0;
+    if (talk->output.error != 0)
+        return WEIR_OK;
     cli_output_write(&talk->output);
-    if (talk->output.error != 0 && !failed_before) {
-        cli_complain(NAME, "standard output: %s", strerror(talk->output.error));
-        talk->local_failure = true;
-        leave(talk, WEIR_CLOSE_GOING_AWAY);
-    }
-    /* When it is full, the receiver is already told. */
-    if (!output_is_full(talk) && weir_channel_try_send(talk->room, &token) != WEIR_OK)
-        return;
+    if (talk->output.error != 0)
+        lose_output(talk, talk->output.error);
+    int status = output_is_full(talk) ? WEIR_OK : weir_channel_try_send(talk->room, &token);
+    return status == WEIR_EAGAIN ? WEIR_OK : status; /* it is told already */
 }
 
 static bool wants_input(struct talk *talk)
@@ -184,7 +215,8 @@ static bool wants_input(struct talk *talk)
            !cli_input_peek(&talk->input, &frame);
 }
 
-static int wait_for_events(struct talk *talk)
+/* Waits until something is to be done, at most most_ms (-1: without limit). */
+static int wait_for_events(struct talk *talk, int64_t most_ms)
 {
     enum { SIGNALS, LOOP, INPUT, OUTPUT, COUNT };
     short output_events = cli_output_pending(&talk->output) > 0 ? POLLOUT : 0;
@@ -195,16 +227,16 @@ static int wait_for_events(struct talk *talk)
         [OUTPUT] = {.fd = talk->output.error == 0 ? talk->output.fd : -1, .events = output_events},
     };
     int64_t timeout_ms = talk->over ? -1 : weir_loop_timeout(talk->loop);
+    if (most_ms >= 0 && (timeout_ms < 0 || most_ms < timeout_ms))
+        timeout_ms = most_ms;
     if (poll(fds, COUNT, (int)timeout_ms) < 0)
         return errno == EINTR ? WEIR_OK : WEIR_SYSTEM(errno);
     if (fds[SIGNALS].revents != 0)
         take_signal(talk);
     if (fds[INPUT].revents != 0)
         take_input(talk);
-    if ((fds[OUTPUT].revents & (POLLERR | POLLNVAL)) != 0 && talk->output.error == 0) {
-        cli_output_fail(&talk->output, EPIPE); /* whoever read it is gone */
-        leave(talk, WEIR_CLOSE_GOING_AWAY);
-    }
+    if ((fds[OUTPUT].revents & (POLLERR | POLLNVAL)) != 0)
+        lose_output(talk, EPIPE); /* whoever read it is gone */
     return WEIR_OK;
 }
 
@@ -214,14 +246,21 @@ static int run_until_over(struct talk *talk)
     while (status >= 0 && !talk->quit) {
         send_lines(talk);
         status = weir_loop_turn(talk->loop, 0);
-        write_output(talk);
-        if (talk->over && cli_output_pending(&talk->output) == 0)
-            return WEIR_OK;
         if (status >= 0)
-            status = wait_for_events(talk);
+            status = write_output(talk);
+        if (talk->over && cli_output_pending(&talk->output) == 0)
+            break;
+        int64_t most_ms = wants_to_close(talk) ? linger_ms(talk) : -1;
+        if (most_ms == 0)
+            close_in_order(talk);
+        if (status >= 0)
+            status = wait_for_events(talk, most_ms);
     }
     if (talk->session != NULL)
         weir_terminate(talk->session);
+    weir_scope_cancel(weir_loop_scope(talk->loop));
+    while (!talk->over && weir_loop_turn(talk->loop, -1) >= 0)
+        continue;
     return status < 0 ? status : WEIR_OK;
 }
 
@@ -233,9 +272,11 @@ static int report_no_session(const struct talk *talk)
     const weir_connect_failure *failure = &talk->failure;
     int error = weir_status_errno(talk->status);
     if (talk->status == WEIR_EREFUSED) {
-        cli_complain(NAME, "%s refused: HTTP %u %s%s%s", url, failure->http_status,
-                     weir_http_reason(failure->http_status), failure->body[0] != '\0' ? ": " : "",
-                     failure->body);
+        const char *reason = weir_http_reason(failure->http_status);
+        int size = (int)strcspn(failure->body, "\r\n\033"); /* one line, and no terminal tricks */
+        bool says_more = size > 0 && strcmp(failure->body, reason) != 0;
+        cli_complain(NAME, "%s refused: HTTP %u %s%s%.*s", url, failure->http_status, reason,
+                     says_more ? ": " : "", says_more ? size : 0, failure->body);
         return CLI_EXIT_REFUSED;
     }
     if (talk->status == WEIR_EINVAL) {
@@ -291,14 +332,11 @@ static int report_end(const struct talk *talk)
 
 static int report(const struct talk *talk)
 {
-    if (!talk->over || talk->status == WEIR_CANCELED) {
-        if (talk->signal != 0)
-            return CLI_EXIT_SIGNALED + talk->signal;
-    }
-    int status = talk->end.kind == WEIR_END_NONE ? report_no_session(talk) : report_end(talk);
-    if (talk->output.error == EPIPE || talk->local_failure)
-        return CLI_EXIT_LOCAL;
-    return status;
+    bool opened = talk->end.kind != WEIR_END_NONE;
+    if (talk->quit || (!opened && talk->signal != 0))
+        return CLI_EXIT_SIGNALED + talk->signal;
+    int status = opened ? report_end(talk) : report_no_session(talk);
+    return talk->local_failure ? CLI_EXIT_LOCAL : status;
 }
 
 /* --- setting up --- */
@@ -325,9 +363,6 @@ static int talk_to(struct talk *talk)
         status = weir_channel_new(&talk->room, talk->loop, &room);
     if (status == WEIR_OK)
         status = run_until_over(talk);
-    /* Frees what is still alive, which uses the channel. */
-    if (talk->loop != NULL && weir_scope_is_cancelled(weir_loop_scope(talk->loop)))
-        talk->closing = true;
     weir_channel_free(talk->room);
     weir_loop_free(talk->loop);
     if (talk->signals >= 0)
@@ -336,4 +371,101 @@ static int talk_to(struct talk *talk)
         return report(talk);
     cli_complain(NAME, "%s", weir_strerror(status));
     return CLI_EXIT_FAILED;
+}
+
+/* "Name: value" into two strings that stand in one block. Returns false when there is no colon, or no memory. */
+static bool split_header(const char *text, weir_http_header *out)
+{
+    const char *colon = strchr(text, ':');
+    char *name = colon != NULL && colon != text ? strdup(text) : NULL;
+    if (name == NULL)
+        return false;
+    char *value = name + (colon - text);
+    *value++ = '\0';
+    value += strspn(value, " \t");
+    size_t size = strlen(value);
+    while (size > 0 && (value[size - 1] == ' ' || value[size - 1] == '\t'))
+        value[--size] = '\0';
+    *out = (weir_http_header){name, value};
+    return true;
+}
+
+static bool make_headers(const cli_list *texts, weir_http_header *out)
+{
+    for (size_t i = 0; i < texts->count; i++) {
+        if (!split_header(texts->items[i], &out[i])) {
+            cli_complain(NAME, "--header: '%s' is not of the form 'Name: value'", texts->items[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+static int connect_with(struct talk *talk, const cli_list *texts)
+{
+    if (!cli_check_url(NAME, talk->options.url))
+        return CLI_EXIT_USAGE;
+    weir_http_header *headers = calloc(texts->count + 1, sizeof *headers);
+    if (headers == NULL)
+        return CLI_EXIT_FAILED;
+    int status = CLI_EXIT_USAGE;
+    if (make_headers(texts, headers)) {
+        talk->options.headers = headers;
+        talk->options.header_count = texts->count;
+        cli_raise_file_limit();
+        status = talk_to(talk);
+    }
+    for (size_t i = 0; i < texts->count; i++)
+        free((char *)headers[i].name);
+    free(headers);
+    return status;
+}
+
+static const char epilogue[] =
+    "URL is ws://HOST[:PORT][/PATH] or ws+unix:/SOCKET[:/PATH].\n\n"
+    "Each line of standard input is sent as a message without its newline; a line may have any\n"
+    "length. Each message is written to standard output as it is, and a newline. How it ended is\n"
+    "said on standard error. Ctrl-C (or SIGTERM) closes with 1000; a second one ends it at once.\n\n"
+    "Exit status: 0 closed with 1000, 1001 or no code; 1 no connection; 2 usage; 3 the connection\n"
+    "was lost or something took too long; 4 refused by the server with an HTTP status; 5 the\n"
+    "server broke the protocol; 6 closed with another code; 7 standard input or output failed;\n"
+    "128 + N ended at once by signal N.\n";
+
+int cli_connect(int argc, char **argv)
+{
+    static struct talk talk; /* holds the input's buffer */
+    bool binary = false;
+    cli_list headers = {0};
+    cli_list subprotocols = {0};
+    const cli_option options[] = {
+        {"header", CLI_LIST, &headers, 0, 0, "'N: V'", "send a field with the request; repeatable"},
+        {"subprotocol", CLI_LIST, &subprotocols, 0, 0, "P",
+         "offer it; repeatable, most wanted first"},
+        {"origin", CLI_TEXT, &talk.options.origin, 0, 0, "O", "send an Origin field"},
+        {"binary", CLI_FLAG, &binary, 0, 0, NULL, "send lines as binary messages, not as text"},
+        {"exit-on-eof", CLI_FLAG, &talk.exit_on_eof, 0, 0, NULL,
+         "close with 1000 when standard input has ended and the server\nis silent for 0.2 s, or after 5 s (default: until the server\ncloses)"},
+        {"loop", CLI_BACKEND, &talk.options.loop.backend, 0, 0, "epoll|io_uring",
+         "how to wait for sockets\n(default: $WEIR_LOOP, else io_uring if allowed)"},
+    };
+    const cli_syntax syntax = {
+        NAME,     "URL",   "Talk to a WebSocket server: lines in, messages out.",
+        epilogue, options, sizeof options / sizeof *options};
+    int status;
+    if (cli_parse(&syntax, argc, argv, &talk.options.url, &status)) {
+        talk.options.subprotocols = subprotocols.items;
+        talk.options.subprotocol_count = subprotocols.count;
+        talk.options.failure = &talk.failure;
+        talk.options.session.pieces = true; /* messages of any size in constant memory */
+        talk.options.session.max_frame_size = WEIR_UNLIMITED;
+        talk.options.session.max_message_size = WEIR_UNLIMITED;
+        talk.input.fd = STDIN_FILENO;
+        talk.input.type = binary ? WEIR_FRAME_BINARY : WEIR_FRAME_TEXT;
+        talk.output.fd = STDOUT_FILENO;
+        status = connect_with(&talk, &headers);
+    }
+    weir_buffer_fini(&talk.output.data);
+    cli_list_free(&headers);
+    cli_list_free(&subprotocols);
+    return status;
 }

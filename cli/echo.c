@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <weir/server.h>
-#include <weir/url.h>
 
 #define NAME        "echo"
 #define MEBIBYTE    ((uint64_t)1 << 20)
@@ -182,16 +181,6 @@ static int serve(const struct settings *settings)
     return CLI_EXIT_FAILED;
 }
 
-static bool url_is_good(const char *text)
-{
-    weir_url url;
-    weir_fault fault;
-    if (weir_url_parse(&url, text, strlen(text), &fault) == WEIR_OK)
-        return true;
-    cli_complain(NAME, "'%s' is not a WebSocket URL: %s", text, fault.rule);
-    return false;
-}
-
 static const char epilogue[] =
     "URL is ws://HOST:PORT[/PATH], port 0 for a free one, or ws+unix:/SOCKET[:/PATH].\n"
     "Without a path every path is served. BYTES may end in K, M or G (1024, ...); 0: no limit.\n\n"
@@ -225,12 +214,12 @@ int cli_echo(int argc, char **argv)
         {"ping-timeout", CLI_COUNT, &settings.ping_timeout_ms, 1, UINT32_MAX, "MS",
          "how long a pong may take (default 20000)"},
     };
-    const cli_syntax syntax = {NAME, "URL", "Serve WebSocket and send every message back.", epilogue,
-                               options, sizeof options / sizeof *options};
+    const cli_syntax syntax = {NAME,     "URL",   "Serve WebSocket and send every message back.",
+                               epilogue, options, sizeof options / sizeof *options};
     int status;
     if (!cli_parse(&syntax, argc, argv, &settings.url, &status))
         return status;
-    if (!url_is_good(settings.url))
+    if (!cli_check_url(NAME, settings.url))
         return CLI_EXIT_USAGE;
     cli_raise_file_limit();
     return serve(&settings);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <weir/url.h>
 
 #define HELP_COLUMN 26
 
@@ -18,6 +19,16 @@ void cli_complain(const char *name, const char *format, ...)
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     fprintf(stderr, "weir%s%s: %s\n", name != NULL ? " " : "", name != NULL ? name : "", text);
+}
+
+bool cli_check_url(const char *name, const char *text)
+{
+    weir_url url;
+    weir_fault fault;
+    if (weir_url_parse(&url, text, strlen(text), &fault) == WEIR_OK)
+        return true;
+    cli_complain(name, "'%s' is not a WebSocket URL: %s", text, fault.rule);
+    return false;
 }
 
 /* --- values --- */
@@ -186,8 +197,8 @@ static bool take_option(const cli_syntax *syntax, int argc, char **argv, int *in
     const char *argument = argv[*index];
     const char *name = argument + 2;
     size_t size = strcspn(name, "=");
-    const cli_option *option = strncmp(argument, "--", 2) == 0 ? find_option(syntax, name, size)
-                                                               : NULL;
+    const cli_option *option =
+        strncmp(argument, "--", 2) == 0 ? find_option(syntax, name, size) : NULL;
     if (option == NULL) {
         cli_complain(syntax->name, "unknown option '%s' (see weir %s --help)", argument,
                      syntax->name);

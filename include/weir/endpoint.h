@@ -114,7 +114,8 @@ WEIR_API WEIR_MUST_USE int weir_endpoint_close(weir_endpoint *endpoint,
                                                const weir_close_reason *reason, uint64_t now_ms,
                                                weir_buffer *out);
 
-/** Appends what the endpoint itself owes the peer: the pong for the newest ping, the answer to a Close, the Close after a fault. Call it
+/** Appends what the endpoint itself owes the peer: the pong for the newest ping, the answer to a Close (the same code and text), the Close
+ * after a fault (its text is the rule). Call it
  * between frames, when the output has room; several pings that came before a call are answered by one pong, with the newest payload.
  * WEIR_OK also when nothing was owed; WEIR_ENOMEM. */
 WEIR_API WEIR_MUST_USE int weir_endpoint_flush(weir_endpoint *endpoint, uint64_t now_ms,

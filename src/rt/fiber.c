@@ -8,8 +8,10 @@ void weir__fiber_init_main(struct weir__fiber *fiber)
 }
 
 #ifdef WEIR__TSAN
-/* The thread that turns a loop may differ from the one that made it: its own fiber is asked for when it is left. */
-static void tell_tsan(struct weir__fiber *from, struct weir__fiber *to)
+/* The thread that turns a loop may differ from the one that made it: its own fiber is asked for when it is left. Inlined, so that ThreadSanitizer sees no function entered on one
+ * fiber and left on another. */
+static inline __attribute__((always_inline)) void tell_tsan(struct weir__fiber *from,
+                                                            struct weir__fiber *to)
 {
     if (from->entry == NULL)
         from->tsan = __tsan_get_current_fiber();

@@ -109,7 +109,7 @@ static int fill_and_empty(void *arg)
     (void)arg;
     weir_channel *channel = token_channel(5, WEIR_OVERFLOW_SUSPEND);
     uint32_t next = 0;
-    for (uint32_t round = 0; round < 20; round++) {
+    for (uint32_t round = 0; round < 19; round++) {
         size_t before = weir_channel_count(channel);
         while (token_try_send(channel) == WEIR_OK)
             continue;

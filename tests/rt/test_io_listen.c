@@ -22,6 +22,7 @@ static void stopped_listener_keeps_connections_for_the_next_start(void **state)
     TURN_UNTIL(loop, hall->count == 3);
     for (int i = 0; i < 3; i++)
         close(fds[i]);
+    turn_for(loop, 5);
     weir__io_accept_stop(&hall->io);
     close(plain_connect(hall));
     turn_for(loop, 5);

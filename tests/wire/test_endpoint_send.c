@@ -170,6 +170,43 @@ static void a_head_alone_is_for_data_frames_that_may_be_sent(void **state)
     rig_free(rig);
 }
 
+/* Vectors 8 and 9 of the session model: a Close ends the output, and nothing follows it. */
+static void a_close_is_the_last_that_is_written(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(WEIR_ROLE_SERVER, WEIR_DELIVER_FRAMES);
+    char *payload = malloc(65535);
+    assert_non_null(payload);
+    memset(payload, 0x77, 65535);
+    send_ok(rig, weir_frame_binary(payload, 65535));
+    send_ok(rig, weir_frame_by_type(true, WEIR_FRAME_CLOSE, "\x03\xe8", 2));
+    send_fails(rig, weir_frame_text("Yo", 2), WEIR_CLOSED);
+    assert_int_equal(weir_endpoint_flush(rig->endpoint, rig->now, &rig->out), WEIR_OK);
+    assert_memory_equal(rig->out.data + rig->out.size - 4, "\x88\x02\x03\xe8", 4);
+    assert_true(weir_endpoint_output_ended(rig->endpoint));
+    free(payload);
+    rig_free(rig);
+}
+
+/* Vector 13: a Text of 0xc123 bytes, and a Binary that holds the length of what came. */
+static void lengths_of_16_bits_go_both_ways(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(WEIR_ROLE_CLIENT, WEIR_DELIVER_MESSAGES);
+    uint8_t *in = calloc(1, 0xcdef + 4);
+    assert_non_null(in);
+    memcpy(in, "\x81\x7e\xcd\xef", 4);
+    weir_event event;
+    assert_int_equal(weir_endpoint_feed(rig->endpoint, in, 0xcdef + 4, rig->now), WEIR_OK);
+    assert_int_equal(weir_endpoint_next(rig->endpoint, &event), WEIR_OK);
+    assert_int_equal(event.frame.size, 0xcdef);
+    weir_endpoint_set_masking(rig->endpoint, false);
+    send_ok(rig, weir_frame_binary("\x00\x00\xcd\xef", 4));
+    assert_memory_equal(rig->out.data, "\x82\x04\x00\x00\xcd\xef", 6);
+    free(in);
+    rig_free(rig);
+}
+
 static void flushing_nothing_appends_nothing(void **state)
 {
     (void)state;
@@ -193,6 +230,8 @@ int main(void)
         cmocka_unit_test(a_raw_session_may_set_reserved_bits),
         cmocka_unit_test(a_head_alone_is_appended_with_its_key),
         cmocka_unit_test(a_head_alone_is_for_data_frames_that_may_be_sent),
+        cmocka_unit_test(a_close_is_the_last_that_is_written),
+        cmocka_unit_test(lengths_of_16_bits_go_both_ways),
         cmocka_unit_test(flushing_nothing_appends_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
