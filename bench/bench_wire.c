@@ -276,7 +276,7 @@ static int measure_messages(struct world *world)
 int main(void)
 {
     struct world world = {
-        .source = malloc(ROOM), .target = malloc(ROOM), .frames = malloc(MESSAGES * 80)};
+        .source = malloc(ROOM), .target = malloc(ROOM), .frames = malloc((size_t)MESSAGES * 80)};
     int status = WEIR_ENOMEM;
     if (world.source != NULL && world.target != NULL && world.frames != NULL) {
         memset(world.source, 'x', ROOM);

@@ -73,6 +73,7 @@ enum weir_status {
 
 /** A system error as a status, and back: weir_status_errno() gives 0 for a status that is not one. */
 #define WEIR_SYSTEM_BASE         (-1000)
+/** The status that stands for a value of errno. */
 #define WEIR_SYSTEM(errno_value) (WEIR_SYSTEM_BASE - (errno_value))
 
 /** The errno inside a status made by WEIR_SYSTEM, or 0. Thread-safe. */

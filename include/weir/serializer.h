@@ -14,15 +14,15 @@ typedef struct weir_serializer_options {
     bool masking;    /**< mask the frames, as a client does */
     void (*random)(
         void *context, void *out,
-        size_t size); /**< unpredictable bytes for the keys; may be NULL without masking */
-    void *random_context;
+        size_t size);         /**< unpredictable bytes for the keys; may be NULL without masking */
+    void *random_context;     /**< handed to random */
     weir_allocator allocator; /**< resize NULL: the C library's */
 } weir_serializer_options;
 
 /** Begin with weir_serializer_init(). Only masking may be set, and counts from the next frame whose header is not yet written. */
 typedef struct weir_serializer {
-    weir_serializer_options options;
-    bool masking;
+    weir_serializer_options options; /**< as given, defaults filled in */
+    bool masking;      /**< frames are masked; settable when there is a source of keys */
     uint8_t message;   /**< type of the fragmented message whose last frame was queued; 0: none */
     uint8_t head_size; /**< bytes of head; 0: the header of the first frame is not made yet */
     uint8_t key[4];    /**< mask key of the first frame */
