@@ -136,7 +136,7 @@ WEIR_API unsigned weir_endpoint_wants(const weir_endpoint *endpoint);
 WEIR_API uint64_t weir_endpoint_deadline(const weir_endpoint *endpoint);
 
 /** Does what is due at now_ms (nothing, when called early): appends a ping, gives up on a ping, a Close or a lingering stream. out NULL says that
- * the output is stuck or inside a frame: a ping then only counts as sent, and its clock runs; a Close after a missed pong is
+ * the output is stuck or inside a frame: a ping is then owed to the next flush(), and its clock runs already; a Close after a missed pong is
  * not written. In FRAMES no ping is sent. WEIR_OK, WEIR_ENOMEM (the ping is left out). */
 WEIR_API WEIR_MUST_USE int weir_endpoint_tick(weir_endpoint *endpoint, uint64_t now_ms,
                                               weir_buffer *out);

@@ -234,6 +234,8 @@ int weir_endpoint_flush(weir_endpoint *endpoint, uint64_t now_ms, weir_buffer *o
     weir__endpoint_clock(endpoint, now_ms);
     enum weir__rule rule = (enum weir__rule)endpoint->parser.rule;
     int status = weir__endpoint_append_pong(endpoint, out);
+    if (status == WEIR_OK)
+        status = weir__endpoint_append_ping(endpoint, out);
     if (status == WEIR_OK && endpoint->close_state == WEIR__CLOSE_OWED)
         status = flush_answer(endpoint, out);
     else if (status == WEIR_OK && endpoint->close_state == WEIR__CLOSE_FAILED)
@@ -244,7 +246,7 @@ int weir_endpoint_flush(weir_endpoint *endpoint, uint64_t now_ms, weir_buffer *o
 
 unsigned weir_endpoint_wants(const weir_endpoint *endpoint)
 {
-    unsigned flush = endpoint->pong_owed ? WEIR_WANT_FLUSH : 0;
+    unsigned flush = endpoint->pong_owed || endpoint->ping_owed ? WEIR_WANT_FLUSH : 0;
     switch ((enum weir__close_state)endpoint->close_state) {
     case WEIR__CLOSE_OPEN:
     case WEIR__CLOSE_SENT:

@@ -56,7 +56,8 @@ struct weir_endpoint {
     bool masking : 1;
     bool held : 1;          /* the driver does not read */
     bool pong_awaited : 1;  /* our last ping is unanswered */
-    bool pong_owed : 1;     /* the peer's last ping is */
+    bool ping_owed : 1;     /* ... and not even written: the output was busy when it was due */
+    bool pong_owed : 1;     /* the peer's last ping is unanswered */
     bool by_peer : 1;       /* the peer's Close came before ours was sent */
     bool eof : 1;           /* the peer's orderly end of stream */
     bool shutdown : 1;      /* we are to end the stream first (7.1.1) */

@@ -41,6 +41,7 @@ static void enter(weir_endpoint *endpoint, enum weir__close_state state)
 {
     endpoint->close_state = (uint8_t)state;
     endpoint->pong_awaited = false;
+    endpoint->ping_owed = false;
     endpoint->deadline_ms =
         weir__add_capped(endpoint->now_ms, weir__endpoint_close_period(endpoint));
     if (state == WEIR__CLOSE_SENT || state >= WEIR__CLOSE_DONE)

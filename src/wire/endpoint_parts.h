@@ -89,8 +89,10 @@ uint64_t weir__endpoint_close_period(const weir_endpoint *endpoint);
 
 /* endpoint_ping.c */
 void weir__endpoint_ping_restart(weir_endpoint *endpoint);
-/* Sends a ping at its time; out NULL: it only counts as sent. */
+/* A ping is due: appends it; out NULL: it is owed, and its clock runs. */
 int weir__endpoint_ping(weir_endpoint *endpoint, weir_buffer *out);
+/* The ping that is owed, if one is. */
+int weir__endpoint_append_ping(weir_endpoint *endpoint, weir_buffer *out);
 /* Bytes of a message have arrived. */
 void weir__endpoint_ping_defer(weir_endpoint *endpoint);
 /* Whether a payload is the pong that is awaited; then the clock goes on to the next ping. */

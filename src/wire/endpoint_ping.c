@@ -22,6 +22,7 @@ void weir__endpoint_ping_restart(weir_endpoint *endpoint)
     if (endpoint->close_state != WEIR__CLOSE_OPEN)
         return;
     endpoint->pong_awaited = false;
+    endpoint->ping_owed = false;
     endpoint->deadline_ms = endpoint->ping_interval_ms != 0
                                 ? weir__add_capped(endpoint->now_ms, endpoint->ping_interval_ms)
                                 : WEIR_UNLIMITED;
@@ -34,6 +35,22 @@ static void start_clock(weir_endpoint *endpoint)
     endpoint->deadline_ms = endpoint->held ? timeout : weir__add_capped(endpoint->now_ms, timeout);
 }
 
+int weir__endpoint_append_ping(weir_endpoint *endpoint, weir_buffer *out)
+{
+    uint8_t payload[PING_SIZE];
+    if (!endpoint->ping_owed)
+        return WEIR_OK;
+    write_payload(endpoint, payload);
+    weir_frame ping = weir_frame_ping(payload, sizeof payload);
+    int status = weir__endpoint_append(endpoint, &ping, WEIR_FRAME_PING, out);
+    if (status != WEIR_OK)
+        return status;
+    endpoint->ping_owed = false;
+    endpoint->ping_sent_ms = (uint32_t)endpoint->now_ms;
+    start_clock(endpoint);
+    return WEIR_OK;
+}
+
 int weir__endpoint_ping(weir_endpoint *endpoint, weir_buffer *out)
 {
     weir__endpoint_ping_restart(endpoint);
@@ -41,15 +58,13 @@ int weir__endpoint_ping(weir_endpoint *endpoint, weir_buffer *out)
         return WEIR_OK;
     endpoint->options->random(endpoint->options->random_context, endpoint->ping_nonce,
                               sizeof endpoint->ping_nonce);
-    uint8_t payload[PING_SIZE];
-    write_payload(endpoint, payload);
-    weir_frame ping = weir_frame_ping(payload, sizeof payload);
-    if (out != NULL && weir__endpoint_append(endpoint, &ping, WEIR_FRAME_PING, out) != WEIR_OK)
-        return WEIR_ENOMEM;
-    endpoint->ping_sent_ms = (uint32_t)endpoint->now_ms;
     endpoint->pong_awaited = true;
+    endpoint->ping_owed = true;
     start_clock(endpoint);
-    return WEIR_OK;
+    int status = out == NULL ? WEIR_OK : weir__endpoint_append_ping(endpoint, out);
+    if (status != WEIR_OK)
+        weir__endpoint_ping_restart(endpoint);
+    return status;
 }
 
 void weir__endpoint_ping_defer(weir_endpoint *endpoint)
@@ -61,7 +76,7 @@ void weir__endpoint_ping_defer(weir_endpoint *endpoint)
 bool weir__endpoint_on_pong(weir_endpoint *endpoint, const uint8_t *data, size_t size)
 {
     uint8_t payload[PING_SIZE];
-    if (!endpoint->pong_awaited || size != sizeof payload)
+    if (!endpoint->pong_awaited || endpoint->ping_owed || size != sizeof payload)
         return false;
     write_payload(endpoint, payload);
     if (memcmp(payload, data, sizeof payload) != 0)

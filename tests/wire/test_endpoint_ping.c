@@ -134,6 +134,24 @@ static void a_stuck_output_does_not_stop_the_clock(void **state)
     rig_free(rig);
 }
 
+static void a_ping_that_met_a_busy_output_goes_out_as_soon_as_it_can(void **state)
+{
+    (void)state;
+    struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, 500, 200);
+    char payload[128];
+    assert_int_equal(weir_endpoint_tick(rig->endpoint, 1500, NULL), WEIR_OK);
+    assert_int_equal(weir_endpoint_wants(rig->endpoint), WEIR_WANT_FLUSH);
+    assert_int_equal(weir_endpoint_flush(rig->endpoint, 1600, &rig->out), WEIR_OK);
+    assert_int_equal(weir_endpoint_wants(rig->endpoint), 0);
+    assert_true(deadline(rig) == 1800); /* the peer has its whole time */
+    size_t size = take_ping(rig, payload);
+    rig->now = 1650;
+    rig_peer(rig, PONG, payload, size);
+    assert_true(weir_endpoint_round_trip_ms(rig->endpoint) == 50);
+    assert_true(deadline(rig) == 2150);
+    rig_free(rig);
+}
+
 static void other_pongs_do_not_count(void **state)
 {
     (void)state;
@@ -360,6 +378,7 @@ int main(void)
         cmocka_unit_test(the_default_timeout_is_20_seconds),
         cmocka_unit_test(a_missing_pong_ends_at_once_with_1011),
         cmocka_unit_test(a_stuck_output_does_not_stop_the_clock),
+        cmocka_unit_test(a_ping_that_met_a_busy_output_goes_out_as_soon_as_it_can),
         cmocka_unit_test(other_pongs_do_not_count),
         cmocka_unit_test(a_pong_cut_over_inputs_counts),
         cmocka_unit_test(each_bytes_of_a_message_move_the_deadline),
