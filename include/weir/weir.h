@@ -1,0 +1,42 @@
+/** @file
+ * weir/weir.h - all of weir: sessions, servers and clients, the runtime below them, and the protocol by itself.
+ *
+ * Each header stands alone, too: a program that only parses frames includes weir/parser.h and links libweir-wire.a. */
+#ifndef WEIR_WEIR_H
+#define WEIR_WEIR_H
+
+/* wire: the protocol without I/O */
+#include <weir/base.h>
+#include <weir/buffer.h>
+#include <weir/close.h>
+#include <weir/collector.h>
+#include <weir/endpoint.h>
+#include <weir/extension.h>
+#include <weir/frame.h>
+#include <weir/handshake.h>
+#include <weir/head.h>
+#include <weir/http.h>
+#include <weir/mask.h>
+#include <weir/parser.h>
+#include <weir/serializer.h>
+#include <weir/url.h>
+#include <weir/utf8.h>
+#include <weir/view.h>
+
+/* rt: coroutines on a loop */
+#include <weir/channel.h>
+#include <weir/loop.h>
+#include <weir/scope.h>
+#include <weir/sim.h>
+#include <weir/version.h>
+
+/* net: byte streams */
+#include <weir/address.h>
+#include <weir/stream.h>
+
+/* ws: sessions */
+#include <weir/client.h>
+#include <weir/server.h>
+#include <weir/session.h>
+
+#endif
