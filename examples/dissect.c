@@ -1,0 +1,134 @@
+/* examples/dissect.c - looks at the bytes of one direction of a WebSocket connection, frame by frame: the low-level parts by themselves (parser, collector, UTF-8, serializer).
+ * Needs libweir-wire.a alone.
+ *
+ *     dissect < FILE           says what the frames are, and which rule of RFC 6455 is broken first
+ *     dissect --sample > FILE  writes some frames to look at */
+#define WEIR_USE_INTERNAL_API
+#include <stdio.h>
+#include <string.h>
+#include <weir/close.h>
+#include <weir/collector.h>
+#include <weir/parser.h>
+#include <weir/serializer.h>
+#include <weir/utf8.h>
+
+/* A constant key: what is written is to be read, not to be sent. */
+static void no_random(void *context, void *out, size_t size)
+{
+    (void)context;
+    memset(out, 0x5a, size);
+}
+
+static bool enqueue_all(weir_serializer *serializer)
+{
+    static const weir_close_reason bye = {.code = 1000, .message = "bye", .message_size = 3};
+    weir_frame frames[] = {
+        weir_frame_text("a whole one", 11),
+        weir_frame_by_type(false, WEIR_FRAME_BINARY, "two", 3),
+        weir_frame_ping("!", 1),
+        weir_frame_by_type(true, WEIR_FRAME_BINARY, "pieces", 6),
+        {0},
+    };
+    if (weir_frame_close(&frames[4], &bye, NULL) != WEIR_OK)
+        return false;
+    for (size_t i = 0; i < 5; i++)
+        if (weir_serializer_enqueue(serializer, &frames[i]) != WEIR_OK)
+            return false;
+    return true;
+}
+
+static int write_sample(void)
+{
+    weir_serializer serializer;
+    weir_serializer_options options = {.capacity = 8, .masking = true, .random = no_random};
+    char out[16];
+    int status = weir_serializer_init(&serializer, &options);
+    if (status == WEIR_OK && !enqueue_all(&serializer))
+        status = WEIR_ENOMEM;
+    while (status == WEIR_OK && weir_serializer_has_outstanding(&serializer))
+        fwrite(out, 1, weir_serializer_write(&serializer, out, sizeof out), stdout);
+    weir_serializer_fini(&serializer);
+    return status == WEIR_OK ? 0 : 1;
+}
+
+static void show_payload(const weir_frame *frame)
+{
+    char text[256];
+    weir_close_reason reason;
+    if (frame->type == WEIR_FRAME_CLOSE) {
+        int status = weir_frame_close_reason(frame, &reason);
+        if (status == WEIR_OK)
+            (void)weir_close_reason_describe(&reason, text, sizeof text);
+        printf("  %s\n", status == WEIR_OK ? text : weir_strerror(status));
+    } else if (weir_utf8_is_valid(frame->data, frame->size)) {
+        printf("  \"%.*s\"\n", (int)weir_utf8_cut(frame->data, frame->size, 60),
+               (const char *)frame->data);
+    } else {
+        printf("  not UTF-8\n");
+    }
+}
+
+/* One frame is complete. */
+static int show(const weir_frame_head *head, weir_collector *payload)
+{
+    char text[128];
+    weir_frame frame;
+    int status = weir_collector_take(payload, NULL, &frame);
+    if (status != WEIR_OK)
+        return status;
+    frame.type = head->type;
+    frame.fin = head->fin;
+    (void)weir_frame_describe(&frame, text, sizeof text);
+    printf("%s%s%s\n", text, head->opcode == 0 ? ", continuation" : "",
+           head->masked ? ", masked" : "");
+    show_payload(&frame);
+    weir_frame_release(&frame);
+    return WEIR_OK;
+}
+
+static int take(weir_parser *parser, weir_frame_head *head, weir_collector *payload, char *in,
+                size_t size)
+{
+    weir_parser_event event;
+    size_t eaten;
+    int status;
+    while ((status = weir_parser_feed(parser, in, size, &eaten, &event)) == WEIR_OK) {
+        in += eaten;
+        size -= eaten;
+        if (event.kind == WEIR_PARSER_HEAD) {
+            *head = event.head;
+            status = weir_collector_start(payload, event.head.size);
+        } else {
+            status = weir_collector_feed(payload, event.data, event.size, NULL);
+            if (status == WEIR_OK && event.last)
+                status = show(head, payload);
+        }
+        if (status != WEIR_OK)
+            return status;
+    }
+    return status == WEIR_EAGAIN ? WEIR_OK : status;
+}
+
+int main(int argc, char **argv)
+{
+    char in[4096];
+    size_t size;
+    weir_parser parser;
+    weir_frame_head head = {0};
+    weir_collector payload;
+    weir_fault fault;
+    int status = WEIR_OK;
+    if (argc > 1)
+        return strcmp(argv[1], "--sample") == 0 ? write_sample() : 2;
+    weir_parser_init(&parser, WEIR_MASK_ANY, (uint64_t)1024 * 1024);
+    weir_collector_init(&payload, NULL);
+    while (status == WEIR_OK && (size = fread(in, 1, sizeof in, stdin)) > 0)
+        status = take(&parser, &head, &payload, in, size);
+    weir_collector_fini(&payload);
+    weir_parser_fault(&parser, &fault);
+    if (fault.rule != NULL)
+        printf("byte %llu: %s\n", (unsigned long long)fault.offset, fault.rule);
+    else if (!weir_parser_is_between_frames(&parser))
+        printf("ends inside a frame\n");
+    return status == WEIR_OK ? 0 : 1;
+}
