@@ -16,13 +16,11 @@
 #if defined(_WIN32)
 #error "weir runs on POSIX systems"
 #elif defined(__GNUC__)
-#define WEIR_API                   __attribute__((visibility("default")))
-#define WEIR_MUST_USE              __attribute__((warn_unused_result))
-#define WEIR_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define WEIR_API      __attribute__((visibility("default")))
+#define WEIR_MUST_USE __attribute__((warn_unused_result))
 #else
 #define WEIR_API
 #define WEIR_MUST_USE
-#define WEIR_PRINTF(format, first)
 #endif
 
 /** Marks what is public but low-level and may change between minor versions. Define WEIR_USE_INTERNAL_API before
@@ -72,7 +70,7 @@ enum weir_status {
 };
 
 /** A system error as a status, and back: weir_status_errno() gives 0 for a status that is not one. */
-#define WEIR_SYSTEM_BASE         (-1000)
+#define WEIR_SYSTEM_BASE (-1000)
 /** The status that stands for a value of errno. */
 #define WEIR_SYSTEM(errno_value) (WEIR_SYSTEM_BASE - (errno_value))
 
