@@ -16,7 +16,7 @@ static int greet_hourly(weir_session *session, void *arg)
     while (status == WEIR_OK) {
         weir_select_case asked = {
             .kind = WEIR_SELECT_RECEIVE, .channel = weir_session_incoming(session), .item = &frame};
-        int chosen = weir_select(&asked, 1, 3600 * 1000);
+        int chosen = weir_select(&asked, 1, (uint64_t)3600 * 1000);
         if (chosen == 0 && asked.status == WEIR_OK)
             weir_frame_release(&frame);
         if (chosen != WEIR_ETIMEDOUT)

@@ -51,7 +51,8 @@ WEIR_API weir_loop *weir_loop_current(void);
  * Errors: WEIR_ENOMEM. */
 WEIR_API WEIR_MUST_USE int weir_loop_post(weir_loop *loop, void (*fn)(void *arg), void *arg);
 
-/** For a foreign loop: a descriptor that is readable when weir_loop_turn() has something to do (level-triggered). WEIR_ENOTSUP on the simulated back-end. */
+/** For a foreign loop: a descriptor that is readable when weir_loop_turn() has something to do (level-triggered). Valid as long as
+ * the loop. Errors: WEIR_ENOTSUP on the simulated back-end, WEIR_SYSTEM(EMFILE), ... */
 WEIR_API int weir_loop_fd(weir_loop *loop);
 
 /** For a foreign loop: how long weir_loop_turn() may stay uncalled, in milliseconds; 0: call it now; -1: until the descriptor is readable. */

@@ -38,7 +38,7 @@ struct io_uring_sqe *weir__uring_sqe(struct weir__uring *uring)
     struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
     if (sqe == NULL && weir__uring_submit(uring) == WEIR_OK)
         sqe = io_uring_get_sqe(&uring->ring);
-    if (uring->foreign)
+    if (uring->bell_fd >= 0)
         weir__task_post_late(uring->loop, &uring->submit);
     return sqe;
 }
@@ -274,6 +274,8 @@ static int poll_events(weir_loop *loop, int64_t timeout_ms)
 {
     struct weir__uring *uring = weir__uring_of(loop);
     int status = WEIR_OK;
+    if (uring->bell_fd >= 0) /* before we look: what comes later rings again */
+        (void)weir__sys_eventfd_read(uring->bell_fd);
     if (!uring->wake_armed)
         arm_wake(uring);
     weir__uring_flush(uring);
@@ -301,14 +303,28 @@ static void submit_now(weir__task *task)
     weir__uring_settle(uring);
 }
 
+static int hang_bell(struct weir__uring *uring)
+{
+    int fd = weir__sys_eventfd();
+    if (fd < 0)
+        return WEIR_SYSTEM(-fd);
+    int result = weir__sys_ring_register_eventfd(&uring->ring, fd);
+    if (result >= 0) /* there may be something already */
+        result = weir__sys_eventfd_write(fd);
+    if (result < 0) {
+        weir__sys_close(fd);
+        return WEIR_SYSTEM(-result);
+    }
+    uring->bell_fd = fd;
+    weir__task_post_late(uring->loop, &uring->submit);
+    return WEIR_OK;
+}
+
 static int poll_fd(weir_loop *loop)
 {
     struct weir__uring *uring = weir__uring_of(loop);
-    if (!uring->foreign) {
-        uring->foreign = true;
-        weir__task_post_late(loop, &uring->submit);
-    }
-    return uring->ring.ring_fd;
+    int status = uring->bell_fd >= 0 ? WEIR_OK : hang_bell(uring);
+    return status == WEIR_OK ? uring->bell_fd : status;
 }
 
 static void wake(weir_loop *loop)
@@ -345,6 +361,8 @@ static void close_loop(weir_loop *loop)
     weir__uring_bufs_fini(uring);
     if (uring->wake_fd >= 0)
         weir__sys_close(uring->wake_fd);
+    if (uring->bell_fd >= 0)
+        weir__sys_close(uring->bell_fd);
     weir__loop_free(loop, uring, sizeof *uring);
     loop->backend_state = NULL;
 }
@@ -393,6 +411,7 @@ static int open_loop(weir_loop *loop, const weir_loop_options *options)
     memset(uring, 0, sizeof *uring);
     uring->loop = loop;
     uring->wake_fd = -1;
+    uring->bell_fd = -1;
     atomic_init(&uring->woken, false);
     weir__task_init(&uring->submit, submit_now);
     weir__list_init(&uring->queued);

@@ -91,9 +91,11 @@ struct weir__uring {
     bool ring_is_open;
     bool enabled;    /* the ring belongs to this thread now */
     bool wake_armed; /* the poll of wake_fd is in flight */
-    bool
-        foreign; /* another loop watches our descriptor: nothing may stay unsubmitted after a turn */
-    weir__task submit; /* ... which this sees to */
+    /* What another loop watches, -1: none does. Rung by the kernel when there is something to fetch: work that it defers to our next entry makes the
+     * ring's own descriptor readable without waking who polls it. */
+    int bell_fd;
+    weir__task
+        submit; /* under another loop nothing may stay unsubmitted after a turn: sees to it */
     struct io_uring_buf_ring *buf_ring;
     weir__buf *bufs[WEIR__URING_BUFS]; /* by buffer id; NULL: missing for lack of memory */
     unsigned buf_count;                /* those that are not missing */

@@ -121,7 +121,7 @@ static bool copy_to_side(weir__io *io, const struct iovec *pieces, int count, si
     struct weir__uring *uring = weir__uring_of(io->loop);
     side->state = SIDE_QUEUED;
     weir__list_push(&uring->queued, &side->link);
-    if (uring->foreign)
+    if (uring->bell_fd >= 0)
         weir__task_post_late(io->loop, &uring->submit);
     return true;
 }

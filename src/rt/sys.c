@@ -188,6 +188,16 @@ int weir__sys_eventfd_write(int fd)
     return result < 0 ? (int)result : 0;
 }
 
+int weir__sys_eventfd_read(int fd)
+{
+    uint64_t count;
+    ssize_t result;
+    do {
+        THROUGH_SEAM(result, WEIR__SYS_EVENTFD_READ, NULL, read(fd, &count, sizeof count));
+    } while (result == -EINTR);
+    return result < 0 ? (int)result : 0;
+}
+
 ssize_t weir__sys_getrandom(void *out, size_t size)
 {
     ssize_t result;
@@ -220,6 +230,12 @@ int weir__sys_ring_enable(struct io_uring *ring)
         result, WEIR__SYS_RING_REGISTER, NULL,
         (int)syscall(__NR_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0));
     return result;
+}
+
+int weir__sys_ring_register_eventfd(struct io_uring *ring, int fd)
+{
+    int struck = strike(WEIR__SYS_RING_REGISTER, NULL);
+    return struck != 0 ? -struck : io_uring_register_eventfd(ring, fd);
 }
 
 int weir__sys_ring_register_buffers(struct io_uring *ring, struct io_uring_buf_reg *reg)

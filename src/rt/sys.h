@@ -27,6 +27,7 @@ enum weir__sys_call {
     WEIR__SYS_EPOLL_WAIT,
     WEIR__SYS_EVENTFD,
     WEIR__SYS_EVENTFD_WRITE,
+    WEIR__SYS_EVENTFD_READ,
     WEIR__SYS_GETRANDOM,
     /* io_uring: the calls themselves, and then the operations in the ring, which fail asynchronously. */
     WEIR__SYS_RING_SETUP,
@@ -68,6 +69,9 @@ int weir__sys_epoll_ctl(int epoll, int operation, int fd, uint32_t events, void 
 int weir__sys_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout_ms);
 int weir__sys_eventfd(void);
 int weir__sys_eventfd_write(int fd);
+
+/* Sets its counter back to 0. -EAGAIN: it was. */
+int weir__sys_eventfd_read(int fd);
 ssize_t weir__sys_getrandom(void *out, size_t size);
 uint64_t weir__sys_clock_ms(void);
 
@@ -81,6 +85,7 @@ int weir__sys_ring_setup(unsigned entries, struct io_uring *ring, struct io_urin
 
 /* Lets a ring that was set up disabled start; the calling thread is its one submitter from then on. */
 int weir__sys_ring_enable(struct io_uring *ring);
+int weir__sys_ring_register_eventfd(struct io_uring *ring, int fd);
 int weir__sys_ring_register_buffers(struct io_uring *ring, struct io_uring_buf_reg *reg);
 
 /* Submits what is queued and, when wait is true, waits for a completion: at most timeout_ms, -1: no limit. 0 means that completions are fetched

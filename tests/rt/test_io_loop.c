@@ -133,6 +133,45 @@ static void loop_lives_in_a_foreign_one(void **state)
     close_hall(hall);
 }
 
+/* Speaks to a hall from a thread of its own, as another process would: a byte at a time, waiting for each answer. */
+static void *speak_from_elsewhere(void *arg)
+{
+    const struct hall *hall = arg;
+    char byte = 'x';
+    int fd = socket(hall->address.ss_family, SOCK_STREAM, 0);
+    bool good = fd >= 0 && connect(fd, (const struct sockaddr *)&hall->address, hall->size) == 0;
+    for (int i = 0; good && i < 5; i++) {
+        usleep(200);
+        good = send(fd, &byte, 1, 0) == 1 && recv(fd, &byte, 1, 0) == 1;
+    }
+    if (fd >= 0)
+        close(fd);
+    return good ? NULL : arg;
+}
+
+/* Fresh loops, since the first waits are the delicate ones. */
+static void what_comes_from_elsewhere_wakes_a_foreign_loop(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        weir_loop *loop;
+        pthread_t thread;
+        void *failed;
+        assert_int_equal(weir_loop_new(&loop, NULL), WEIR_OK);
+        struct hall *hall = open_hall(loop);
+        hall->receives = hall->echoes = true;
+        assert_true(weir_loop_fd(loop) >= 0);
+        turn(loop, 0);
+        assert_int_equal(pthread_create(&thread, NULL, speak_from_elsewhere, hall), 0);
+        while (hall->count == 0 || hall->ends[0].got_size < 5)
+            turn_in_foreign_loop(loop);
+        pthread_join(thread, &failed);
+        assert_null(failed);
+        close_hall(hall);
+        weir_loop_free(loop);
+    }
+}
+
 static void *run_world(void *arg)
 {
     weir_loop *loop = arg;
@@ -197,6 +236,7 @@ int main(void)
         FACT(waiting_turn_ends_at_a_post),
         FACT(turn_waits_as_long_as_it_is_told),
         FACT(loop_lives_in_a_foreign_one),
+        FACT(what_comes_from_elsewhere_wakes_a_foreign_loop),
         FACT(loop_may_be_made_in_one_thread_and_turned_in_another),
         FACT(random_bytes_differ),
         FACT(one_busy_connection_leaves_room_for_others),
