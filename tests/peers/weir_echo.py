@@ -24,6 +24,7 @@ class Echo:
         assert first.startswith("listening on "), f"{command}: {first}"
         self.url = first.split()[-1]
         self._said = []
+        self._asked_to_end = False
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -44,7 +45,10 @@ class Echo:
                 sys.stderr.writelines(self._said)
 
     def terminate(self):
-        self.process.send_signal(signal.SIGTERM)
+        """Once: the second signal would end it without closing anything."""
+        if not self._asked_to_end:
+            self._asked_to_end = True
+            self.process.send_signal(signal.SIGTERM)
 
     def stop(self):
         self.terminate()
