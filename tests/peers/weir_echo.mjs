@@ -41,6 +41,9 @@ export async function until(holds)
         await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
+const running = new Set(); // ends with this process, whatever happens
+process.on("exit", () => running.forEach((process) => process.kill("SIGKILL")));
+
 // A running `weir echo`: url while it serves; stop() ends it, which has to be with status 0.
 class Echo {
     static async start({ url = "ws://127.0.0.1:0/echo", options = [] })
@@ -50,9 +53,12 @@ class Echo {
         echo.askedToEnd = false;
         echo.process = spawn(process.env.WEIR_BIN, ["echo", url, ...options],
                              { stdio: ["ignore", "ignore", "pipe"] });
-        process.on("exit", () => echo.process.kill("SIGKILL")); // whatever happens here
+        running.add(echo.process);
         echo.ended = new Promise((resolve) => {
-            echo.process.on("close", (status, signal) => resolve(status ?? signal));
+            echo.process.on("close", (status, signal) => {
+                running.delete(echo.process);
+                resolve(status ?? signal);
+            });
         });
         const lines = createInterface({ input: echo.process.stderr });
         lines.on("line", (line) => echo.said.push(line));
