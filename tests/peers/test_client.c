@@ -147,7 +147,7 @@ static int fragments_sent_are_one_message_to_the_peer(void *arg)
     (void)arg;
     assert_ok(weir_message_begin(&message, session, WEIR_FRAME_TEXT));
     for (size_t i = 0; i < strlen(TEXT); i++) { /* cut inside its characters */
-        assert_ok(weir_message_write(&message, TEXT + i, 1));
+        assert_ok(weir_message_write(&message, &TEXT[i], 1));
         assert_ok(weir_send_ping(session, "between", 7));
     }
     assert_ok(weir_message_end(&message));
