@@ -74,9 +74,8 @@ static int keep(struct talk *talk, const weir_frame *frame)
 static void receive_all(struct talk *talk)
 {
     weir_frame frame = {0};
-    int status;
-    while ((status = weir_receive(talk->session, &frame)) == WEIR_OK) {
-        status = keep(talk, &frame);
+    while (weir_receive(talk->session, &frame) == WEIR_OK) {
+        int status = keep(talk, &frame);
         if (status == WEIR_OK)
             continue;
         weir_frame_release(&frame);

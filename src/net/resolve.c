@@ -113,7 +113,7 @@ static bool post_answer(struct question *question)
 
 static void *run_question(void *arg)
 {
-    static const struct timespec moment = {.tv_nsec = 10 * 1000 * 1000};
+    static const struct timespec moment = {.tv_nsec = 10L * 1000 * 1000};
     struct question *question = arg;
     ask(question);
     while (!post_answer(question)) /* no memory for the mail: somebody waits, so this has to */

@@ -124,12 +124,10 @@ static struct weir__sim_listener *find_at(struct weir__sim *sim,
         return NULL;
     uint32_t turn = count > 1 ? sim->share_turn++ % count : 0;
     struct weir__sim_listener *listener = first;
-    for (;; listener = listener->next) {
-        if (!weir__sim_address_is(listener->address, address, size))
-            continue;
-        if (turn-- == 0)
-            return listener;
-    }
+    for (; listener != NULL; listener = listener->next)
+        if (weir__sim_address_is(listener->address, address, size) && turn-- == 0)
+            break;
+    return listener;
 }
 
 struct weir__sim_listener *weir__sim_listener_find(struct weir__sim *sim,

@@ -98,9 +98,9 @@ size_t weir__sim_queue_ready(const struct weir__sim_queue *queue, uint64_t now_m
 
 void weir__sim_queue_take(struct weir__sim_queue *queue, weir_loop *loop, uint8_t *out, size_t size)
 {
+    struct weir__sim_segment *segment;
     queue->held -= size;
-    while (size > 0) {
-        struct weir__sim_segment *segment = queue->first;
+    while (size > 0 && (segment = queue->first) != NULL) {
         size_t part = segment->end - segment->begin;
         if (part > size)
             part = size;
