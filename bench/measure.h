@@ -1,0 +1,67 @@
+/* bench/measure.h - contests: several ways measured in rounds that take turns, so that the machine's moods hit all alike. The first is the yardstick. */
+#ifndef WEIR_BENCH_MEASURE_H
+#define WEIR_BENCH_MEASURE_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define MEASURE_ROUNDS 201
+
+struct contestant {
+    const char *name;
+    void (*run)(void *context, size_t count); /* does it count times */
+    void *context;
+    size_t count; /* how often a round: enough for the clock, about 100 us */
+    double bar;   /* the median shall not be above it; 0: none */
+    double samples[MEASURE_ROUNDS];
+};
+
+static inline uint64_t measure_now_ns(void)
+{
+    struct timespec time;
+    (void)clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static inline int measure_compare(const void *a, const void *b)
+{
+    double left = *(const double *)a;
+    double right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+static inline double measure_median(const struct contestant *one)
+{
+    return one->samples[MEASURE_ROUNDS / 2];
+}
+
+static inline void measure_print(const struct contestant *one, double yardstick)
+{
+    double median = measure_median(one);
+    printf("%-44s ns  n=%-4d median %9.2f  p99 %9.2f  ratio %6.3f", one->name, MEASURE_ROUNDS,
+           median, one->samples[MEASURE_ROUNDS * 99 / 100], median / yardstick);
+    if (one->bar > 0)
+        printf("  bar %g: %s", one->bar, median <= one->bar ? "held" : "missed");
+    printf("\n");
+}
+
+/* Nanoseconds of doing it once. Leaves the samples of each in order. */
+static inline void measure_contest(struct contestant *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        all[i].run(all[i].context, all[i].count);
+    for (size_t round = 0; round < MEASURE_ROUNDS; round++)
+        for (size_t i = 0; i < count; i++) {
+            uint64_t start_ns = measure_now_ns();
+            all[i].run(all[i].context, all[i].count);
+            all[i].samples[round] = (double)(measure_now_ns() - start_ns) / (double)all[i].count;
+        }
+    for (size_t i = 0; i < count; i++)
+        qsort(all[i].samples, MEASURE_ROUNDS, sizeof *all[i].samples, measure_compare);
+    for (size_t i = 0; i < count; i++)
+        measure_print(&all[i], measure_median(&all[0]));
+}
+
+#endif
