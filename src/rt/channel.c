@@ -16,6 +16,15 @@ static void drop_item(weir_channel *channel, void *item)
         channel->kind->drop(channel, item);
 }
 
+/* What most channels carry is a pointer: that is a single move. */
+static void copy_item(const weir_channel *channel, void *to, const void *from)
+{
+    if (channel->kind->item_size == sizeof(void *))
+        memcpy(to, from, sizeof(void *));
+    else
+        memcpy(to, from, channel->kind->item_size);
+}
+
 /* --- the queue --- */
 
 static void *slot(const weir_channel *channel, uint32_t position)
@@ -56,7 +65,7 @@ static int enqueue(weir_channel *channel, void *item)
     int status = keep_item(channel, item);
     if (status != WEIR_OK)
         return status;
-    memcpy(slot(channel, channel->count), item, channel->kind->item_size);
+    copy_item(channel, slot(channel, channel->count), item);
     channel->count++;
     channel->bytes += weight(channel, item);
     return WEIR_OK;
@@ -180,7 +189,7 @@ static int hand_over(weir_channel *channel, struct weir__waiter *receiver, void 
     int status = keep_item(channel, item);
     if (status != WEIR_OK)
         return refuse(channel, item, status);
-    memcpy(receiver->item, item, channel->kind->item_size);
+    copy_item(channel, receiver->item, item);
     choose(receiver, WEIR_OK);
     return WEIR_OK;
 }
@@ -232,7 +241,7 @@ int weir_channel_send(weir_channel *channel, const void *item)
     _Alignas(max_align_t) uint8_t copy[WEIR__ITEM_SIZE_MAX];
     if (channel == NULL || item == NULL)
         return WEIR_EINVAL;
-    memcpy(copy, item, channel->kind->item_size);
+    copy_item(channel, copy, item);
     int status = weir__channel_send_now(channel, copy);
     if (status != WEIR_EAGAIN)
         return status;
@@ -245,7 +254,7 @@ int weir_channel_try_send(weir_channel *channel, const void *item)
     _Alignas(max_align_t) uint8_t copy[WEIR__ITEM_SIZE_MAX];
     if (channel == NULL || item == NULL)
         return WEIR_EINVAL;
-    memcpy(copy, item, channel->kind->item_size);
+    copy_item(channel, copy, item);
     return weir__channel_send_now(channel, copy);
 }
 
@@ -295,7 +304,7 @@ void weir__channel_drain(weir_channel *channel)
 
 static int take_from_queue(weir_channel *channel, void *item)
 {
-    memcpy(item, slot(channel, 0), channel->kind->item_size);
+    copy_item(channel, item, slot(channel, 0));
     forget_oldest(channel);
     admit_senders(channel);
     if (channel->kind->took != NULL)
@@ -310,7 +319,7 @@ static int take_from_sender(weir_channel *channel, struct weir__waiter *sender, 
         choose(sender, status);
         return WEIR_EAGAIN;
     }
-    memcpy(item, sender->item, channel->kind->item_size);
+    copy_item(channel, item, sender->item);
     choose(sender, WEIR_OK);
     return WEIR_OK;
 }

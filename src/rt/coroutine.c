@@ -27,14 +27,44 @@ static void bury(weir_loop *loop, struct weir__coroutine *coroutine)
     weir__stack_give(&loop->stacks, stack);
 }
 
-static void run_ready(weir__task *task)
+static void run_now(struct weir__coroutine *coroutine)
 {
-    struct weir__coroutine *coroutine = WEIR__CONTAINER(task, struct weir__coroutine, ready);
     weir_loop *loop = coroutine->scope->loop;
     loop->finished = NULL;
     resume(coroutine);
     if (loop->finished != NULL)
         bury(loop, loop->finished);
+}
+
+static void run_ready(weir__task *task)
+{
+    struct weir__coroutine *coroutine = WEIR__CONTAINER(task, struct weir__coroutine, ready);
+    weir_loop *loop = coroutine->scope->loop;
+    loop->chains = true;
+    run_now(coroutine);
+    loop->chains = false;
+}
+
+/* The coroutine that the ready queue would run next, if it would run one: taken out of the queue. */
+static struct weir__coroutine *take_next(weir_loop *loop)
+{
+    weir__node *node = weir__list_first(&loop->ready);
+    if (!loop->chains || loop->ready_budget == 0 || node == NULL)
+        return NULL;
+    weir__task *task = WEIR__CONTAINER(node, weir__task, link);
+    if (task->run != run_ready)
+        return NULL;
+    loop->ready_budget--;
+    weir__task_cancel(task);
+    return WEIR__CONTAINER(task, struct weir__coroutine, ready);
+}
+
+/* Lets others run: the next in the ready queue without a detour through the loop's own context, or that. */
+static void leave(weir_loop *loop, struct weir__coroutine *coroutine)
+{
+    struct weir__coroutine *next = take_next(loop);
+    loop->current = next;
+    weir__fiber_switch(&coroutine->fiber, next != NULL ? &next->fiber : &loop->main_fiber);
 }
 
 static void enter(void *arg)
@@ -85,7 +115,7 @@ int weir__coroutine_start(weir_scope *scope, const char *name, int (*run)(void *
     weir__fiber_start(&coroutine->fiber, stack.low,
                       (size_t)((uint8_t *)coroutine - (uint8_t *)stack.low), enter, coroutine);
     if (at_once && loop->current == NULL)
-        run_ready(&coroutine->ready);
+        run_now(coroutine);
     else
         weir__task_post(loop, &coroutine->ready);
     return WEIR_OK;
@@ -120,7 +150,7 @@ int weir__wait_suspend(struct weir__wait *wait)
     if (loop->on_suspend != NULL)
         loop->on_suspend(loop, loop->on_suspend_context);
     if (coroutine->wait == wait)
-        weir__fiber_switch(&coroutine->fiber, &loop->main_fiber);
+        leave(loop, coroutine);
     else /* the test seam has cancelled it before it slept */
         weir__task_cancel(&coroutine->ready);
     return wait->status;
@@ -143,7 +173,7 @@ void weir__wait_wake_now(struct weir__wait *wait, int status)
     }
     coroutine->wait = NULL;
     wait->status = status;
-    run_ready(&coroutine->ready);
+    run_now(coroutine);
 }
 
 void weir__coroutine_cancel_wait(struct weir__coroutine *coroutine)

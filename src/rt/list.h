@@ -39,6 +39,18 @@ static inline weir__node *weir__list_first(const weir__node *list)
     return list->next == list ? NULL : list->next;
 }
 
+/* Moves all nodes of one list to another, whose head need not be initialised. */
+static inline void weir__list_move(weir__node *to, weir__node *from)
+{
+    weir__list_init(to);
+    if (weir__list_is_empty(from))
+        return;
+    *to = *from;
+    to->next->prev = to;
+    to->prev->next = to;
+    weir__list_init(from);
+}
+
 #define WEIR__CONTAINER(pointer, type, member)                                                     \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 

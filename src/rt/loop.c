@@ -199,33 +199,28 @@ void weir__task_post_late(weir_loop *loop, weir__task *task)
         weir__list_push(&loop->late, &task->link);
 }
 
-/* Runs what is queued now; what gets queued meanwhile runs in the next round, so that a busy pair of coroutines cannot lock sockets out. */
-static void run_queue(weir__node *queue)
+static void run_first(weir__node *queue)
 {
-    weir__node round;
-    weir__list_init(&round);
-    if (weir__list_is_empty(queue))
-        return;
-    round.next = queue->next;
-    round.prev = queue->prev;
-    round.next->prev = &round;
-    round.prev->next = &round;
-    weir__list_init(queue);
-    while (!weir__list_is_empty(&round)) {
-        weir__task *task = WEIR__CONTAINER(weir__list_first(&round), weir__task, link);
-        weir__list_remove(&task->link);
-        task->run(task);
-    }
+    weir__task *task = WEIR__CONTAINER(weir__list_first(queue), weir__task, link);
+    weir__list_remove(&task->link);
+    task->run(task);
 }
 
-/* How many rounds of ready tasks run before sockets are looked at again. */
-#define READY_ROUNDS 64
+/* How many ready tasks run before sockets are looked at again: a busy pair of coroutines cannot lock them out. */
+#define READY_TASKS 1024
 
+/* First what is ready, and what that makes ready; then what is late, but not what gets late meanwhile. */
 static void run_tasks(weir_loop *loop)
 {
-    for (int round = 0; round < READY_ROUNDS && !weir__list_is_empty(&loop->ready); round++)
-        run_queue(&loop->ready);
-    run_queue(&loop->late);
+    weir__node late;
+    loop->ready_budget = READY_TASKS;
+    while (loop->ready_budget > 0 && !weir__list_is_empty(&loop->ready)) {
+        loop->ready_budget--;
+        run_first(&loop->ready);
+    }
+    weir__list_move(&late, &loop->late);
+    while (!weir__list_is_empty(&late))
+        run_first(&late);
 }
 
 int64_t weir_loop_timeout(weir_loop *loop)

@@ -26,6 +26,9 @@ struct weir_loop {
     weir__node ready;    /* of weir__task: run in this turn */
     weir__node
         late; /* of weir__task: run when ready is empty, just before waiting: output is flushed here */
+    uint32_t ready_budget; /* how many ready tasks may still run before late ones */
+    bool
+        chains; /* the coroutine that runs was next in the ready queue: when it suspends, the next may follow directly */
     struct weir__wheel wheel; /* timers */
     struct weir__fiber main_fiber;
     struct weir__coroutine *current; /* the coroutine that runs now; NULL: the loop's own context */
