@@ -1,6 +1,11 @@
 #include "support/session_rig.h"
 
+#include "net/stream.h"
+
+#include <dirent.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <weir/address.h>
 
 /* Fixed, and none of its bytes 0: a mask that is not applied shows. */
 static const uint8_t KEY[4] = {0x37, 0xfa, 0x21, 0x3d};
@@ -20,12 +25,41 @@ void expect_status(int got, int expected, const char *what, const char *file, in
 
 /* --- running --- */
 
+/* Where the rigs of the running test stand. */
+static struct {
+    bool sockets; /* else a pair in memory */
+    bool real;    /* the kernel's sockets and time */
+} place;
+
+bool rig_is_real(void)
+{
+    return place.real;
+}
+
+void rig_expect_passed(uint64_t start, uint64_t least_ms, uint64_t slack_ms)
+{
+    uint64_t passed_ms = weir_loop_now(weir_loop_current()) - start;
+    assert_in_range(passed_ms, least_ms, least_ms + (place.real ? 30000 : slack_ms));
+}
+
+size_t rig_count_descriptors(void)
+{
+    size_t count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir) != NULL)
+        count++;
+    closedir(dir);
+    return count;
+}
+
 /* A coroutine must not be left by cmocka's longjmp: a failure ends the process, after its message. */
 static void run_on(const weir_loop_options *options, int (*body)(void *arg), void *arg)
 {
     failing_allocator memory;
     weir_loop *loop;
     weir_loop_options own = *options;
+    size_t descriptors = rig_count_descriptors();
     setenv("CMOCKA_TEST_ABORT", "1", 1);
     failing_allocator_init(&memory, 0);
     own.allocator = memory.allocator;
@@ -37,33 +71,69 @@ static void run_on(const weir_loop_options *options, int (*body)(void *arg), voi
     if (!failing_allocator_is_clean(&memory))
         print_error("left: %zu bytes in %zu blocks\n", memory.live_bytes, memory.live_blocks);
     assert_true(failing_allocator_is_clean(&memory));
+    assert_int_equal(rig_count_descriptors(), descriptors);
+}
+
+static void run_in_sim(bool sockets, int (*body)(void *arg), void *arg)
+{
+    weir_sim_options sim = {.seed = 1};
+    place.sockets = sockets;
+    place.real = false;
+    run_on(&(weir_loop_options){.backend = WEIR_BACKEND_SIM, .sim = &sim}, body, arg);
 }
 
 void rig_run(int (*body)(void *arg), void *arg)
 {
-    weir_sim_options sim = {.seed = 1};
-    run_on(&(weir_loop_options){.backend = WEIR_BACKEND_SIM, .sim = &sim}, body, arg);
+    run_in_sim(false, body, arg);
 }
 
 void rig_run_real(int (*body)(void *arg), void *arg)
 {
+    place.sockets = place.real = true;
     run_on(&(weir_loop_options){.backend = WEIR_BACKEND_DEFAULT}, body, arg);
 }
 
 void rig_run_everywhere(int (*body)(void *arg), void *arg)
 {
-    rig_run(body, arg);
+    run_in_sim(false, body, arg);
+    run_in_sim(true, body, arg);
     rig_run_real(body, arg);
 }
 
 /* --- opening --- */
+
+/* The kernel would let a buffer grow to megabytes: what is to be full has to be small. */
+static void narrow(weir_stream *stream, int option, int size)
+{
+    if (stream->io.fd >= 0)
+        assert_int_equal(setsockopt(stream->io.fd, SOL_SOCKET, option, &size, sizeof size), 0);
+}
+
+static void connect_sockets(struct rig *rig, enum weir_role role, weir_stream **end)
+{
+    weir_listener *listener;
+    weir_address address;
+    weir_stream **client = role == WEIR_ROLE_CLIENT ? end : &rig->wire;
+    weir_stream **server = role == WEIR_ROLE_CLIENT ? &rig->wire : end;
+    assert_ok(weir_address_tcp(&address, "127.0.0.1", 0));
+    assert_ok(weir_listener_open(&listener, rig->loop, &address, false));
+    assert_ok(weir_listener_address(listener, &address));
+    assert_ok(weir_stream_connect(client, &address, 0));
+    assert_ok(weir_listener_accept(listener, server));
+    weir_listener_close(listener);
+    narrow(*end, SO_SNDBUF, 64 * 1024);
+    narrow(rig->wire, SO_RCVBUF, 128 * 1024);
+}
 
 static void open_pair(struct rig *rig, enum weir_role role, const weir_session_options *options,
                       bool raw)
 {
     weir_stream *end;
     rig->loop = weir_loop_current();
-    assert_ok(weir_stream_pair(rig->loop, &end, &rig->wire));
+    if (place.sockets)
+        connect_sockets(rig, role, &end);
+    else
+        assert_ok(weir_stream_pair(rig->loop, &end, &rig->wire));
     if (raw)
         assert_ok(weir_raw_session_start(&rig->session, weir_scope_current(), end, role, options));
     else
@@ -204,4 +274,15 @@ void rig_expect_received(struct rig *rig, enum weir_frame_type type, const void 
     if (size > 0)
         assert_memory_equal(frame.data, payload, size);
     weir_frame_release(&frame);
+}
+
+void rig_expect_ended(struct rig *rig, enum weir_end_kind kind, unsigned ours, unsigned theirs)
+{
+    weir_end end;
+    assert_int_not_equal(weir_deferred_await(weir_session_close_reason(rig->session), NULL),
+                         WEIR_OK);
+    weir_session_end(rig->session, &end);
+    assert_string_equal(weir_end_kind_name(end.kind), weir_end_kind_name(kind));
+    assert_int_equal(end.ours.code, ours);
+    assert_int_equal(end.theirs.code, theirs);
 }

@@ -1,5 +1,5 @@
-/* tests/support/session_rig.h - a session at one end of an in-memory stream, and the bytes of the wire at the other. Each test body runs as a coroutine on a loop whose
- * allocator counts, and afterwards nothing may be left. */
+/* tests/support/session_rig.h - a session at one end of a stream, and the bytes of the wire at the other: over a stream in memory, and over sockets, simulated or
+ * the kernel's. Each test body runs as a coroutine on a loop whose allocator counts, and afterwards nothing may be left: no coroutine, byte or descriptor. */
 #ifndef WEIR_TESTS_SESSION_RIG_H
 #define WEIR_TESTS_SESSION_RIG_H
 
@@ -17,6 +17,7 @@
 #include <weir/client.h>
 #include <weir/server.h>
 #include <weir/sim.h>
+#include <weir/stream.h>
 
 struct rig {
     weir_loop *loop;
@@ -24,14 +25,23 @@ struct rig {
     weir_stream *wire;     /* the other end, as bytes */
 };
 
-/* Runs body as a coroutine on a simulated loop, and checks that nothing is left. */
+/* Runs body as a coroutine on a simulated loop, its rigs over streams in memory, and checks that nothing is left. */
 void rig_run(int (*body)(void *arg), void *arg);
 
-/* The same on the loop that WEIR_LOOP or the default chooses: real sockets. */
+/* The same over sockets, on the loop that WEIR_LOOP or the default chooses. */
 void rig_run_real(int (*body)(void *arg), void *arg);
 
-/* The same on both. */
+/* The same in memory, over simulated sockets and over the kernel's. */
 void rig_run_everywhere(int (*body)(void *arg), void *arg);
+
+/* Whether time is the kernel's, so that upper bounds of it mean nothing on a busy machine. */
+bool rig_is_real(void);
+
+/* A time in ms that has passed since start: at least so much, and in the simulated world not much more. */
+void rig_expect_passed(uint64_t start, uint64_t least_ms, uint64_t slack_ms);
+
+/* Descriptors that this process has open. */
+size_t rig_count_descriptors(void);
 
 /* Opens a session of a role over a pair; options may be NULL. */
 void rig_open(struct rig *rig, enum weir_role role, const weir_session_options *options);
@@ -53,6 +63,9 @@ void rig_expect_frame(struct rig *rig, uint8_t first, const void *payload, size_
 void rig_expect_close(struct rig *rig, unsigned code);
 void rig_expect_end(struct rig *rig);
 
+/* Waits for the close reason, and expects that the session has ended like this; codes as in weir_end, 0: none. */
+void rig_expect_ended(struct rig *rig, enum weir_end_kind kind, unsigned ours, unsigned theirs);
+
 /* Expects a message from the session. */
 void rig_expect_received(struct rig *rig, enum weir_frame_type type, const void *payload,
                          size_t size);
@@ -61,5 +74,22 @@ void rig_expect_received(struct rig *rig, enum weir_frame_type type, const void 
 void expect_status(int got, int expected, const char *what, const char *file, int line);
 #define assert_status(call, expected) expect_status((call), (expected), #call, __FILE__, __LINE__)
 #define assert_ok(call)               assert_status(call, WEIR_OK)
+
+/* Waits until a condition holds; fails the test when that takes 20 s. */
+#define assert_eventually(condition)                                                               \
+    do {                                                                                           \
+        for (int waited_ms = 0; !(condition); waited_ms++) {                                       \
+            assert_true(waited_ms < 20000);                                                        \
+            assert_ok(weir_sleep(1));                                                              \
+        }                                                                                          \
+    } while (0)
+
+/* A cmocka test body_ that runs body everywhere. */
+#define RUN(body)                                                                                  \
+    static void body##_(void **state)                                                              \
+    {                                                                                              \
+        (void)state;                                                                               \
+        rig_run_everywhere(body, NULL);                                                            \
+    }
 
 #endif

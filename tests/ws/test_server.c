@@ -8,13 +8,6 @@
 #include <weir/stream.h>
 #include <weir/url.h>
 
-#define RUN(body)                                                                                  \
-    static void body##_(void **state)                                                              \
-    {                                                                                              \
-        (void)state;                                                                               \
-        rig_run_everywhere(body, NULL);                                                            \
-    }
-
 /* --- handlers --- */
 
 static int echo(weir_session *session, void *arg)
