@@ -49,7 +49,8 @@ typedef struct weir_session_options {
         outgoing_capacity; /**< frames that queue while the peer does not read, 1..1,048,576; 0: 8 */
     enum weir_overflow incoming_overflow; /**< SUSPEND stops reading: the peer has to wait */
     enum weir_overflow outgoing_overflow; /**< SUSPEND makes weir_send() wait */
-    size_t high_water; /**< bytes not yet taken by the kernel at which sending waits; 0: 1 MiB */
+    size_t
+        high_water; /**< bytes not yet taken by the kernel at which sending waits, and bytes not yet received at which an incoming queue is full; 0: 1 MiB */
     bool
         pieces; /**< deliver messages in pieces as they arrive: frames with fin = false, then one with fin = true. Constant memory
                                    for messages of any size; max_message_size still holds */

@@ -129,10 +129,19 @@ static int keep_frame(weir_channel *channel, void *item)
     return weir__lease_keep(item, channel->loop);
 }
 
+/* One frame may always queue; more only while their bytes stay under the mark. */
+static bool admits_frame(const weir_channel *channel, const void *item)
+{
+    const weir_session *session = WEIR__CONTAINER(channel, weir_session, inlet.incoming);
+    (void)item;
+    return channel->count == 0 || channel->bytes < session->outlet.high_water;
+}
+
 #define INLET_KIND(policy)                                                                         \
     {                                                                                              \
         .item_size = sizeof(weir_frame), .overflow = (policy), .drop = drop_frame,                 \
-        .pull = pull_frame, .keep = keep_frame, .weigh = weir__frame_weight                        \
+        .pull = pull_frame, .keep = keep_frame, .admits = admits_frame,                            \
+        .weigh = weir__frame_weight                                                                \
     }
 
 const struct weir__channel_kind weir__inlet_kinds[3] = {
@@ -169,7 +178,7 @@ static bool queue_is_full(const weir_session *session)
 {
     const weir_channel *incoming = &session->inlet.incoming;
     return incoming->kind->overflow == WEIR_OVERFLOW_SUSPEND &&
-           incoming->count >= incoming->capacity;
+           (incoming->count >= incoming->capacity || !admits_frame(incoming, NULL));
 }
 
 /* Nobody waits: a frame queues. Returns whether to go on. */

@@ -378,13 +378,18 @@ void weir__outlet_stop(struct weir__outlet *outlet, int status)
     wake_flushers(outlet, true, status);
 }
 
+void weir__outlet_release(struct weir__outlet *outlet)
+{
+    if (outlet->large_open)
+        close_large(outlet);
+    give_buffers_back(outlet);
+}
+
 void weir__outlet_fini(struct weir__outlet *outlet)
 {
     outlet->io = NULL;
     weir__task_cancel(&outlet->late);
     weir__channel_fini(&outlet->outgoing);
     wake_flushers(outlet, true, WEIR_CANCELED);
-    if (outlet->large_open)
-        close_large(outlet);
-    give_buffers_back(outlet);
+    weir__outlet_release(outlet);
 }

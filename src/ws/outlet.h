@@ -59,6 +59,9 @@ void weir__outlet_init(struct weir__outlet *outlet, weir_endpoint *endpoint,
                        const struct weir__outlet_events *on,
                        const struct weir__outlet_options *options);
 
+/* Lets go of the output that was not sent; stopped, and nothing may be pending on the io any more. */
+void weir__outlet_release(struct weir__outlet *outlet);
+
 /* Releases everything; nothing may be pending on the io any more. */
 void weir__outlet_fini(struct weir__outlet *outlet);
 

@@ -219,7 +219,7 @@ int weir_close(weir_session *session, unsigned code, const char *message)
     int status = code == 0 ? WEIR_OK : weir_close_reason_init(&reason, code, message);
     if (status != WEIR_OK || (code != 0 && !weir_close_code_is_sendable(code)))
         return WEIR_EINVAL;
-    if (session->outlet.io == NULL || weir_channel_is_closed(&session->outlet.outgoing))
+    if (session->outlet.io == NULL || weir_endpoint_output_ended(&session->endpoint))
         return session->end_known && session->end_status != WEIR_CLOSED ? session->end_status
                                                                         : WEIR_OK;
     status = weir_frame_close(&closing.frame, code == 0 ? NULL : &reason,
@@ -227,9 +227,8 @@ int weir_close(weir_session *session, unsigned code, const char *message)
     if (status == WEIR_OK)
         status = weir_with_deadline(session->close_timeout_ms, close_in_order, &closing);
     weir_frame_release(&closing.frame);
-    /* Out of time, memory, or cancelled: the Close goes ahead of what is queued. */
-    if (status == WEIR_ETIMEDOUT || status == WEIR_CANCELED || status == WEIR_ENOMEM ||
-        status == WEIR_ESTATE)
+    /* Out of time, memory, or cancelled, or the queue takes nothing any more: the Close goes ahead of what is queued. */
+    if (status != WEIR_OK && !weir_endpoint_output_ended(&session->endpoint))
         weir_going_away(session, code, message);
     return status == WEIR_CLOSED ? WEIR_OK : status;
 }

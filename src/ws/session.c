@@ -228,6 +228,7 @@ static void lose_stream(weir__io *io)
     session->stream = NULL;
     weir__stream_free(stream);
     weir__inlet_release(session);
+    weir__outlet_release(&session->outlet);
     if (!session->end_known) {
         weir_endpoint_terminate(&session->endpoint);
         report_end(session);

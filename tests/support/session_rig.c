@@ -29,11 +29,17 @@ void expect_status(int got, int expected, const char *what, const char *file, in
 static struct {
     bool sockets; /* else a pair in memory */
     bool real;    /* the kernel's sockets and time */
+    const failing_allocator *memory;
 } place;
 
 bool rig_is_real(void)
 {
     return place.real;
+}
+
+const failing_allocator *rig_memory(void)
+{
+    return place.memory;
 }
 
 void rig_expect_passed(uint64_t start, uint64_t least_ms, uint64_t slack_ms)
@@ -63,6 +69,7 @@ static void run_on(const weir_loop_options *options, int (*body)(void *arg), voi
     setenv("CMOCKA_TEST_ABORT", "1", 1);
     failing_allocator_init(&memory, 0);
     own.allocator = memory.allocator;
+    place.memory = &memory;
     assert_ok(weir_loop_new(&loop, &own));
     int status = weir_loop_run(loop, "test", body, arg);
     assert_int_equal(weir_loop_coroutine_count(loop), 0);
@@ -148,6 +155,13 @@ void rig_open(struct rig *rig, enum weir_role role, const weir_session_options *
 void rig_open_raw(struct rig *rig, enum weir_role role, const weir_session_options *options)
 {
     open_pair(rig, role, options, true);
+}
+
+void rig_open_peer(struct rig *rig, weir_session **peer, const weir_session_options *options)
+{
+    enum weir_role role = rig_is_server(rig) ? WEIR_ROLE_CLIENT : WEIR_ROLE_SERVER;
+    assert_ok(weir_session_start(peer, weir_scope_current(), rig->wire, role, options));
+    rig->wire = NULL;
 }
 
 void rig_close(struct rig *rig)

@@ -40,6 +40,9 @@ bool rig_is_real(void);
 /* A time in ms that has passed since start: at least so much, and in the simulated world not much more. */
 void rig_expect_passed(uint64_t start, uint64_t least_ms, uint64_t slack_ms);
 
+/* What the loop of the running test allocates from: for what must not grow. */
+const failing_allocator *rig_memory(void);
+
 /* Descriptors that this process has open. */
 size_t rig_count_descriptors(void);
 
@@ -49,6 +52,9 @@ void rig_open_raw(struct rig *rig, enum weir_role role, const weir_session_optio
 
 /* Frees the session and closes the wire. */
 void rig_close(struct rig *rig);
+
+/* Starts a default session of the other role on the wire, which then is no more bytes. */
+void rig_open_peer(struct rig *rig, weir_session **peer, const weir_session_options *options);
 
 /* Puts bytes, or a frame (masked when the session is a server), on the wire. */
 void rig_put(struct rig *rig, const void *data, size_t size);

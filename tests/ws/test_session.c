@@ -143,8 +143,9 @@ static int pong_goes_ahead_of_queued_data(void *arg)
     uint8_t first;
     int pings = 0;
     (void)arg;
-    rig_open(&rig, WEIR_ROLE_SERVER,
-             &(weir_session_options){.high_water = 1000, .observer = {count_pings, .context = &pings}});
+    rig_open(
+        &rig, WEIR_ROLE_SERVER,
+        &(weir_session_options){.high_water = 1000, .observer = {count_pings, .context = &pings}});
     weir_frame large = weir_frame_binary(payload, sizeof payload);
     assert_ok(weir_try_send(rig.session, &large));
     for (int i = 0; i < 3; i++) {

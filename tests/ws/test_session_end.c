@@ -345,11 +345,11 @@ RUN(close_to_a_peer_that_does_not_read_is_bounded)
 
 static int going_away_jumps_over_queued_data(void *arg)
 {
-    static uint8_t payload[1000000];
+    static uint8_t payload[500000];
     struct rig rig;
     uint8_t first;
     (void)arg;
-    rig_open(&rig, WEIR_ROLE_SERVER, &(weir_session_options){.high_water = 3000000});
+    rig_open(&rig, WEIR_ROLE_SERVER, &(weir_session_options){.high_water = 1500000});
     for (int i = 0; i < 6; i++) {
         weir_frame frame = weir_frame_binary(payload, sizeof payload);
         if (weir_try_send(rig.session, &frame) != WEIR_OK)
@@ -378,7 +378,7 @@ static int cancelled_scope_closes_with_1001(void *arg)
     weir_scope scope;
     (void)arg;
     assert_ok(weir_scope_open(&scope));
-    rig_open(&rig, WEIR_ROLE_SERVER, NULL);
+    rig_open(&rig, WEIR_ROLE_SERVER, &(weir_session_options){.close_timeout_ms = 100});
     weir_scope_cancel(&scope);
     /* This coroutine is inside the scope: the wire is read after it. */
     weir_stream *wire = rig.wire;
