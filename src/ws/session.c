@@ -19,62 +19,6 @@ static weir_loop *loop_of(const weir_session *session)
 
 /* --- ending --- */
 
-/* For the moment when there is no memory to say more. */
-static weir_end plain_ends[] = {
-    [WEIR_END_NONE] = {.kind = WEIR_END_NONE},
-    [WEIR_END_CLEAN] = {.kind = WEIR_END_CLEAN, .status = WEIR_CLOSED},
-    [WEIR_END_LOST] = {.kind = WEIR_END_LOST, .status = WEIR_ELOST},
-    [WEIR_END_PING_TIMEOUT] = {.kind = WEIR_END_PING_TIMEOUT, .status = WEIR_ETIMEDOUT},
-    [WEIR_END_CLOSE_TIMEOUT] = {.kind = WEIR_END_CLOSE_TIMEOUT, .status = WEIR_ETIMEDOUT},
-    [WEIR_END_PROTOCOL] = {.kind = WEIR_END_PROTOCOL, .status = WEIR_EPROTOCOL},
-    [WEIR_END_TOO_BIG] = {.kind = WEIR_END_TOO_BIG, .status = WEIR_ETOOBIG},
-    [WEIR_END_CANCELED] = {.kind = WEIR_END_CANCELED, .status = WEIR_CANCELED},
-    [WEIR_END_IO] = {.kind = WEIR_END_IO, .status = WEIR_ELOST},
-};
-
-static int status_of_end(const weir_end *end)
-{
-    switch (end->kind) {
-    case WEIR_END_NONE:
-        return WEIR_OK;
-    case WEIR_END_CLEAN:
-        return WEIR_CLOSED;
-    case WEIR_END_LOST:
-        return WEIR_ELOST;
-    case WEIR_END_PING_TIMEOUT:
-    case WEIR_END_CLOSE_TIMEOUT:
-        return WEIR_ETIMEDOUT;
-    case WEIR_END_PROTOCOL:
-        return end->fault.status != WEIR_OK ? end->fault.status : WEIR_EPROTOCOL;
-    case WEIR_END_TOO_BIG:
-        return WEIR_ETOOBIG;
-    case WEIR_END_CANCELED:
-        return WEIR_CANCELED;
-    case WEIR_END_IO:
-        return end->status != WEIR_OK ? end->status : WEIR_ELOST;
-    }
-    return WEIR_ELOST;
-}
-
-static void report_end(weir_session *session)
-{
-    weir_end end;
-    weir_endpoint_end(&session->endpoint, &end);
-    if (session->end_known || end.kind == WEIR_END_NONE)
-        return;
-    session->end_known = true;
-    session->end_status = status_of_end(&end);
-    session->end = weir__loop_alloc(loop_of(session), sizeof end);
-    session->end_is_allocated = session->end != NULL;
-    if (session->end_is_allocated)
-        *session->end = end;
-    else
-        session->end = &plain_ends[end.kind];
-    (void)weir_deferred_complete(&session->close_reason, session->end_status, session->end);
-    if (session->observer.ended != NULL)
-        session->observer.ended(session, session->end, session->observer.context);
-}
-
 static void stop_channels(weir_session *session)
 {
     if (weir_endpoint_output_ended(&session->endpoint) &&
@@ -160,7 +104,7 @@ void weir__session_attend(weir_session *session)
     if (weir_endpoint_wants(&session->endpoint) & WEIR_WANT_FLUSH)
         flush_endpoint(session);
     unsigned wants = weir_endpoint_wants(&session->endpoint);
-    report_end(session);
+    weir__session_report_end(session);
     stop_channels(session);
     if (wants & WEIR_WANT_CLOSE) {
         if (session->outlet.io != NULL && weir__outlet_unsent(&session->outlet) > 0 &&
@@ -231,7 +175,7 @@ static void lose_stream(weir__io *io)
     weir__outlet_release(&session->outlet);
     if (!session->end_known) {
         weir_endpoint_terminate(&session->endpoint);
-        report_end(session);
+        weir__session_report_end(session);
     }
     stop_channels(session);
     weir__list_remove(&session->dumpable.link);

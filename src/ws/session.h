@@ -119,6 +119,9 @@ void weir__session_feed(weir_session *session, weir__buf *buf, uint8_t *data, si
 /* Looks at what the endpoint wants and does it: flush, half-close, close, report the end, set the timer. To be called after every use of the endpoint. */
 void weir__session_attend(weir_session *session);
 
+/* Tells how it ended, once the endpoint knows. */
+void weir__session_report_end(weir_session *session);
+
 /* Closes the stream without more ado; reset: unsent bytes are discarded. */
 void weir__session_close_stream(weir_session *session, bool reset);
 
