@@ -18,11 +18,11 @@ typedef struct weir_service weir_service;
 typedef struct weir_upgrade weir_upgrade;
 
 /** The straight-line shape: a coroutine for the whole session. What it returns closes the session: WEIR_OK or WEIR_CLOSED: 1000; another negative status: 1011;
- * cancelled: 1001. */
+ * cancelled: 1001. When its connection has ended it may finish what it does, for as long as a closing handshake may take (close_timeout_ms); then it is cancelled. */
 typedef int (*weir_handler)(weir_session *session, void *arg);
 
 /** The message shape: called for each message (or piece), one at a time in order; the frame is released after it returns, unless it was sent on. Returning a
- * negative status closes the session with 1011 (WEIR_CLOSED: 1000). */
+ * negative status closes the session with 1011 (WEIR_CLOSED: 1000). Cancelled as a weir_handler is. */
 typedef int (*weir_message_handler)(weir_session *session, weir_frame *frame, void *arg);
 
 /** What serves the sessions of one path. Exactly one of handler and on_message. */

@@ -179,9 +179,11 @@ static void lose_stream(weir__io *io)
     }
     stop_channels(session);
     weir__list_remove(&session->dumpable.link);
-    /* Whatever else was started in the session ends with it; a handler may finish what it does. */
+    /* Whatever else was started in the session ends with it; a handler may finish what it does, for a while. */
     if (!session->busy)
         weir_scope_cancel(&session->scope);
+    else if (session->close_timeout_ms != WEIR_UNLIMITED)
+        weir__timer_set_after(loop_of(session), &session->timer, session->close_timeout_ms);
     weir__scope_detach(&session->actor, WEIR_OK);
 }
 
@@ -227,6 +229,10 @@ static void pass_deadline(weir__timer *timer)
 {
     weir_session *session = WEIR__CONTAINER(timer, weir_session, timer);
     struct weir__outlet *outlet = &session->outlet;
+    if (session->stream == NULL) {
+        weir_scope_cancel(&session->scope); /* a handler that stays on after its connection */
+        return;
+    }
     bool ready = outlet->io != NULL && weir__outlet_is_between_frames(outlet) &&
                  !weir__outlet_is_stuck(outlet);
     size_t before = outlet->out.size;
@@ -407,6 +413,7 @@ static void end_scope(weir_scope *scope)
     if (session->stream != NULL || session->over || scope->child_count > 0)
         return;
     session->over = true;
+    weir__timer_cancel(&session->timer);
     if (session->route != NULL && session->route->on_close != NULL)
         session->route->on_close(session, session->end, session->route->arg);
     (void)weir_deferred_complete(&session->finished, session->end_status, NULL);

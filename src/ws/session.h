@@ -51,7 +51,7 @@ struct weir_session {
     struct weir__inlet inlet;
     struct weir__outlet outlet;
     struct weir__turnstile turnstile;
-    weir__timer timer; /* armed for the endpoint's deadline */
+    weir__timer timer; /* armed for the endpoint's deadline; then, for a handler that stays on */
     weir__task attend; /* queued: attend once more, in a context of its own */
     struct weir__dumpable dumpable;
     weir_deferred close_reason;

@@ -100,11 +100,16 @@ void rig_run_real(int (*body)(void *arg), void *arg)
     run_on(&(weir_loop_options){.backend = WEIR_BACKEND_DEFAULT}, body, arg);
 }
 
-void rig_run_everywhere(int (*body)(void *arg), void *arg)
+void rig_run_over_sockets(int (*body)(void *arg), void *arg)
 {
-    run_in_sim(false, body, arg);
     run_in_sim(true, body, arg);
     rig_run_real(body, arg);
+}
+
+void rig_run_everywhere(int (*body)(void *arg), void *arg)
+{
+    rig_run(body, arg);
+    rig_run_over_sockets(body, arg);
 }
 
 /* --- opening --- */

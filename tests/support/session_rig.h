@@ -34,6 +34,9 @@ void rig_run_real(int (*body)(void *arg), void *arg);
 /* The same in memory, over simulated sockets and over the kernel's. */
 void rig_run_everywhere(int (*body)(void *arg), void *arg);
 
+/* For what makes its own servers: simulated and on the kernel. */
+void rig_run_over_sockets(int (*body)(void *arg), void *arg);
+
 /* Whether time is the kernel's, so that upper bounds of it mean nothing on a busy machine. */
 bool rig_is_real(void);
 
@@ -96,6 +99,13 @@ void expect_status(int got, int expected, const char *what, const char *file, in
     {                                                                                              \
         (void)state;                                                                               \
         rig_run_everywhere(body, NULL);                                                            \
+    }
+
+#define RUN_OVER_SOCKETS(body)                                                                     \
+    static void body##_(void **state)                                                              \
+    {                                                                                              \
+        (void)state;                                                                               \
+        rig_run_over_sockets(body, NULL);                                                          \
     }
 
 #endif

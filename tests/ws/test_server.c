@@ -78,7 +78,7 @@ static int both_shapes_of_handler_echo(void *arg)
     }
     return WEIR_OK;
 }
-RUN(both_shapes_of_handler_echo)
+RUN_OVER_SOCKETS(both_shapes_of_handler_echo)
 
 static int name_of_path(weir_session *session, void *arg)
 {
@@ -128,7 +128,7 @@ static int routes_choose_by_path(void *arg)
     weir_server_free(server);
     return WEIR_OK;
 }
-RUN(routes_choose_by_path)
+RUN_OVER_SOCKETS(routes_choose_by_path)
 
 static int decide(weir_upgrade *upgrade, void *arg)
 {
@@ -192,7 +192,7 @@ static int upgrade_hook_accepts_and_refuses(void *arg)
     weir_server_free(server);
     return WEIR_OK;
 }
-RUN(upgrade_hook_accepts_and_refuses)
+RUN_OVER_SOCKETS(upgrade_hook_accepts_and_refuses)
 
 static int fail_at_once(weir_session *session, void *arg)
 {
@@ -242,7 +242,7 @@ static int result_of_the_handler_closes(void *arg)
     }
     return WEIR_OK;
 }
-RUN(result_of_the_handler_closes)
+RUN_OVER_SOCKETS(result_of_the_handler_closes)
 
 static int opened;
 static int closed;
@@ -303,7 +303,7 @@ static int on_open_on_message_and_on_close_come_in_turn(void *arg)
     weir_server_free(server);
     return WEIR_OK;
 }
-RUN(on_open_on_message_and_on_close_come_in_turn)
+RUN_OVER_SOCKETS(on_open_on_message_and_on_close_come_in_turn)
 
 /* --- at the level of bytes --- */
 
@@ -353,7 +353,7 @@ static int frame_right_behind_the_handshake_is_served(void *arg)
     weir_server_free(server);
     return WEIR_OK;
 }
-RUN(frame_right_behind_the_handshake_is_served)
+RUN_OVER_SOCKETS(frame_right_behind_the_handshake_is_served)
 
 static int trickled_request_is_served(void *arg)
 {
@@ -376,7 +376,7 @@ static int trickled_request_is_served(void *arg)
     weir_server_free(server);
     return WEIR_OK;
 }
-RUN(trickled_request_is_served)
+RUN_OVER_SOCKETS(trickled_request_is_served)
 
 static int bad_requests_get_their_status(void *arg)
 {
@@ -409,7 +409,7 @@ static int bad_requests_get_their_status(void *arg)
     weir_server_free(server);
     return WEIR_OK;
 }
-RUN(bad_requests_get_their_status)
+RUN_OVER_SOCKETS(bad_requests_get_their_status)
 
 static int silent_connection_is_dropped_at_the_deadline(void *arg)
 {
@@ -427,7 +427,7 @@ static int silent_connection_is_dropped_at_the_deadline(void *arg)
     weir_server_free(server);
     return WEIR_OK;
 }
-RUN(silent_connection_is_dropped_at_the_deadline)
+RUN_OVER_SOCKETS(silent_connection_is_dropped_at_the_deadline)
 
 static int sessions_over_the_limit_wait(void *arg)
 {
@@ -447,7 +447,7 @@ static int sessions_over_the_limit_wait(void *arg)
     weir_server_free(server);
     return WEIR_OK;
 }
-RUN(sessions_over_the_limit_wait)
+RUN_OVER_SOCKETS(sessions_over_the_limit_wait)
 
 /* --- a client's errors --- */
 
@@ -517,7 +517,7 @@ static int client_tells_what_went_wrong(void *arg)
     }
     return WEIR_OK;
 }
-RUN(client_tells_what_went_wrong)
+RUN_OVER_SOCKETS(client_tells_what_went_wrong)
 
 static int bad_options_are_refused(void *arg)
 {
@@ -553,7 +553,7 @@ static int bad_options_are_refused(void *arg)
         WEIR_EINVAL);
     return WEIR_OK;
 }
-RUN(bad_options_are_refused)
+RUN_OVER_SOCKETS(bad_options_are_refused)
 
 int main(void)
 {
