@@ -1,6 +1,5 @@
-/* ctest: timeout=300 loops */
-/* Nothing is left behind: a conversation cancelled at its k-th suspension, for every k; with its n-th allocation failing, for every n; and a thousand sessions ended at random
- * moments, in the simulated world and over real sockets. */
+/* ctest: timeout=300 */
+/* Nothing is left behind: a conversation cancelled at its k-th suspension, for every k, and with its n-th allocation failing, for every n. */
 #include "support/session_rig.h"
 
 #include "rt/loop.h"
@@ -194,94 +193,12 @@ static void failing_from_an_allocation_on_leaves_nothing(void **state)
     }
 }
 
-/* --- a thousand sessions --- */
-
-#define SESSIONS 1000
-
-struct crowd {
-    weir_server *server;
-    unsigned index;
-};
-
-static unsigned dice_of(unsigned index)
-{
-    uint64_t mixed = (index + 1) * UINT64_C(0x9E3779B97F4A7C15);
-    return (unsigned)((mixed ^ mixed >> 29) * UINT64_C(0xBF58476D1CE4E5B9) >> 33);
-}
-
-static int chat_until_ended(void *arg)
-{
-    weir_session *session = arg;
-    weir_frame frame;
-    while (weir_send_text(session, "again") == WEIR_OK && weir_receive(session, &frame) == WEIR_OK)
-        weir_frame_release(&frame);
-    return WEIR_OK;
-}
-
-static int join_crowd(void *arg)
-{
-    struct crowd *crowd = arg;
-    unsigned dice = dice_of(crowd->index);
-    weir_session *session;
-    weir_scope scope;
-    int status = weir_sleep(dice % 50);
-    if (status != WEIR_OK)
-        return status;
-    weir_connect_options options = {.url = weir_server_url(crowd->server)};
-    assert_ok(weir_client_open(&session, weir_scope_current(), &options));
-    assert_ok(weir_scope_open(&scope));
-    assert_ok(weir_go(&scope, "chat", chat_until_ended, session));
-    assert_ok(weir_sleep(dice / 50 % 20));
-    switch (dice / 1000 % 4) {
-    case 0:
-        weir_terminate(session);
-        break;
-    case 1:
-        weir_scope_cancel(&scope);
-        break;
-    case 2:
-        weir_going_away(session, 1001, NULL);
-        break;
-    default:
-        (void)weir_close(session, 1000, NULL);
-    }
-    (void)weir_scope_join(&scope);
-    weir_session_free(session);
-    return WEIR_OK;
-}
-
-static int gather_crowd(void *arg)
-{
-    static struct crowd crowd[SESSIONS];
-    weir_server *server;
-    weir_scope scope;
-    (void)arg;
-    weir_serve_options options = {.url = "ws://127.0.0.1:0", .handler = echo};
-    assert_ok(weir_server_start(&server, weir_scope_current(), &options));
-    assert_ok(weir_scope_open(&scope));
-    for (unsigned i = 0; i < SESSIONS; i++) {
-        crowd[i] = (struct crowd){server, i};
-        assert_ok(weir_go(&scope, "member", join_crowd, &crowd[i]));
-    }
-    assert_ok(weir_scope_join(&scope));
-    weir_server_stop(server);
-    weir_server_free(server);
-    return WEIR_OK;
-}
-
-static void thousand_sessions_ended_at_random_leave_nothing(void **state)
-{
-    (void)state;
-    rig_run_over_sockets(gather_crowd, NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cancelled_at_every_suspension_leaves_nothing),
         cmocka_unit_test(failing_at_every_allocation_leaves_nothing),
         cmocka_unit_test(failing_from_an_allocation_on_leaves_nothing),
-        cmocka_unit_test(thousand_sessions_ended_at_random_leave_nothing),
     };
     setenv("CMOCKA_TEST_ABORT", "1", 1);
     return cmocka_run_group_tests(tests, NULL, NULL);
