@@ -42,9 +42,12 @@ typedef struct weir_sim_stats {
     uint64_t connections; /**< connections made */
     uint64_t
         open_ends; /**< sockets not yet closed, listeners and connections that nobody has accepted included */
-    uint64_t
-        faults; /**< resets, refusals and failed calls injected (cut reads and writes are not counted) */
-    uint64_t digest; /**< a hash over all that happened: equal for equal runs */
+    uint64_t faults;       /**< injected: resets, refusals and failed calls together */
+    uint64_t resets;       /**< connections reset */
+    uint64_t refusals;     /**< connects refused although somebody listened */
+    uint64_t failed_calls; /**< system calls failed or interrupted, accepts included */
+    uint64_t cuts;         /**< reads and writes cut or made late; these are no faults */
+    uint64_t digest;       /**< a hash over all that happened: equal for equal runs */
 } weir_sim_stats;
 
 /** Fills *out. Errors: WEIR_EINVAL when the loop is not simulated. */

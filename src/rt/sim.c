@@ -44,11 +44,19 @@ void weir__sim_note_bytes(struct weir__sim *sim, const uint8_t *bytes, size_t si
 
 /* --- chances --- */
 
-bool weir__sim_strikes(struct weir__sim *sim, uint32_t ppm)
+bool weir__sim_cuts(struct weir__sim *sim, uint32_t ppm)
+{
+    bool cut = weir__dice_chance(&sim->faults, ppm);
+    sim->stats.cuts += cut;
+    return cut;
+}
+
+bool weir__sim_strikes(struct weir__sim *sim, uint32_t ppm, uint64_t *kind)
 {
     if (!weir__dice_chance(&sim->faults, ppm))
         return false;
     sim->stats.faults++;
+    ++*kind;
     weir__sim_note(sim, SIM_ON_FAULT, 0, 0);
     return true;
 }
@@ -56,7 +64,7 @@ bool weir__sim_strikes(struct weir__sim *sim, uint32_t ppm)
 int weir__sim_fail(struct weir__sim *sim)
 {
     static const int errors[] = {ENOBUFS, ENOMEM, EINTR};
-    if (!weir__sim_strikes(sim, sim->options.fail_ppm))
+    if (!weir__sim_strikes(sim, sim->options.fail_ppm, &sim->stats.failed_calls))
         return WEIR_OK;
     int error = errors[weir__dice_between(&sim->faults, 0, 2)];
     return error == EINTR ? WEIR_OK : WEIR_SYSTEM(error);

@@ -134,8 +134,11 @@ enum weir__sim_event {
 void weir__sim_note(struct weir__sim *sim, enum weir__sim_event event, uint64_t id, int64_t value);
 void weir__sim_note_bytes(struct weir__sim *sim, const uint8_t *bytes, size_t size);
 
-/* Whether a fault with this chance strikes now; a fault that does is counted. */
-bool weir__sim_strikes(struct weir__sim *sim, uint32_t ppm);
+/* Whether a fault with this chance strikes now; a fault that does is counted, also in *kind (of sim->stats). */
+bool weir__sim_strikes(struct weir__sim *sim, uint32_t ppm, uint64_t *kind);
+
+/* Whether a read or write is cut now. */
+bool weir__sim_cuts(struct weir__sim *sim, uint32_t ppm);
 
 /* A system call that may fail: WEIR_OK, or what it returns. An interrupted one is tried again, and so only counted. */
 WEIR_MUST_USE int weir__sim_fail(struct weir__sim *sim);

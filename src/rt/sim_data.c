@@ -11,7 +11,7 @@ static struct weir__sim_end *end_of(const weir__io *io)
 /* A fault that strikes a read or a write: WEIR_OK, or what the call returns. */
 static int roll_faults(struct weir__sim *sim, struct weir__sim_end *end, int broken)
 {
-    if (weir__sim_strikes(sim, sim->options.reset_ppm)) {
+    if (weir__sim_strikes(sim, sim->options.reset_ppm, &sim->stats.resets)) {
         weir__sim_end_break(sim, end);
         return weir__sim_end_error(end, broken);
     }
@@ -68,7 +68,7 @@ static void deliver(struct weir__sim *sim, struct weir__sim_end *end)
         return;
     }
     size_t size = weir__sim_queue_ready(&end->queue, sim->now_ms, buf->size);
-    if (weir__dice_chance(&sim->faults, sim->options.cut_read_ppm))
+    if (weir__sim_cuts(sim, sim->options.cut_read_ppm))
         size = weir__dice_between(&sim->faults, 1, size);
     weir__sim_queue_take(&end->queue, sim->loop, buf->data, size);
     weir__sim_room_made(sim, end);
@@ -212,7 +212,7 @@ int64_t weir__sim_send(weir__io *io, const struct iovec *pieces, int count)
     int status = check_writable(end);
     if (status != WEIR_OK)
         return status;
-    bool cut = weir__dice_chance(&sim->faults, sim->options.cut_write_ppm);
+    bool cut = weir__sim_cuts(sim, sim->options.cut_write_ppm);
     if (cut && weir__dice_next(&sim->faults) >> 63 != 0)
         return send_late(sim, end, pieces, count);
     return send_now(sim, end, pieces, count, cut);
@@ -242,7 +242,7 @@ static void take_late(struct weir__sim *sim, struct weir__sim_end *end)
         return;
     }
     int status = roll_faults(sim, end, WEIR_SYSTEM(EPIPE));
-    if (weir__dice_chance(&sim->faults, sim->options.cut_write_ppm))
+    if (weir__sim_cuts(sim, sim->options.cut_write_ppm))
         size = weir__dice_between(&sim->faults, 1, size);
     if (status == WEIR_OK)
         status = put_bytes(sim, end, late->pieces, size);

@@ -262,7 +262,7 @@ static void arrive(struct weir__sim *sim, struct weir__sim_end *server)
     weir__sim_address_get(link->address, &address, &size);
     struct weir__sim_listener *listener = weir__sim_listener_find(sim, &address, size);
     weir__sim_note(sim, SIM_ON_ARRIVE, weir__sim_end_id(server), listener != NULL);
-    if (listener == NULL || weir__sim_strikes(sim, sim->options.refuse_ppm)) {
+    if (listener == NULL || weir__sim_strikes(sim, sim->options.refuse_ppm, &sim->stats.refusals)) {
         refuse(sim, link, SIM_REFUSED);
         return;
     }

@@ -152,6 +152,7 @@ static void cut_reads_leave_the_rest_for_a_later_turn(void **state)
     }
     assert_true(pair.server.data_count > 2);
     assert_int_equal(world_stats(&world).faults, 0);
+    assert_true(world_stats(&world).cuts > 0);
     pair_close(&pair);
     world_close(&world);
 }
@@ -441,6 +442,7 @@ static void a_refused_connect_is_a_fault(void **state)
     world_settle(&world);
     assert_int_equal(client.connect_status, WEIR_SYSTEM(ECONNREFUSED));
     assert_int_equal(world_stats(&world).faults, 1);
+    assert_int_equal(world_stats(&world).refusals, 1);
     assert_int_equal(world_stats(&world).connections, 0);
     sock_close(&client);
     sock_close(&listener);
@@ -462,6 +464,7 @@ static void a_struck_connection_is_reset_at_both_ends(void **state)
     assert_int_equal(pair.server.end_status, WEIR_SYSTEM(ECONNRESET));
     assert_true(pair.client.ended);
     assert_int_equal(world_stats(&world).faults, 1);
+    assert_int_equal(world_stats(&world).resets, 1);
     pair_close(&pair);
     world_close(&world);
 }
@@ -491,6 +494,7 @@ static void failing_calls_report_what_the_kernel_would(void **state)
         reads += pair.client.ended;
         assert_int_equal(pair.client.ended, pair.client.got_size == 0);
         assert_true(world_stats(&world).faults >= 2);
+        assert_int_equal(world_stats(&world).failed_calls, world_stats(&world).faults);
         sock_close(&more);
         pair_close(&pair);
         world_close(&world);

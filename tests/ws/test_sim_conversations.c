@@ -19,7 +19,7 @@ static uint64_t seed_now;
 static struct {
     uint64_t answers;
     uint64_t failed_connects;
-    uint64_t faults;
+    weir_sim_stats world;
     uint64_t ends[WEIR_END_IO + 1];
 } seen;
 
@@ -289,7 +289,11 @@ static uint64_t run_seed(uint64_t seed)
     assert_int_equal(weir_loop_coroutine_count(loop), 0);
     while (weir_sim_stats_get(loop, &stats) == WEIR_OK && stats.open_ends > 0)
         assert_true(weir_loop_turn(loop, -1) >= 0);
-    seen.faults += stats.faults;
+    seen.world.faults += stats.faults;
+    seen.world.resets += stats.resets;
+    seen.world.refusals += stats.refusals;
+    seen.world.failed_calls += stats.failed_calls;
+    seen.world.cuts += stats.cuts;
     weir_loop_free(loop);
     assert_true(failing_allocator_is_clean(&memory));
     return stats.digest;
@@ -301,6 +305,25 @@ static uint64_t number_from_environment(const char *name, uint64_t otherwise)
     return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
+static void say(const char *what, uint64_t count)
+{
+    print_message("%llu %s\n", (unsigned long long)count, what);
+}
+
+static void report(void)
+{
+    say("answers", seen.answers);
+    say("failed connects", seen.failed_connects);
+    say("resets", seen.world.resets);
+    say("refusals", seen.world.refusals);
+    say("failed system calls", seen.world.failed_calls);
+    say("cut reads and writes", seen.world.cuts);
+    for (int kind = WEIR_END_NONE + 1; kind <= WEIR_END_IO; kind++) {
+        print_message("ended %s: ", weir_end_kind_name((enum weir_end_kind)kind));
+        say("", seen.ends[kind]);
+    }
+}
+
 static void conversations_hold_under_all_faults(void **state)
 {
     (void)state;
@@ -308,16 +331,14 @@ static void conversations_hold_under_all_faults(void **state)
     uint64_t count = number_from_environment("WEIR_SEEDS", SEEDS);
     for (uint64_t seed = first; seed < first + count; seed++)
         run_seed(seed);
-    print_message(
-        "%llu answers, %llu faults, %llu failed connects; ended: %llu clean, %llu lost, %llu io, %llu canceled\n",
-        (unsigned long long)seen.answers, (unsigned long long)seen.faults,
-        (unsigned long long)seen.failed_connects, (unsigned long long)seen.ends[WEIR_END_CLEAN],
-        (unsigned long long)seen.ends[WEIR_END_LOST], (unsigned long long)seen.ends[WEIR_END_IO],
-        (unsigned long long)seen.ends[WEIR_END_CANCELED]);
+    report();
     if (count < 1000)
         return;
     assert_true(seen.answers > count * 5);
-    assert_true(seen.faults > count / 10);
+    assert_true(seen.world.resets > count / 50);
+    assert_true(seen.world.refusals > count / 50);
+    assert_true(seen.world.failed_calls > count / 50);
+    assert_true(seen.world.cuts > count * 5);
     assert_true(seen.ends[WEIR_END_CLEAN] > count / 2);
     assert_true(seen.ends[WEIR_END_IO] > 0 && seen.ends[WEIR_END_CANCELED] > 0);
 }
