@@ -110,12 +110,23 @@ static void drop_input(weir_session *session)
 
 /* --- the channel --- */
 
+/* A frame was taken, and perhaps nobody comes for the next: a ping or a Close in what is held must not wait for that. */
+static void go_on_later(weir_channel *channel)
+{
+    weir_session *session = session_of(channel);
+    if (session->inlet.held)
+        weir__task_post(loop_of(session), &session->attend);
+}
+
 static int pull_frame(weir_channel *channel, void *item)
 {
     weir_session *session = session_of(channel);
     if (session->inlet.buf == NULL)
         return WEIR_EAGAIN;
-    return next_frame(session, item);
+    int status = next_frame(session, item);
+    if (status == WEIR_OK)
+        go_on_later(channel);
+    return status;
 }
 
 static void drop_frame(weir_channel *channel, void *item)
@@ -141,7 +152,7 @@ static bool admits_frame(const weir_channel *channel, const void *item)
     {                                                                                              \
         .item_size = sizeof(weir_frame), .overflow = (policy), .drop = drop_frame,                 \
         .pull = pull_frame, .keep = keep_frame, .admits = admits_frame,                            \
-        .weigh = weir__frame_weight                                                                \
+        .weigh = weir__frame_weight, .took = go_on_later                                           \
     }
 
 const struct weir__channel_kind weir__inlet_kinds[3] = {
@@ -158,7 +169,7 @@ static void hold(weir_session *session)
     struct weir__inlet *inlet = &session->inlet;
     uint8_t *rest;
     size_t size = weir_endpoint_rest(&session->endpoint, &rest);
-    if (inlet->held || size == 0)
+    if (inlet->held)
         return;
     weir__buf *copy = size <= inlet->buf->size / 8 ? weir__buf_new(loop_of(session), size) : NULL;
     if (copy != NULL) {
@@ -225,9 +236,10 @@ void weir__inlet_run(weir_session *session)
             break;
         }
     }
-    hold(session);
-    if (!inlet->held)
-        inlet->buf = NULL;
+    if (has_input(session))
+        hold(session);
+    else
+        let_go(session);
     inlet->running = false;
 }
 

@@ -26,6 +26,9 @@ static void stop_channels(weir_session *session)
         weir_channel_close(&session->outlet.outgoing, WEIR_CLOSED);
         weir__channel_drain(&session->outlet.outgoing);
         weir__session_open_turnstile(session);
+        /* The answer to our Close may be in the input that is held. */
+        if (session->inlet.held)
+            weir__task_post(loop_of(session), &session->attend);
     }
     if (weir_endpoint_input_ended(&session->endpoint))
         weir_channel_close(&session->inlet.incoming,
@@ -222,7 +225,10 @@ static const struct weir__outlet_events outlet_events = {note_sent, append_contr
 
 static void attend_later(weir__task *task)
 {
-    weir__session_attend(WEIR__CONTAINER(task, weir_session, attend));
+    weir_session *session = WEIR__CONTAINER(task, weir_session, attend);
+    if (session->inlet.held && !session->closing)
+        weir__inlet_run(session);
+    weir__session_attend(session);
 }
 
 static void pass_deadline(weir__timer *timer)

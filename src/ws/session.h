@@ -52,7 +52,7 @@ struct weir_session {
     struct weir__outlet outlet;
     struct weir__turnstile turnstile;
     weir__timer timer; /* armed for the endpoint's deadline; then, for a handler that stays on */
-    weir__task attend; /* queued: attend once more, in a context of its own */
+    weir__task attend; /* queued: go on with held input and attend, in a context of its own */
     struct weir__dumpable dumpable;
     weir_deferred close_reason;
     weir_deferred finished;

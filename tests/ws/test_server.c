@@ -208,6 +208,13 @@ static int return_at_once(weir_session *session, void *arg)
     return WEIR_OK;
 }
 
+static int say_cancelled(weir_session *session, void *arg)
+{
+    (void)session;
+    (void)arg;
+    return WEIR_CANCELED;
+}
+
 static int wait_for_ever(weir_session *session, void *arg)
 {
     (void)session;
@@ -220,9 +227,10 @@ static int result_of_the_handler_closes(void *arg)
     static const struct {
         weir_handler handler;
         unsigned code;
-    } cases[] = {{return_at_once, 1000}, {fail_at_once, 1011}, {wait_for_ever, 1001}};
+    } cases[] = {
+        {return_at_once, 1000}, {fail_at_once, 1011}, {say_cancelled, 1001}, {wait_for_ever, 1001}};
     (void)arg;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         weir_server *server;
         weir_session *client;
         weir_end end;

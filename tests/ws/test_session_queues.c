@@ -331,6 +331,51 @@ static int incoming_bytes_are_bounded_like_frames(void *arg)
 }
 RUN(incoming_bytes_are_bounded_like_frames)
 
+/* Puts more than queues; the rest of the input is held, with what stands behind it. */
+static void put_behind_a_full_queue(struct rig *rig, int *seen, uint8_t first)
+{
+    *seen = 0;
+    rig_open(
+        rig, WEIR_ROLE_SERVER,
+        &(weir_session_options){.incoming_capacity = 2, .observer = {count_in, .context = seen}});
+    for (int i = 0; i < 3; i++)
+        rig_put_text(rig, letters[i]);
+    rig_put_frame(rig, first, "\x03\xe8", 2);
+    assert_eventually(*seen == 2);
+    assert_ok(weir_sleep(10));
+    assert_int_equal(*seen, 2);
+}
+
+static int ping_behind_a_full_queue_waits_for_room_and_no_longer(void *arg)
+{
+    struct rig rig;
+    int seen;
+    (void)arg;
+    put_behind_a_full_queue(&rig, &seen, 0x89);
+    rig_expect_received(&rig, WEIR_FRAME_TEXT, "a", 1);
+    rig_expect_received(&rig, WEIR_FRAME_TEXT, "b", 1);
+    rig_expect_frame(&rig, 0x8a, "\x03\xe8", 2); /* and nobody receives */
+    rig_expect_received(&rig, WEIR_FRAME_TEXT, "c", 1);
+    rig_close(&rig);
+    return WEIR_OK;
+}
+RUN(ping_behind_a_full_queue_waits_for_room_and_no_longer)
+
+static int answer_to_our_close_is_seen_behind_a_full_queue(void *arg)
+{
+    struct rig rig;
+    int seen;
+    (void)arg;
+    put_behind_a_full_queue(&rig, &seen, 0x88);
+    assert_ok(weir_close(rig.session, 1001, NULL));
+    rig_expect_ended(&rig, WEIR_END_CLEAN, 1001, 1000);
+    rig_expect_received(&rig, WEIR_FRAME_TEXT, "a", 1);
+    rig_expect_received(&rig, WEIR_FRAME_TEXT, "b", 1);
+    rig_close(&rig);
+    return WEIR_OK;
+}
+RUN(answer_to_our_close_is_seen_behind_a_full_queue)
+
 /* --- ends --- */
 
 struct blocked {
@@ -416,6 +461,8 @@ static int read_late(void *arg)
     struct rig *rig = arg;
     static uint8_t bytes[sizeof plenty];
     assert_ok(weir_sleep(50));
+    assert_ok(weir_stream_read_exactly(rig->wire, bytes, sizeof bytes));
+    assert_ok(weir_sleep(50));
     return weir_stream_read_exactly(rig->wire, bytes, sizeof bytes);
 }
 
@@ -426,11 +473,11 @@ static int flush_waits_until_the_kernel_has_it(void *arg)
     rig_open(&rig, WEIR_ROLE_SERVER, NULL);
     assert_ok(weir_flush(rig.session));
     assert_ok(weir_send_binary(rig.session, plenty, sizeof plenty));
-    assert_ok(weir_send_text(rig.session, "queued behind it"));
+    assert_ok(weir_send_binary(rig.session, plenty, sizeof plenty)); /* queues behind it */
     assert_ok(weir_go(weir_scope_current(), "reader", read_late, &rig));
     uint64_t start = weir_loop_now(rig.loop);
     assert_ok(weir_flush(rig.session));
-    rig_expect_passed(start, 50, 100);
+    rig_expect_passed(start, 100, 100);
     assert_int_equal(weir_session_queued_bytes(rig.session), 0);
     rig_close(&rig);
     return WEIR_OK;
@@ -472,6 +519,8 @@ int main(void)
         cmocka_unit_test(incoming_overflow_drops_the_oldest_),
         cmocka_unit_test(incoming_overflow_that_fails_ends_the_session_),
         cmocka_unit_test(incoming_bytes_are_bounded_like_frames_),
+        cmocka_unit_test(ping_behind_a_full_queue_waits_for_room_and_no_longer_),
+        cmocka_unit_test(answer_to_our_close_is_seen_behind_a_full_queue_),
         cmocka_unit_test(every_end_wakes_all_senders_and_releases_all_frames_),
         cmocka_unit_test(flush_waits_until_the_kernel_has_it_),
         cmocka_unit_test(flush_after_the_end_tells_the_end_at_once_),

@@ -36,32 +36,44 @@ static uint32_t roll(struct dice *dice, uint32_t sides)
     return (uint32_t)((mixed ^ mixed >> 31) % sides);
 }
 
+struct world {
+    uint64_t seed;
+    bool perfect; /* no fault that may end a connection */
+    bool slow;    /* who receives takes his time, so that queues fill and reading stops */
+    struct dice server_dice;
+    weir_server *server;
+};
+
+static int dawdle(const struct world *world, struct dice *dice)
+{
+    return world->slow && roll(dice, 4) == 0 ? weir_sleep(roll(dice, 30)) : WEIR_OK;
+}
+
 /* --- the server --- */
 
 static int echo(weir_session *session, void *arg)
 {
+    struct world *world = arg;
     weir_frame frame;
     int status;
-    (void)arg;
-    while ((status = weir_receive(session, &frame)) == WEIR_OK)
-        if ((status = weir_send(session, &frame)) != WEIR_OK)
+    while ((status = weir_receive(session, &frame)) == WEIR_OK) {
+        status = dawdle(world, &world->server_dice);
+        if (status == WEIR_OK)
+            status = weir_send(session, &frame);
+        if (status != WEIR_OK)
             break;
+    }
     return status == WEIR_CLOSED ? WEIR_OK : status;
 }
 
 static int echo_message(weir_session *session, weir_frame *frame, void *arg)
 {
-    (void)arg;
-    return weir_send(session, frame);
+    struct world *world = arg;
+    int status = dawdle(world, &world->server_dice);
+    return status == WEIR_OK ? weir_send(session, frame) : status;
 }
 
 /* --- the clients --- */
-
-struct world {
-    uint64_t seed;
-    bool perfect; /* no fault that may end a connection */
-    weir_server *server;
-};
 
 struct client {
     struct world *world;
@@ -135,29 +147,59 @@ static int exchange(struct client *client)
     return status;
 }
 
-/* Several messages out before the answers are taken: pipelined. */
-static int pipeline(struct client *client)
+/* Many messages out while their answers come in: pipelined. */
+struct pipeline {
+    struct client *client;
+    unsigned count;
+};
+
+static int fill_pipeline(void *arg)
 {
+    const struct pipeline *pipeline = arg;
+    char text[16];
+    int status = WEIR_OK;
+    for (unsigned i = 0; status == WEIR_OK && i < pipeline->count; i++) {
+        snprintf(text, sizeof text, "%u", i);
+        status = weir_send_text(pipeline->client->session, text);
+    }
+    return WEIR_OK; /* who receives sees how it ended */
+}
+
+static int drain_pipeline(const struct pipeline *pipeline)
+{
+    struct client *client = pipeline->client;
     weir_frame frame;
     char text[16];
-    unsigned count = 1 + roll(&client->dice, 40);
-    for (unsigned i = 0; i < count; i++) {
-        snprintf(text, sizeof text, "%u", i);
-        int status = weir_send_text(client->session, text);
+    int status = WEIR_OK;
+    for (unsigned i = 0; status == WEIR_OK && i < pipeline->count; i++) {
+        status = dawdle(client->world, &client->dice);
+        if (status == WEIR_OK)
+            status = weir_receive(client->session, &frame);
         if (status != WEIR_OK)
-            return status;
-    }
-    for (unsigned i = 0; i < count; i++) {
-        int status = weir_receive(client->session, &frame);
-        if (status != WEIR_OK)
-            return status;
+            break;
         snprintf(text, sizeof text, "%u", i);
         assert_int_equal(frame.size, strlen(text));
         assert_memory_equal(frame.data, text, frame.size);
         weir_frame_release(&frame);
         seen.answers++;
     }
-    return WEIR_OK;
+    return status;
+}
+
+static int pipeline(struct client *client)
+{
+    struct pipeline pipeline = {client, 1 + roll(&client->dice, 40)};
+    weir_scope scope;
+    int status = weir_scope_open(&scope);
+    if (status != WEIR_OK)
+        return status;
+    status = weir_go(&scope, "sender", fill_pipeline, &pipeline);
+    if (status == WEIR_OK)
+        status = drain_pipeline(&pipeline);
+    if (status != WEIR_OK)
+        weir_scope_cancel(&scope);
+    int joined = weir_scope_join(&scope);
+    return status != WEIR_OK ? status : joined;
 }
 
 static int converse(struct client *client)
@@ -195,10 +237,20 @@ static void expect_sane_end(struct client *client)
     seen.ends[end.kind]++;
 }
 
+static void choose_queues(weir_session_options *options, struct dice *dice)
+{
+    if (roll(dice, 2) == 0)
+        return;
+    options->incoming_capacity = 1 + roll(dice, 8);
+    options->outgoing_capacity = 1 + roll(dice, 8);
+    options->high_water = 1 + roll(dice, 20000);
+}
+
 static int run_client(void *arg)
 {
     struct client *client = arg;
     weir_connect_options options = {.url = weir_server_url(client->world->server)};
+    choose_queues(&options.session, &client->dice);
     int status = weir_client_open(&client->session, weir_scope_current(), &options);
     if (status != WEIR_OK) {
         assert_false(client->world->perfect);
@@ -231,7 +283,10 @@ static int run_world(void *arg)
     struct client clients[CLIENTS_MAX];
     struct dice dice = {world->seed};
     weir_scope scope;
-    weir_serve_options options = {.url = "ws://10.0.0.1:0/echo"};
+    weir_serve_options options = {.url = "ws://10.0.0.1:0/echo", .arg = world};
+    world->slow = roll(&dice, 2) == 0;
+    world->server_dice.state = ~world->seed;
+    choose_queues(&options.session, &dice);
     if (roll(&dice, 2) == 0)
         options.handler = echo;
     else
