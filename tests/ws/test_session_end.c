@@ -18,7 +18,9 @@ static int peers_close_is_echoed_after_its_data(void *arg)
     assert_status(weir_receive(rig.session, &frame), WEIR_CLOSED);
     assert_status(weir_send_text(rig.session, "late"), WEIR_CLOSED);
     rig_expect_frame(&rig, 0x88, "\x03\xf5test", 6);
-    rig_expect_end(&rig); /* a server ends the stream first */
+    uint64_t start = weir_loop_now(rig.loop);
+    rig_expect_end(&rig); /* a server ends the stream first, and at once */
+    rig_expect_passed(start, 0, 5);
     weir_stream_close(rig.wire);
     assert_status(weir_session_join(rig.session), WEIR_CLOSED);
     rig_expect_ended(&rig, WEIR_END_CLEAN, 1013, 1013);

@@ -363,15 +363,20 @@ RUN(ping_behind_a_full_queue_waits_for_room_and_no_longer)
 
 static int answer_to_our_close_is_seen_behind_a_full_queue(void *arg)
 {
-    struct rig rig;
-    int seen;
     (void)arg;
-    put_behind_a_full_queue(&rig, &seen, 0x88);
-    assert_ok(weir_close(rig.session, 1001, NULL));
-    rig_expect_ended(&rig, WEIR_END_CLEAN, 1001, 1000);
-    rig_expect_received(&rig, WEIR_FRAME_TEXT, "a", 1);
-    rig_expect_received(&rig, WEIR_FRAME_TEXT, "b", 1);
-    rig_close(&rig);
+    for (int jumping = 0; jumping < 2; jumping++) {
+        struct rig rig;
+        int seen;
+        put_behind_a_full_queue(&rig, &seen, 0x88);
+        if (jumping)
+            weir_going_away(rig.session, 1001, NULL);
+        else
+            assert_ok(weir_close(rig.session, 1001, NULL));
+        rig_expect_ended(&rig, WEIR_END_CLEAN, 1001, 1000);
+        rig_expect_received(&rig, WEIR_FRAME_TEXT, "a", 1);
+        rig_expect_received(&rig, WEIR_FRAME_TEXT, "b", 1);
+        rig_close(&rig);
+    }
     return WEIR_OK;
 }
 RUN(answer_to_our_close_is_seen_behind_a_full_queue)
