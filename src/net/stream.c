@@ -174,6 +174,25 @@ void weir__stream_leave(weir_stream *stream)
     stream->io.on = &stream_events;
 }
 
+int weir__stream_put_back(weir_stream *stream, const void *data, size_t size)
+{
+    struct weir__stream_side *side = stream->side;
+    size_t behind = side->held != NULL ? side->held_size : 0;
+    if (size == 0)
+        return WEIR_OK;
+    weir__buf *buf = weir__buf_new(stream->io.loop, size + behind);
+    if (buf == NULL)
+        return WEIR_ENOMEM;
+    memcpy(buf->data, data, size);
+    if (behind > 0)
+        memcpy(buf->data + size, side->held_data, behind);
+    release_held(side);
+    side->held = buf;
+    side->held_data = buf->data;
+    side->held_size = size + behind;
+    return WEIR_OK;
+}
+
 bool weir__stream_is_takeable(const weir_stream *stream)
 {
     const struct weir__stream_side *side = stream->side;

@@ -40,6 +40,9 @@ bool weir__stream_is_takeable(const weir_stream *stream);
 void weir__stream_take(weir_stream *stream, const struct weir__io_events *on, void *owner,
                        struct weir__stream_rest *rest);
 
+/* Puts bytes that were read from a stream back in front of what comes next. Errors: WEIR_ENOMEM, nothing is put back. */
+WEIR_MUST_USE int weir__stream_put_back(weir_stream *stream, const void *data, size_t size);
+
 /* Frees the memory of a stream whose io is closed, or was never opened. */
 void weir__stream_free(weir_stream *stream);
 

@@ -158,39 +158,33 @@ static int copy_subprotocol(weir_session *session, weir_view name)
     return WEIR_OK;
 }
 
-static weir__buf *bytes_behind(struct attempt *attempt, size_t head)
+/* What came behind the answer is the session's. */
+static int put_back_frames(struct attempt *attempt)
 {
-    weir__buf *buf = weir__buf_new(attempt->loop, attempt->in.size - head);
-    if (buf != NULL)
-        memcpy(buf->data, attempt->in.data + head, attempt->in.size - head);
-    return buf;
+    size_t head = attempt->response.head.size;
+    return weir__stream_put_back(attempt->stream, attempt->in.data + head, attempt->in.size - head);
 }
 
 static int open_session(struct attempt *attempt, weir_scope *scope, weir_session **out)
 {
     weir_session *session;
-    size_t head = attempt->response.head.size;
-    weir__buf *rest = bytes_behind(attempt, head);
-    if (rest == NULL)
-        return WEIR_ENOMEM;
     struct weir__session_plan plan = {.role = WEIR_ROLE_CLIENT};
-    int status = weir__session_new(&session, attempt->loop, &plan, &attempt->options->session);
-    if (status == WEIR_OK) {
-        status = copy_subprotocol(session, attempt->response.subprotocol);
-        if (status != WEIR_OK)
-            weir__session_discard(session);
+    int status = put_back_frames(attempt);
+    if (status == WEIR_OK)
+        status = weir__session_new(&session, attempt->loop, &plan, &attempt->options->session);
+    if (status != WEIR_OK)
+        return status;
+    status = copy_subprotocol(session, attempt->response.subprotocol);
+    if (status != WEIR_OK) {
+        weir__session_discard(session);
+        return status;
     }
-    if (status == WEIR_OK) {
-        weir_stream *stream = attempt->stream;
-        attempt->stream = NULL;
-        session->handed_out = true;
-        status = weir__session_open(session, scope, stream, NULL);
-    }
-    if (status == WEIR_OK) {
+    weir_stream *stream = attempt->stream;
+    attempt->stream = NULL;
+    session->handed_out = true;
+    status = weir__session_open(session, scope, stream, NULL);
+    if (status == WEIR_OK)
         *out = session;
-        weir__session_feed(session, rest, rest->data, rest->size);
-    }
-    weir__buf_unref(rest);
     return status;
 }
 

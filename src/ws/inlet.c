@@ -185,6 +185,15 @@ static void hold(weir_session *session)
         weir__io_recv_stop(&session->stream->io);
 }
 
+void weir__inlet_keep(weir_session *session, weir__buf *buf, uint8_t *data, size_t size)
+{
+    session->inlet.buf = buf;
+    if (weir_endpoint_feed(&session->endpoint, data, size, loop_of(session)->now_ms) != WEIR_OK)
+        return;
+    hold(session);
+    weir__task_post_late(loop_of(session), &session->attend);
+}
+
 static bool queue_is_full(const weir_session *session)
 {
     const weir_channel *incoming = &session->inlet.incoming;

@@ -467,7 +467,7 @@ int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *st
     if (status != WEIR_OK)
         weir_endpoint_eof(&session->endpoint, status, loop_of(session)->now_ms);
     if (rest.buf != NULL) {
-        weir__session_feed(session, rest.buf, rest.data, rest.size);
+        weir__inlet_keep(session, rest.buf, rest.data, rest.size);
         weir__buf_unref(rest.buf);
     }
     if (rest.end_status != WEIR_OK)

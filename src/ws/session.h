@@ -145,6 +145,10 @@ extern const struct weir__channel_kind weir__inlet_kinds[3];
 /* Delivers what the endpoint has: to whoever waits, else into the queue, else holds it. From the loop's context. */
 void weir__inlet_run(weir_session *session);
 
+/* Keeps input that came before the session was open until its opener receives, or else the loop comes round: before, nobody is there
+ * to answer it. */
+void weir__inlet_keep(weir_session *session, weir__buf *buf, uint8_t *data, size_t size);
+
 /* Drops all queued and held input, and what will come. */
 void weir__inlet_discard(weir_session *session);
 
