@@ -117,6 +117,22 @@ if(CMOCKA_FOUND)
   endforeach()
 endif()
 
+# Every fuzz target over its seeds and some thousand changes of them, without a fuzzer: with any compiler.
+set(weir_fuzz_runs 6000)
+file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/fuzz/fuzz_*.c")
+file(GLOB support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/fuzz/support/*.c")
+foreach(source IN LISTS sources)
+  get_filename_component(stem "${source}" NAME_WE)
+  string(REPLACE "fuzz_" "replay_" target "${stem}")
+  string(REPLACE "fuzz_" "fuzz." name "${stem}")
+  add_executable(${target} "${source}" "${PROJECT_SOURCE_DIR}/fuzz/replay/replay.c" ${support})
+  weir_finish_program(${target} tests)
+  target_compile_definitions(${target} PRIVATE WEIR_USE_INTERNAL_API)
+  target_include_directories(${target} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/fuzz")
+  target_link_libraries(${target} PRIVATE weir::weir-static Threads::Threads)
+  weir_add_test(${name} fuzz "" "" ${target} "${PROJECT_SOURCE_DIR}/fuzz/seeds/${stem}" ${weir_fuzz_runs})
+endforeach()
+
 # Scripts run as they are: what is not executable (a helper, a module) is no test.
 file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*/*.sh"
   "${PROJECT_SOURCE_DIR}/tests/*/*.py" "${PROJECT_SOURCE_DIR}/tests/*/*.mjs")
