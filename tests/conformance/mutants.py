@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Takes one check at a time out of weir and demands that the suite notices: mutants.py [NAME]...
+
+Works on a copy of the tree in build/mutants, which is built anew for each mutant (the library and the command alone), and runs the light groups
+with weir as a server. Ends with "N noticed, M alive"; exit status 1 when one is alive, or no longer applies. Takes some minutes: it is no part of `make test`."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+COPY = os.path.join(ROOT, "build", "mutants")
+SUITE = os.path.join(ROOT, "tests", "conformance", "test_suite.py")
+
+PARSER, MESSAGE, CONTROL = "src/wire/parser.c", "src/wire/endpoint_message.c", "src/wire/endpoint_control.c"
+ENDPOINT, CLOSING, CODES, UTF8 = "src/wire/endpoint.c", "src/wire/endpoint_close.c", "src/wire/close.c", "src/wire/utf8.c"
+SEND, MASK = "src/wire/endpoint_send.c", "src/wire/mask.c"
+
+# Name, file, what stands there, what stands there instead.
+MUTANTS = [
+    ("reserved bits of data are not looked at", PARSER, "if ((bits >> 4 & 7u & ~allowed) != 0)", "if (allowed > 7)"),
+    ("reserved bits of control frames are not looked at", PARSER, "if ((bits & 0x70u) != 0)", "if (bits > 0xFFu)"),
+    ("reserved data opcodes pass", PARSER, "if (opcode > WEIR_FRAME_BINARY)", "if (opcode > 7)"),
+    ("reserved control opcodes pass", PARSER, "if (weir_frame_type_from_opcode(bits & OPCODE_BITS) < 0)", "if (bits > 0xFFu)"),
+    ("control frames may be fragmented", PARSER, "return (bits & FIN_BIT) != 0 ? WEIR__RULE_NONE : WEIR__RULE_CONTROL_FRAGMENTED;", "return WEIR__RULE_NONE;"),
+    ("control frames of 126 bytes and more are read as empty", PARSER, "if (length > CONTROL_MAX)", "if (length > 127u)"),
+    ("a Close of one byte passes", PARSER, "return is_close && length == 1 ? WEIR__RULE_CLOSE_LENGTH : WEIR__RULE_NONE;", "return is_close && length > 127 ? WEIR__RULE_CLOSE_LENGTH : WEIR__RULE_NONE;"),
+    ("a continuation of nothing passes", PARSER, "if (opcode == 0 && parser->message == 0)", "if (opcode > 15)"),
+    ("a message inside a message passes", PARSER, "if (opcode != 0 && parser->message != 0)", "if (opcode > 15)"),
+    ("frames without a mask pass", PARSER, "if (parser->mask == WEIR_MASK_REQUIRED && !masked)", "if (parser->mask > WEIR_MASK_ANY && !masked)"),
+    ("a length of 16 bits need not be minimal", PARSER, "if (missing == 0 && least < 126)", "if (missing > 2 && least < 126)"),
+    ("a length of 16 bits need not be minimal, the short cut", MESSAGE, "if (length < 126)", "if (length > 65535)"),
+    ("a length of 64 bits need not be minimal", PARSER, "if (missing <= 2 && least <= UINT16_MAX)", "if (missing > 8 && least <= UINT16_MAX)"),
+    ("a length of 64 bits is only judged when it is whole", PARSER, "if (missing <= 2 && least <= UINT16_MAX)", "if (missing == 0 && least <= UINT16_MAX)"),
+    ("a length may have its top bit", PARSER, "if (least >> 63 != 0)", "if (missing > 8)"),
+    ("no frame limit for long lengths", PARSER, "if (least > UINT16_MAX && least > parser->max_frame_size)", "if (missing > 8)"),
+    ("no frame limit for lengths of 16 bits", PARSER, "if (least >= 126 && least > parser->max_frame_size)", "if (missing > 2)"),
+    ("no message limit", MESSAGE, "if (too_big && endpoint->delivery != WEIR_DELIVER_FRAMES)", "if (too_big && endpoint->delivery > WEIR_DELIVER_FRAMES)"),
+    ("the message limit forgets the fragments before", MESSAGE, "head->size > limit - endpoint->message_size;", "head->size > limit;"),
+    ("the message limit is one byte low", MESSAGE, "head->size > limit - endpoint->message_size;", "head->size >= limit - endpoint->message_size;"),
+    ("the message limit counts all messages together", MESSAGE, "        endpoint->message_size = 0;\n", ""),
+    ("text is not checked when it comes in pieces", MESSAGE, "if (weir_utf8_feed(&endpoint->utf8, piece->data, piece->size, valid) != WEIR_OK)", "*valid = 0;\n    if (piece->size > SIZE_MAX - 1)"),
+    ("text is not checked in the short cut", MESSAGE, "if (weir_utf8_feed(&utf8, data, size, valid) != WEIR_OK)", "if (weir_utf8_feed(&utf8, data, 0, valid) != WEIR_OK)"),
+    ("text may end inside a character, in pieces", MESSAGE, "return ends && !weir_utf8_is_complete(&endpoint->utf8) ? WEIR__RULE_TEXT_CUT : WEIR__RULE_NONE;", "return ends && endpoint->utf8.wanted > 9 ? WEIR__RULE_TEXT_CUT : WEIR__RULE_NONE;"),
+    ("text may end inside a character, in the short cut", MESSAGE, "return weir_utf8_is_complete(&utf8) ? WEIR__RULE_NONE : WEIR__RULE_TEXT_CUT;", "return WEIR__RULE_NONE;"),
+    ("fragments may not cut a character", MESSAGE, "bool ends = piece->last && endpoint->head_fin;\n    return ends &&", "bool ends = piece->last;\n    return ends &&"),
+    ("overlong forms of three bytes pass", UTF8, "byte == 0xE0 ? 0xA0 : 0x80", "byte == 0xE0 ? 0x80 : 0x80"),
+    ("overlong forms of two bytes pass", UTF8, "if (byte >= 0xC2 && byte <= 0xDF)", "if (byte >= 0xC0 && byte <= 0xDF)"),
+    ("surrogates pass", UTF8, "byte == 0xED ? 0x9F : 0xBF", "byte == 0xED ? 0xBF : 0xBF"),
+    ("characters over U+10FFFF pass", UTF8, "byte == 0xF4 ? 0x8F : 0xBF", "byte == 0xF4 ? 0xBF : 0xBF"),
+    ("continuation bytes begin characters", UTF8, "return state->wanted != 0;\n    }\n    if", "return true;\n    }\n    if"),
+    ("close codes are not looked at", CONTROL, "if (payload->known < 2 && !weir_close_code_is_sendable(code_of(payload)))", "if (payload->known < 2 && code_of(payload) > 65535)"),
+    ("the first byte of a close code is not looked at alone", CONTROL, "if (payload->known == 0 && payload->size > 0 && !may_begin_code(payload->data[0]))", "if (payload->known > 125)"),
+    ("close codes 1004 to 1006 pass", CODES, "(code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014)", "(code >= 1000 && code <= 1014)"),
+    ("close codes up to 2999 pass", CODES, "(code >= 1007 && code <= 1014)", "(code >= 1007 && code <= 2999)"),
+    ("close codes over 4999 pass", CODES, "(code >= 3000 && code <= 4999)", "(code >= 3000 && code <= 65535)"),
+    ("close codes 1012 to 1014 are refused", CODES, "(code >= 1007 && code <= 1014)", "(code >= 1007 && code <= 1011)"),
+    ("a close reason need not be UTF-8", CONTROL, "if (status != WEIR_OK || (last && !weir_utf8_is_complete(&endpoint->utf8)))", "if (status > 1 || (last && !weir_utf8_is_complete(&endpoint->utf8)))"),
+    ("a close reason may end inside a character", CONTROL, "if (status != WEIR_OK || (last && !weir_utf8_is_complete(&endpoint->utf8)))", "if (status != WEIR_OK)"),
+    ("what follows a Close is still read", "src/wire/endpoint_parts.h", "return endpoint->close_state <= WEIR__CLOSE_SENT;", "return endpoint->close_state < WEIR__CLOSE_GONE;"),
+    ("the answer to a Close is always 1000", ENDPOINT, "weir__endpoint_append_close(endpoint, endpoint->theirs, text, size, out)", "weir__endpoint_append_close(endpoint, 1000, text, size, out)"),
+    ("a Close is not answered", ENDPOINT, "if (status == WEIR_OK && endpoint->close_state == WEIR__CLOSE_OWED)", "if (status == WEIR_EINVAL)"),
+    ("a pong is empty", CONTROL, "rare->pong_size = (uint8_t)payload->size;", "rare->pong_size = 0;"),
+    ("a pong repeats the first payload", CONTROL, "memcpy(rare->pong, payload->data, payload->size);", "if (rare->pong_size == 0)\n            memcpy(rare->pong, payload->data, payload->size);"),
+    ("a ping that comes in pieces loses its first bytes", CONTROL, "memcpy(rare->control + rare->control_size, piece->data, piece->size);", "memcpy(rare->control, piece->data, piece->size);"),
+    ("several pings are answered once", "src/ws/inlet.c", "        case WEIR_EVENT_PONG:\n            note_frame(session, &event.frame);\n            break;", "        case WEIR_EVENT_PONG:\n            note_frame(session, &event.frame);\n            continue;"),
+    ("pings inside a message are not answered", CONTROL, "if (endpoint->close_state != WEIR__CLOSE_OPEN)", "if (endpoint->close_state != WEIR__CLOSE_OPEN || endpoint->parser.message != 0)"),
+    ("a pong is answered", CONTROL, "if (endpoint->head_type == WEIR_FRAME_PING) {", "if (endpoint->head_type != WEIR_FRAME_CLOSE) {"),
+    ("the mask starts anew in each piece", PARSER, "parser->phase = (parser->phase + taken) & 3;", "parser->phase = 0;"),
+    ("the mask key is kept from the frame before", PARSER, "parser->key[4 - parser->wanted] = byte;", "parser->key[0] = byte;"),
+    ("an error of UTF-8 closes with 1002", "src/wire/rule.c", "return WEIR_CLOSE_NOT_CONSISTENT;", "return WEIR_CLOSE_PROTOCOL_ERROR;"),
+    ("what is too big closes with 1002", "src/wire/rule.c", "return WEIR_CLOSE_TOO_BIG;", "return WEIR_CLOSE_PROTOCOL_ERROR;"),
+    ("a server does not end TCP first", CLOSING, "        end_as(endpoint, WEIR_END_CLEAN);\n        await_end_of_stream(endpoint, !endpoint->client);\n        break;\n    case WEIR__CLOSE_FAILED:",
+     "        end_as(endpoint, WEIR_END_CLEAN);\n        await_end_of_stream(endpoint, endpoint->client);\n        break;\n    case WEIR__CLOSE_FAILED:"),
+    ("after a violation TCP is left open", CLOSING, "endpoint->ours_is_cause = true;\n        await_end_of_stream(endpoint, true);", "endpoint->ours_is_cause = true;\n        await_end_of_stream(endpoint, false);"),
+    ("the type of an echo is always text", MESSAGE, "(weir_frame){.data = data, .size = size, .type = type, .fin = true}", "(weir_frame){.data = data, .size = size, .type = 1, .fin = true}"),
+]
+
+
+def run(*words, **options):
+    return subprocess.run(words, capture_output=True, text=True, **options)
+
+
+def copy_tree():
+    """Only what differs is copied, so that a second run builds little."""
+    os.makedirs(COPY, exist_ok=True)
+    for name in ("src", "include", "cli", "cmake", "CMakeLists.txt"):
+        source, target = os.path.join(ROOT, name), os.path.join(COPY, name)
+        if os.path.isdir(source):
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
+        else:
+            shutil.copy2(source, target)
+
+
+def build():
+    return run("cmake", "--build", os.path.join(COPY, "build"), "--parallel", str(os.cpu_count()), "--target", "weir")
+
+
+def configure():
+    done = run("cmake", "-S", COPY, "-B", os.path.join(COPY, "build"), "-DCMAKE_BUILD_TYPE=Debug", "-DWEIR_TESTS=OFF", "-DWEIR_EXAMPLES=OFF", "-DWEIR_BENCH=OFF")
+    if done.returncode != 0:
+        raise SystemExit(done.stdout + done.stderr)
+
+
+def play():
+    """The failures that the suite reports; a run that does not end is noticed too."""
+    try:
+        done = run(SUITE, "--build", os.path.join(COPY, "build"), "--light", "--role", "server", "--backend", "epoll", "--patience", "2", timeout=300)
+    except subprocess.TimeoutExpired:
+        return ["the suite did not end"]
+    lines = [line.strip() for line in done.stdout.splitlines() if line.startswith("  ")]
+    return lines or ([done.stderr[-500:]] if done.returncode != 0 else [])
+
+
+def try_mutant(path, old, new):
+    """None when it does not apply or does not build, else what the suite reports."""
+    path = os.path.join(COPY, path)
+    with open(path, encoding="utf-8") as file:
+        original = file.read()
+    if original.count(old) != 1:
+        print(f"  stands there {original.count(old)} times: {old}")
+        return None
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(original.replace(old, new))
+    try:
+        built = build()
+        if built.returncode != 0:
+            print(built.stdout[-2000:] + built.stderr[-2000:])
+            return None
+        return play()
+    finally:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(original)
+
+
+def main(names):
+    copy_tree()
+    configure()
+    built = build()
+    failures = play() if built.returncode == 0 else [built.stdout[-2000:] + built.stderr[-2000:]]
+    if failures:
+        raise SystemExit("weir itself is not right: " + "\n".join(failures))
+    noticed = alive = 0
+    for name, *change in MUTANTS:
+        if names and name not in names:
+            continue
+        failures = try_mutant(*change)
+        if failures:
+            noticed += 1
+            print(f"noticed  {name}: {len(failures)} cases, such as {failures[0][:120]}", flush=True)
+        else:
+            alive += 1
+            print(f"ALIVE    {name}", flush=True)
+    print(f"{noticed} noticed, {alive} alive")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
