@@ -203,6 +203,9 @@ static int run_attempt(struct attempt *attempt, weir_scope *scope, weir_session 
     if (status == WEIR_OK)
         status = weir_with_deadline(or_default(options->handshake_timeout_ms, DEFAULT_TIMEOUT_MS),
                                     shake_hands, attempt);
+    /* This may run inside a callback of the back-end, which has perhaps more to tell of this stream: the handler is to run before that. */
+    if (status == WEIR_OK)
+        status = weir_yield();
     if (status == WEIR_OK)
         status = open_session(attempt, scope, out);
     return status;
