@@ -30,7 +30,8 @@ WEIR_INTERNAL_API void weir_handshake_accept_key(char out[WEIR_HANDSHAKE_ACCEPT_
 
 /* ---- server ---- */
 
-/** A request to open a WebSocket. All views lie in the bytes of the head; other fields:
+/** A request to open a WebSocket. All views lie in the bytes of the head, but the path "/" of an
+ * absolute target that has none, which is a literal; other fields:
  * weir_http_field_find(&request->head, ...), cookies for example. */
 typedef struct weir_handshake_request {
     weir_http_head head; /**< the caller sets head.fields and head.field_capacity before parsing */

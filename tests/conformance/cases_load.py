@@ -64,24 +64,24 @@ ASKED = (((False, None),), ((True, None),), ((False, 9),), ((False, 15),), ((Tru
          ((True, 9), (True, None), (False, None)))
 
 
-def stream(name, opcode, size, budget):
-    """1000 messages, fewer when they would be more than the budget of bytes; never under ten."""
-    count = max(10, min(1000, budget // size))
+def stream(name, opcode, size, full):
+    """1000 messages; in the short form 4 to 250, as many as make up 256 KiB."""
+    count = 1000 if full else max(4, min(250, 256 * KIB // size))
     for payload in corpus.slices(name, size, count):
         yield opcode, payload
 
 
-def compression(budget):
+def compression(full):
     groups = [(f"12.{n}", name, opcode, Deflate()) for n, (name, opcode) in enumerate(SETS, 1)]
     groups += [(f"13.{n}", "json", TEXT, Deflate(asked)) for n, asked in enumerate(ASKED, 1)]
     for prefix, name, opcode, deflate in groups:
         for n, (size, fragment) in enumerate(SIZES, 1):
-            ops = (Exchange(partial(stream, name, opcode, size, budget), fragment, True),)
+            ops = (Exchange(partial(stream, name, opcode, size, full), fragment, True),)
             yield Case(f"{prefix}.{n}", f"{name}: messages of {size}, fragments of {fragment or 'no size'}, {deflate.asked}", ops,
                        deflate=deflate, weight=4)
 
 
-def cases(budget):
+def cases(full):
     yield from limits()
     yield from auto_fragmented()
-    yield from compression(budget)
+    yield from compression(full)

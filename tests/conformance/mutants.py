@@ -4,6 +4,7 @@
 Works on a copy of the tree in build/mutants, which is built anew for each mutant (the library and the command alone), and runs the light groups
 with weir as a server. Ends with "N noticed, M alive"; exit status 1 when one is alive, or no longer applies. Takes some minutes: it is no part of `make test`."""
 
+import filecmp
 import os
 import shutil
 import subprocess
@@ -82,16 +83,19 @@ def run(*words, **options):
     return subprocess.run(words, capture_output=True, text=True, **options)
 
 
+def copy_file(source, target):
+    """Only what differs is written, and gets the time of now: the build sees what it has to do, no more and no less."""
+    if not os.path.exists(target) or not filecmp.cmp(source, target, shallow=False):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copyfile(source, target)
+
+
 def copy_tree():
-    """Only what differs is copied, so that a second run builds little."""
-    os.makedirs(COPY, exist_ok=True)
     for name in ("src", "include", "cli", "cmake", "CMakeLists.txt"):
-        source, target = os.path.join(ROOT, name), os.path.join(COPY, name)
-        if os.path.isdir(source):
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, target)
-        else:
-            shutil.copy2(source, target)
+        source = os.path.join(ROOT, name)
+        files = [source] if os.path.isfile(source) else [os.path.join(folder, file) for folder, _, files in os.walk(source) for file in files]
+        for file in files:
+            copy_file(file, os.path.join(COPY, os.path.relpath(file, ROOT)))
 
 
 def build():
