@@ -17,7 +17,7 @@
 
 static struct peer *peer; /* the one that is talked to */
 
-#define RUN(body)                                                                                  \
+#define CONVERSE(body)                                                                             \
     static void body##_(void **state)                                                              \
     {                                                                                              \
         (void)state;                                                                               \
@@ -136,7 +136,7 @@ static int messages_of_every_size_come_back(void *arg)
     free(data);
     return WEIR_OK;
 }
-RUN(messages_of_every_size_come_back)
+CONVERSE(messages_of_every_size_come_back)
 
 static int fragments_sent_are_one_message_to_the_peer(void *arg)
 {
@@ -160,7 +160,7 @@ static int fragments_sent_are_one_message_to_the_peer(void *arg)
     close_session(session);
     return WEIR_OK;
 }
-RUN(fragments_sent_are_one_message_to_the_peer)
+CONVERSE(fragments_sent_are_one_message_to_the_peer)
 
 static int fragments_of_the_peer_are_joined(void *arg)
 {
@@ -171,7 +171,7 @@ static int fragments_of_the_peer_are_joined(void *arg)
     close_session(session);
     return WEIR_OK;
 }
-RUN(fragments_of_the_peer_are_joined)
+CONVERSE(fragments_of_the_peer_are_joined)
 
 static int fragments_of_the_peer_come_in_pieces_when_asked(void *arg)
 {
@@ -190,7 +190,7 @@ static int fragments_of_the_peer_come_in_pieces_when_asked(void *arg)
     close_session(session);
     return WEIR_OK;
 }
-RUN(fragments_of_the_peer_come_in_pieces_when_asked)
+CONVERSE(fragments_of_the_peer_come_in_pieces_when_asked)
 
 #define PIPELINED 10000
 
@@ -217,7 +217,7 @@ static int ten_thousand_pipelined_messages_come_back_in_order(void *arg)
     close_session(session);
     return WEIR_OK;
 }
-RUN(ten_thousand_pipelined_messages_come_back_in_order)
+CONVERSE(ten_thousand_pipelined_messages_come_back_in_order)
 
 static int a_hundred_sessions_talk_at_once(void *arg)
 {
@@ -236,7 +236,7 @@ static int a_hundred_sessions_talk_at_once(void *arg)
     }
     return WEIR_OK;
 }
-RUN(a_hundred_sessions_talk_at_once)
+CONVERSE(a_hundred_sessions_talk_at_once)
 
 /* --- pings --- */
 
@@ -249,7 +249,7 @@ static int pings_of_the_peer_are_answered(void *arg)
     close_session(session);
     return WEIR_OK;
 }
-RUN(pings_of_the_peer_are_answered)
+CONVERSE(pings_of_the_peer_are_answered)
 
 static int pings_measure_the_round_trip_to_the_peer(void *arg)
 {
@@ -264,7 +264,7 @@ static int pings_measure_the_round_trip_to_the_peer(void *arg)
     close_session(session);
     return WEIR_OK;
 }
-RUN(pings_measure_the_round_trip_to_the_peer)
+CONVERSE(pings_measure_the_round_trip_to_the_peer)
 
 /* --- the opening handshake --- */
 
@@ -282,7 +282,7 @@ static int the_peer_chooses_the_subprotocol(void *arg)
     close_session(session);
     return WEIR_OK;
 }
-RUN(the_peer_chooses_the_subprotocol)
+CONVERSE(the_peer_chooses_the_subprotocol)
 
 static int target_origin_and_fields_reach_the_peer(void *arg)
 {
@@ -304,7 +304,7 @@ static int target_origin_and_fields_reach_the_peer(void *arg)
     expect_end(session, WEIR_CLOSED, WEIR_END_CLEAN, 1000, 1000);
     return WEIR_OK;
 }
-RUN(target_origin_and_fields_reach_the_peer)
+CONVERSE(target_origin_and_fields_reach_the_peer)
 
 /* Both peers would agree on permessage-deflate. */
 static int no_extension_is_offered_unasked(void *arg)
@@ -316,7 +316,7 @@ static int no_extension_is_offered_unasked(void *arg)
     assert_null(strstr(seen, "sec-websocket-extensions"));
     return WEIR_OK;
 }
-RUN(no_extension_is_offered_unasked)
+CONVERSE(no_extension_is_offered_unasked)
 
 static int a_refusal_tells_status_and_body(void *arg)
 {
@@ -330,7 +330,7 @@ static int a_refusal_tells_status_and_body(void *arg)
     assert_string_equal(failure.body, "no entry");
     return WEIR_OK;
 }
-RUN(a_refusal_tells_status_and_body)
+CONVERSE(a_refusal_tells_status_and_body)
 
 static int a_peer_that_does_not_answer_the_handshake_times_out(void *arg)
 {
@@ -347,7 +347,7 @@ static int a_peer_that_does_not_answer_the_handshake_times_out(void *arg)
     assert_int_equal(failure.http_status, 0);
     return WEIR_OK;
 }
-RUN(a_peer_that_does_not_answer_the_handshake_times_out)
+CONVERSE(a_peer_that_does_not_answer_the_handshake_times_out)
 
 /* --- ends --- */
 
@@ -372,7 +372,7 @@ static int our_close_reaches_the_peer_with_code_and_reason(void *arg)
     }
     return WEIR_OK;
 }
-RUN(our_close_reaches_the_peer_with_code_and_reason)
+CONVERSE(our_close_reaches_the_peer_with_code_and_reason)
 
 static int close_of_the_peer_is_told_with_code_and_reason(void *arg)
 {
@@ -399,7 +399,7 @@ static int close_of_the_peer_is_told_with_code_and_reason(void *arg)
     }
     return WEIR_OK;
 }
-RUN(close_of_the_peer_is_told_with_code_and_reason)
+CONVERSE(close_of_the_peer_is_told_with_code_and_reason)
 
 static int a_connection_that_the_peer_drops_is_lost(void *arg)
 {
@@ -409,7 +409,7 @@ static int a_connection_that_the_peer_drops_is_lost(void *arg)
     expect_end(session, WEIR_ELOST, WEIR_END_LOST, 0, 0);
     return WEIR_OK;
 }
-RUN(a_connection_that_the_peer_drops_is_lost)
+CONVERSE(a_connection_that_the_peer_drops_is_lost)
 
 static int a_connection_that_the_peer_resets_tells_so(void *arg)
 {
@@ -419,7 +419,7 @@ static int a_connection_that_the_peer_resets_tells_so(void *arg)
     expect_end(session, WEIR_SYSTEM(ECONNRESET), WEIR_END_IO, 0, 0);
     return WEIR_OK;
 }
-RUN(a_connection_that_the_peer_resets_tells_so)
+CONVERSE(a_connection_that_the_peer_resets_tells_so)
 
 static int a_peer_that_breaks_the_protocol_is_told_how(void *arg)
 {
@@ -447,7 +447,7 @@ static int a_peer_that_breaks_the_protocol_is_told_how(void *arg)
     }
     return WEIR_OK;
 }
-RUN(a_peer_that_breaks_the_protocol_is_told_how)
+CONVERSE(a_peer_that_breaks_the_protocol_is_told_how)
 
 static int a_message_over_the_limit_is_refused_with_1009(void *arg)
 {
@@ -460,7 +460,7 @@ static int a_message_over_the_limit_is_refused_with_1009(void *arg)
     expect_end(session, WEIR_ETOOBIG, WEIR_END_TOO_BIG, 1009, 0);
     return WEIR_OK;
 }
-RUN(a_message_over_the_limit_is_refused_with_1009)
+CONVERSE(a_message_over_the_limit_is_refused_with_1009)
 
 /* --- a peer that stands still --- */
 
@@ -474,7 +474,7 @@ static int a_peer_that_answers_no_ping_is_given_up(void *arg)
     peer_thaw(peer);
     return WEIR_OK;
 }
-RUN(a_peer_that_answers_no_ping_is_given_up)
+CONVERSE(a_peer_that_answers_no_ping_is_given_up)
 
 static int a_peer_that_answers_no_close_is_given_up(void *arg)
 {
@@ -487,7 +487,7 @@ static int a_peer_that_answers_no_close_is_given_up(void *arg)
     peer_thaw(peer);
     return WEIR_OK;
 }
-RUN(a_peer_that_answers_no_close_is_given_up)
+CONVERSE(a_peer_that_answers_no_close_is_given_up)
 
 /* More than the kernel's buffers of both ends hold together. */
 #define FLOOD_COUNT 512
@@ -538,7 +538,7 @@ static int a_peer_that_does_not_read_makes_senders_wait(void *arg)
     close_session(flood.session);
     return WEIR_OK;
 }
-RUN(a_peer_that_does_not_read_makes_senders_wait)
+CONVERSE(a_peer_that_does_not_read_makes_senders_wait)
 
 /* --- all of it, with each peer --- */
 
