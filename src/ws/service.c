@@ -221,13 +221,14 @@ int weir_service_run(weir_service *service)
     for (unsigned i = 0; i < service->worker_count; i++)
         service->workers[i] = (struct worker){.service = service};
     int status = start_workers(service);
-    if (status == WEIR_OK && service->options.on_listening != NULL)
-        service->options.on_listening(service->url, service->options.listening_arg);
     pthread_mutex_lock(&service->lock);
     service->ready = status == WEIR_OK;
     if (service->stopping)
         stop_workers(service);
     pthread_mutex_unlock(&service->lock);
+    /* Whoever learns that all listen may already stop or dump them. */
+    if (status == WEIR_OK && service->options.on_listening != NULL)
+        service->options.on_listening(service->url, service->options.listening_arg);
     if (status == WEIR_OK)
         status = run_until_empty(&service->workers[0]);
     end(service, status);

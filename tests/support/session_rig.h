@@ -87,7 +87,9 @@ void expect_status(int got, int expected, const char *what, const char *file, in
 /* Waits until a condition holds; fails the test when that takes 20 s. */
 #define assert_eventually(condition)                                                               \
     do {                                                                                           \
-        for (int waited_ms = 0; !(condition); waited_ms++) {                                       \
+        for (int waited_ms = 0;; waited_ms++) {                                                    \
+            if (condition)                                                                         \
+                break;                                                                             \
             assert_true(waited_ms < 20000);                                                        \
             assert_ok(weir_sleep(1));                                                              \
         }                                                                                          \

@@ -161,7 +161,7 @@ static void be_a_client(struct member *member, enum way way)
 {
     weir_end end;
     weir_connect_options options = {.url = weir_server_url(member->server),
-                                    .session.close_timeout_ms = 200};
+                                    .session.close_timeout_ms = 30000};
     int status = weir_client_open(&member->session, weir_scope_current(), &options);
     if (status != WEIR_OK)
         return; /* the server is going down */
@@ -228,7 +228,7 @@ static int gather(void *arg)
     memset(&seen, 0, sizeof seen);
     server_dice.state = seed;
     for (int i = 0; i < 2; i++) {
-        weir_serve_options options = {.url = "ws://127.0.0.1:0", .session.close_timeout_ms = 200};
+        weir_serve_options options = {.url = "ws://127.0.0.1:0", .session.close_timeout_ms = 30000};
         options.handler = i == 0 ? serve_straight : NULL;
         options.on_message = i == 0 ? NULL : serve_message;
         assert_ok(weir_server_start(&servers[i], weir_scope_current(), &options));
