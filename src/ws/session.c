@@ -453,8 +453,9 @@ int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *st
         weir__session_discard(session);
         return status;
     }
-    status = weir__scope_attach(&session->scope, &session->actor, &actor_ops);
-    assert(status == WEIR_OK); /* a new scope is not cancelled */
+    int attached = weir__scope_attach(&session->scope, &session->actor, &actor_ops);
+    assert(attached == WEIR_OK); /* a new scope is not cancelled */
+    (void)attached;
     session->outlet.appended = session->outlet.out.size;
     session->stream = stream;
     weir__stream_take(stream, &stream_events, session, &rest);
