@@ -35,11 +35,12 @@ static int flood(void *arg)
     return WEIR_OK;
 }
 
-/* Until the sender has not come on for 50 ms. */
+/* Until the queue is full and the sender has not come on for 50 ms. */
 static void wait_until_suspended(const struct flood *flood)
 {
+    const weir_channel *outgoing = weir_session_outgoing(flood->session);
     size_t before = SIZE_MAX;
-    while (before != flood->sent) {
+    while (before != flood->sent || weir_channel_count(outgoing) < 8) {
         before = flood->sent;
         assert_ok(weir_sleep(50));
     }
