@@ -9,7 +9,7 @@ import cases_utf8
 from cases_load import Deflate
 from model import (Answers, AwaitEnd, Case, Closes, Drops, Fails, InParts, Pause, Reset, Send, Shut, Vanishes, Waits, binary, close,
                    encode_size, fragments, more, ping, pong, split, text)
-from wire import BINARY, PONG, TEXT, Frame
+from wire import BINARY, CONT, PONG, TEXT, Frame
 
 MIB = 1 << 20
 LIMIT = 16 * MIB
@@ -256,6 +256,29 @@ def compressed():
     yield case("a bomb", binary(bomb(LIMIT + 1), rsv=4), end=Fails((1009,)))
 
 
+def deflate_frames(frames):
+    """The same messages compressed, fragment by fragment; what is no good message stays as it is."""
+    deflater = None
+    for frame in frames:
+        if frame.opcode in (TEXT, BINARY):
+            deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+        if frame.opcode not in (CONT, TEXT, BINARY) or deflater is None:
+            yield frame
+            continue
+        payload = deflater.compress(frame.payload) + deflater.flush(zlib.Z_SYNC_FLUSH)
+        yield replace(frame, payload=payload[:-4] if frame.fin else payload, rsv=4 if frame.opcode != CONT else 0)
+        if frame.fin:
+            deflater = None
+
+
+def deflated():
+    """Groups 1 to 7 on a session that compresses; reserved bits have their own table."""
+    for case, frames in small_scripts():
+        if case.group != "3":
+            ops = (Send(tuple(deflate_frames(frames)), case.ops[0].pieces),)
+            yield replace(case, id=f"deflated.{case.id}", what=f"compressed: {case.what}", ops=ops, deflate=Deflate(((True, None),)))
+
+
 TABLES = (("lengths", lengths), ("limits", limits), ("masks", masks), ("codes", codes), ("afterclose", after_close), ("firstbyte", first_byte),
           ("tcp", stream_ends), ("negotiation", negotiation), ("deflate-negotiation", deflate_negotiation), ("compressed", compressed))
 
@@ -266,3 +289,4 @@ def cases():
     yield from byte_by_byte()
     yield from one_segment()
     yield from with_the_handshake()
+    yield from deflated()
