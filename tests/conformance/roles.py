@@ -14,17 +14,22 @@ from peer import FAILED, UNIMPLEMENTED, Connection, Failed, Result, check_reques
 AT_ONCE = 24  # light cases
 HEAVY_AT_ONCE = 2
 SHARDS = 6  # drivers beside each other
-PROCESS_PATIENCE = 60  # seconds that a process of weir may take to end
+END_PATIENCE = 4  # how many times the patience for a case a process may take to end
 
 
 class Processes:
-    """Where the programs are, and what they can."""
+    """Where the programs are, and how long they are listened to."""
 
-    def __init__(self, build, backend, patience):
+    def __init__(self, build, backend, patience, enough):
         self.weir = os.path.join(build, "weir")
         self.driver = os.path.join(build, "examples", "fuzzing_client_driver")
         self.environment = dict(os.environ, WEIR_LOOP=backend)
         self.patience = patience
+        self.failures_left = enough  # after so many failures the rest is not tried
+
+    def note(self, result):
+        self.failures_left -= result.verdict == FAILED
+        return result
 
     async def start(self, *words):
         return await asyncio.create_subprocess_exec(*words, env=self.environment, stdout=asyncio.subprocess.DEVNULL,
@@ -45,6 +50,8 @@ def unimplemented(cases):
 async def play_against_server(processes, cases, host, port, limits):
     async def play(case):
         async with limits[is_heavy(case)]:
+            if processes.failures_left <= 0:
+                return Result(case, FAILED, "not tried: enough has failed")
             sock = socket.socket()
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -53,7 +60,7 @@ async def play_against_server(processes, cases, host, port, limits):
             except OSError as error:
                 return Result(case, FAILED, f"no connection: {error}")
             connection = Connection(sock, "server", processes.patience)
-            return await settle_case(connection, case, shake_hands_with_server(connection, case, f"{host}:{port}"))
+            return processes.note(await settle_case(connection, case, shake_hands_with_server(connection, case, f"{host}:{port}")))
 
     return await asyncio.gather(*map(play, cases))
 
@@ -72,7 +79,7 @@ async def run_one_server(processes, cases, options):
         results = await play_against_server(processes, cases, where[1], int(where[2]), limits)
         if server.returncode is None:
             server.send_signal(signal.SIGTERM)
-        await end(server)
+        await end(server, processes.patience)
         await keep_words
     finally:
         kill(server)
@@ -82,10 +89,10 @@ async def run_one_server(processes, cases, options):
     return results
 
 
-async def end(process):
+async def end(process, patience):
     """Waits for a process, and kills one that does not end: its exit status tells."""
     try:
-        await asyncio.wait_for(process.wait(), PROCESS_PATIENCE)
+        await asyncio.wait_for(process.wait(), patience * END_PATIENCE)
     except TimeoutError:
         kill(process)
         await process.wait()
@@ -172,7 +179,7 @@ async def run_one_driver(processes, cases, options, heavy):
     driver = await processes.start(processes.driver, *options, f"ws://127.0.0.1:{server.port}", "weir")
     try:
         await collect(driver.stderr, words)
-        await end(driver)
+        await end(driver, processes.patience)
     finally:
         kill(driver)
         await asyncio.gather(*server.tasks)

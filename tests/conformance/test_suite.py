@@ -55,7 +55,7 @@ def what_is_built_in(build):
 
 
 def run(arguments, cases, role, backend, with_deflate):
-    processes = Processes(arguments.build, backend, arguments.patience)
+    processes = Processes(arguments.build, backend, arguments.patience, arguments.enough)
     started = time.monotonic()
     results = asyncio.run(ROLES[role](processes, cases, with_deflate))
     counts = Counter(result.verdict for result in results)
@@ -135,6 +135,7 @@ def parse_arguments():
     parser.add_argument("--light", action="store_true", help="no case that moves many MiB")
     parser.add_argument("--full", action="store_true", help="groups 12 and 13 with 1000 messages of every size, as the public suite has them")
     parser.add_argument("--patience", type=float, default=15, help="seconds without a sign of weir that fail a case")
+    parser.add_argument("--enough", type=int, default=sys.maxsize, metavar="N", help="with weir as a server, stop trying after N failures")
     parser.add_argument("--write", action="store_true", help="write docs/conformance.md")
     arguments = parser.parse_args()
     if "WEIR_LOOP" in os.environ and not arguments.backend:
