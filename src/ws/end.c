@@ -56,3 +56,32 @@ void weir__session_report_end(weir_session *session)
     if (session->observer.ended != NULL)
         session->observer.ended(session, session->end, session->observer.context);
 }
+
+/* --- ended by this side --- */
+
+void weir_terminate(weir_session *session)
+{
+    if (session->over)
+        return;
+    weir_endpoint_terminate(&session->endpoint);
+    weir__inlet_discard(&session->inlet);
+    weir__session_attend(session);
+}
+
+void weir_going_away(weir_session *session, unsigned code, const char *message)
+{
+    weir_loop *loop = session->scope.loop;
+    if (session->stream == NULL || session->closing || session->leaving != NULL)
+        return;
+    weir_close_reason *reason = weir__loop_alloc(loop, sizeof *reason);
+    if (reason == NULL) {
+        weir_terminate(session);
+        return;
+    }
+    memset(reason, 0, sizeof *reason);
+    if (code != 0 && weir_close_reason_init(reason, code, message) != WEIR_OK)
+        reason->code = WEIR_CLOSE_INTERNAL_ERROR;
+    session->leaving = reason;
+    session->leaving_deadline_ms = loop->now_ms + session->close_timeout_ms;
+    weir__session_attend(session);
+}

@@ -19,7 +19,7 @@ static int retire(weir_session *session, int status)
     session->retired = true;
     if (session->inlet.lent != NULL)
         weir__lease_release(session->inlet.lent); /* the variable it was given into is gone */
-    weir__inlet_discard(session);
+    weir__inlet_discard(&session->inlet);
     close_after(session, status);
     session->busy = false;
     if (session->stream == NULL)

@@ -40,7 +40,8 @@ void weir__session_close_stream(weir_session *session, bool reset)
     if (session->closing || session->stream == NULL)
         return;
     session->closing = true;
-    if (session->inlet.held == false)
+    session->inlet.io = NULL;
+    if (!session->inlet.held)
         weir__io_recv_stop(&session->stream->io);
     weir__timer_cancel(&session->timer);
     weir__outlet_stop(&session->outlet, session->end_known ? session->end_status : WEIR_ELOST);
@@ -140,10 +141,7 @@ void weir__session_feed(weir_session *session, weir__buf *buf, uint8_t *data, si
 {
     if (session->closing || size == 0)
         return;
-    session->inlet.buf = buf;
-    if (weir_endpoint_feed(&session->endpoint, data, size, loop_of(session)->now_ms) != WEIR_OK)
-        return;
-    weir__inlet_run(session);
+    weir__inlet_feed(&session->inlet, buf, data, size);
     weir__session_attend(session);
     weir__outlet_pump(&session->outlet);
 }
@@ -174,7 +172,7 @@ static void lose_stream(weir__io *io)
     weir_stream *stream = session->stream;
     session->stream = NULL;
     weir__stream_free(stream);
-    weir__inlet_release(session);
+    weir__inlet_release(&session->inlet);
     weir__outlet_release(&session->outlet);
     if (!session->end_known) {
         weir_endpoint_terminate(&session->endpoint);
@@ -223,13 +221,46 @@ static void note_failed(struct weir__outlet *outlet, int status)
 static const struct weir__outlet_events outlet_events = {note_sent, append_control, note_drained,
                                                          note_failed};
 
-static void attend_later(weir__task *task)
+static void attend_now(weir__task *task)
 {
     weir_session *session = WEIR__CONTAINER(task, weir_session, attend);
-    if (session->inlet.held && !session->closing)
-        weir__inlet_run(session);
+    weir__inlet_go_on(&session->inlet);
     weir__session_attend(session);
 }
+
+static weir_session *session_of_inlet(struct weir__inlet *inlet)
+{
+    return WEIR__CONTAINER(inlet, weir_session, inlet);
+}
+
+static void note_arrived(struct weir__inlet *inlet, const weir_frame *frame)
+{
+    weir_session *session = session_of_inlet(inlet);
+    if (session->observer.frame_in != NULL)
+        session->observer.frame_in(session, frame, session->observer.context);
+}
+
+static void attend(struct weir__inlet *inlet)
+{
+    weir__session_attend(session_of_inlet(inlet));
+}
+
+static void attend_later(struct weir__inlet *inlet)
+{
+    weir__task_post(inlet->incoming.loop, &session_of_inlet(inlet)->attend);
+}
+
+static bool serve_input(struct weir__inlet *inlet)
+{
+    weir_session *session = session_of_inlet(inlet);
+    if (session->route == NULL || session->route->on_message == NULL || session->busy)
+        return false;
+    weir__session_serve_messages(session);
+    return true;
+}
+
+static const struct weir__inlet_events inlet_events = {note_arrived, attend, attend_later,
+                                                       serve_input};
 
 static void pass_deadline(weir__timer *timer)
 {
@@ -340,13 +371,17 @@ static void init_rooms(weir_session *session, const weir_session_options *option
         .high_water = options->high_water != 0 ? options->high_water : DEFAULT_HIGH_WATER,
     };
     weir__outlet_init(&session->outlet, &session->endpoint, &outlet_events, &outlet);
-    weir__channel_init(&session->inlet.incoming, loop,
-                       &weir__inlet_kinds[options->incoming_overflow],
-                       (uint32_t)(options->incoming_capacity != 0 ? options->incoming_capacity
-                                                                  : DEFAULT_CAPACITY));
+    struct weir__inlet_options inlet = {
+        .loop = loop,
+        .overflow = options->incoming_overflow,
+        .capacity = (uint32_t)(options->incoming_capacity != 0 ? options->incoming_capacity
+                                                               : DEFAULT_CAPACITY),
+        .high_water = outlet.high_water,
+    };
+    weir__inlet_init(&session->inlet, &session->endpoint, &inlet_events, &inlet);
     weir__list_init(&session->turnstile.waiting);
     weir__timer_init(&session->timer, pass_deadline);
-    weir__task_init(&session->attend, attend_later);
+    weir__task_init(&session->attend, attend_now);
     weir__list_init(&session->dumpable.link);
     weir__deferred_init(&session->close_reason, loop);
     weir__deferred_init(&session->finished, loop);
@@ -398,8 +433,7 @@ void weir__session_discard(weir_session *session)
     weir__timer_cancel(&session->timer);
     weir__session_free_attachments(session);
     weir__outlet_fini(&session->outlet);
-    weir__channel_fini(&session->inlet.incoming);
-    weir__lease_forget(&session->inlet.lent);
+    weir__inlet_fini(&session->inlet);
     weir__endpoint_fini(&session->endpoint);
     weir__deferred_fini(&session->close_reason);
     weir__deferred_fini(&session->finished);
@@ -460,6 +494,7 @@ int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *st
     session->stream = stream;
     weir__stream_take(stream, &stream_events, session, &rest);
     session->outlet.io = &stream->io;
+    session->inlet.io = &stream->io;
     session->dumpable.describe = describe;
     weir__list_push(&loop_of(session)->dumpables, &session->dumpable.link);
     if (session->outlet.out.size > 0)
@@ -468,8 +503,8 @@ int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *st
     if (status != WEIR_OK)
         weir_endpoint_eof(&session->endpoint, status, loop_of(session)->now_ms);
     if (rest.buf != NULL) {
-        weir__inlet_keep(session, rest.buf, rest.data, rest.size);
-        weir__buf_unref(rest.buf);
+        weir__inlet_keep(&session->inlet, rest.buf, rest.data, rest.size);
+        weir__task_post_late(loop_of(session), &session->attend);
     }
     if (rest.end_status != WEIR_OK)
         weir_endpoint_eof(&session->endpoint,
@@ -530,35 +565,6 @@ void weir_session_free(weir_session *session)
 int weir_session_join(weir_session *session)
 {
     return weir_deferred_await(&session->finished, NULL);
-}
-
-/* --- ended by this side --- */
-
-void weir_terminate(weir_session *session)
-{
-    if (session->over)
-        return;
-    weir_endpoint_terminate(&session->endpoint);
-    weir__inlet_discard(session);
-    weir__session_attend(session);
-}
-
-void weir_going_away(weir_session *session, unsigned code, const char *message)
-{
-    weir_loop *loop = loop_of(session);
-    if (session->stream == NULL || session->closing || session->leaving != NULL)
-        return;
-    weir_close_reason *reason = weir__loop_alloc(loop, sizeof *reason);
-    if (reason == NULL) {
-        weir_terminate(session);
-        return;
-    }
-    memset(reason, 0, sizeof *reason);
-    if (code != 0 && weir_close_reason_init(reason, code, message) != WEIR_OK)
-        reason->code = WEIR_CLOSE_INTERNAL_ERROR;
-    session->leaving = reason;
-    session->leaving_deadline_ms = loop->now_ms + session->close_timeout_ms;
-    weir__session_attend(session);
 }
 
 /* --- the dump --- */

@@ -1,4 +1,4 @@
-/* ws/session.h - the inside of a session: who drives what. The endpoint knows the protocol; the outlet writes; the inlet half reads; this struct
+/* ws/session.h - the inside of a session: who drives what. The endpoint knows the protocol; the inlet reads; the outlet writes; this struct
  * ties them to a stream, a timer and a scope. Single-threaded.
  *
  * The session's scope holds one job for the stream (the actor) and whatever the user starts. The actor ends when the stream is closed;
@@ -10,7 +10,7 @@
 #include "rt/channel.h"
 #include "rt/deferred.h"
 #include "wire/endpoint.h"
-#include "ws/lease.h"
+#include "ws/inlet.h"
 #include "ws/outlet.h"
 
 #include <weir/server.h>
@@ -18,17 +18,6 @@
 
 #define WEIR__DEFAULT_PING_MS  20000
 #define WEIR__DEFAULT_SIZE_MAX ((uint64_t)1024 * 1024)
-
-/* The receiving half: a bounded channel of frames out. Input that cannot be delivered yet is held, and the stream is not read meanwhile. */
-struct weir__inlet {
-    weir_channel incoming;
-    weir__buf *buf;           /* where the input lies that the endpoint has not eaten; NULL: none */
-    bool held;                /* buf is a reference of ours, and the stream is not read */
-    bool discards;            /* nobody will receive any more: frames are dropped */
-    bool running;             /* inside weir__inlet_run() */
-    struct weir__lease *lent; /* what weir_receive() gave last, until it is released */
-    weir_frame *lent_to;      /* the variable it was given into */
-};
 
 /* The sender of a message in pieces keeps others out until it is whole. */
 struct weir__turnstile {
@@ -137,22 +126,5 @@ void weir__session_retry_pong(weir_session *session);
 
 /* Lets all senders on that wait for another message to end. */
 void weir__session_open_turnstile(weir_session *session);
-
-/* --- the inlet --- */
-
-extern const struct weir__channel_kind weir__inlet_kinds[3];
-
-/* Delivers what the endpoint has: to whoever waits, else into the queue, else holds it. From the loop's context. */
-void weir__inlet_run(weir_session *session);
-
-/* Keeps input that came before the session was open until its opener receives, or else the loop comes round: before, nobody is there
- * to answer it. */
-void weir__inlet_keep(weir_session *session, weir__buf *buf, uint8_t *data, size_t size);
-
-/* Drops all queued and held input, and what will come. */
-void weir__inlet_discard(weir_session *session);
-
-/* Gives up held input at the end. */
-void weir__inlet_release(weir_session *session);
 
 #endif
