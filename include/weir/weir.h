@@ -36,7 +36,9 @@
 
 /* ws: sessions */
 #include <weir/client.h>
+#include <weir/reader.h>
 #include <weir/server.h>
 #include <weir/session.h>
+#include <weir/writer.h>
 
 #endif

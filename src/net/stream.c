@@ -28,9 +28,11 @@ struct writer {
 };
 
 struct weir__stream_side {
-    struct reader *reader; /* suspended; NULL: nobody is */
-    struct writer *writer; /* in the middle of a write; NULL: nobody is */
-    weir__buf *held;       /* a reference: read, and not yet taken; NULL: nothing is */
+    struct reader *reader;             /* suspended; NULL: nobody is */
+    struct writer *writer;             /* in the middle of a write; NULL: nobody is */
+    struct weir__stream_half *reading; /* an actor that has the direction to itself; NULL: none */
+    struct weir__stream_half *writing;
+    weir__buf *held; /* a reference: read, and not yet taken; NULL: nothing is */
     uint8_t *held_data;
     size_t held_size;
     int end_status;    /* how the receiving side ended; WEIR_OK: it has not */
@@ -78,6 +80,10 @@ static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
     weir_stream *stream = stream_of(io);
     struct weir__stream_side *side = stream->side;
     struct reader *reader = side->reader;
+    if (side->reading != NULL) {
+        side->reading->on->on_data(side->reading, buf, data, size);
+        return;
+    }
     reader->got = size < reader->size ? size : reader->size;
     memcpy(reader->out, data, reader->got);
     if (reader->got < size)
@@ -95,19 +101,44 @@ static void take_end(weir__io *io, int status)
     struct weir__stream_side *side = stream_of(io)->side;
     struct reader *reader = side->reader;
     side->end_status = status;
+    if (side->reading != NULL) {
+        side->reading->on->on_end(side->reading, status);
+        return;
+    }
     side->reader = NULL;
     weir__wait_wake_now(&reader->wait, status);
 }
 
 static void take_sent(weir__io *io, int status, size_t size)
 {
-    struct writer *writer = stream_of(io)->side->writer;
+    struct weir__stream_side *side = stream_of(io)->side;
+    struct writer *writer = side->writer;
+    if (side->writing != NULL) {
+        side->writing->on->on_sent(side->writing, status, size);
+        return;
+    }
     writer->data += size;
     writer->size -= size;
     if (!writer->is_waiting) /* it was cancelled, and has not run since */
         return;
     writer->is_waiting = false;
     weir__wait_wake_now(&writer->wait, status);
+}
+
+static void tell_closed(struct weir__stream_half **slot)
+{
+    struct weir__stream_half *half = *slot;
+    *slot = NULL;
+    if (half != NULL)
+        half->on->on_closed(half);
+}
+
+static void tell_closing(const struct weir__stream_side *side)
+{
+    if (side->reading != NULL)
+        side->reading->on->on_closing(side->reading);
+    if (side->writing != NULL)
+        side->writing->on->on_closing(side->writing);
 }
 
 static void take_closed(weir__io *io)
@@ -120,6 +151,10 @@ static void take_closed(weir__io *io)
         if (writer->is_waiting)
             weir__wait_wake(&writer->wait, WEIR_CANCELED);
         writer->is_waiting = false;
+    }
+    if (side != NULL) {
+        tell_closed(&side->reading);
+        tell_closed(&side->writing);
     }
     if (side == NULL || side->is_abandoned)
         weir__stream_free(stream);
@@ -196,7 +231,8 @@ int weir__stream_put_back(weir_stream *stream, const void *data, size_t size)
 bool weir__stream_is_takeable(const weir_stream *stream)
 {
     const struct weir__stream_side *side = stream->side;
-    return side == NULL || (side->reader == NULL && side->writer == NULL && !side->is_broken);
+    return side == NULL || (side->reader == NULL && side->writer == NULL && side->reading == NULL &&
+                            side->writing == NULL && !side->is_broken);
 }
 
 void weir__stream_take(weir_stream *stream, const struct weir__io_events *on, void *owner,
@@ -231,6 +267,8 @@ static void abandon(weir_stream *stream, bool reset)
             weir__stream_free(stream);
             return;
         }
+        if (!side->is_broken)
+            tell_closing(side);
     }
     weir__io_close(&stream->io, reset);
 }
@@ -303,7 +341,7 @@ int weir_stream_read(weir_stream *stream, void *out, size_t size, size_t *got)
     int status = open_side(stream, &side);
     if (status != WEIR_OK)
         return status;
-    if (side->reader != NULL)
+    if (side->reader != NULL || side->reading != NULL)
         return WEIR_ESTATE;
     if (side->held != NULL) {
         *got = take_held(side, out, size);
@@ -359,11 +397,11 @@ static void await_closed(struct writer *writer)
     (void)suspend_writer(writer);
 }
 
-/* Nobody can tell how much of the message is out: the stream is of no use any more. */
-static void break_stream(weir_stream *stream)
+void weir__stream_break(weir_stream *stream)
 {
     stream->side->is_broken = true;
     wake_reader(stream->side, WEIR_CANCELED);
+    tell_closing(stream->side);
     weir__io_close(&stream->io, true);
 }
 
@@ -393,7 +431,7 @@ static int write_all(weir_stream *stream, struct writer *writer)
     if (writer->is_orphan)
         status = WEIR_CANCELED;
     else if (status == WEIR_CANCELED && writer->has_begun)
-        break_stream(stream);
+        weir__stream_break(stream);
     if (status == WEIR_CANCELED && writer->has_begun)
         await_closed(writer);
     return status;
@@ -407,7 +445,7 @@ int weir_stream_write(weir_stream *stream, const void *data, size_t size)
     int status = open_side(stream, &side);
     if (status != WEIR_OK)
         return status;
-    if (side->writer != NULL)
+    if (side->writer != NULL || side->writing != NULL)
         return WEIR_ESTATE;
     if (side->is_shut && size > 0)
         return WEIR_SYSTEM(EPIPE);
@@ -427,11 +465,62 @@ int weir_stream_shutdown(weir_stream *stream)
     int status = open_side(stream, &side);
     if (status != WEIR_OK || side->is_shut)
         return status;
-    if (side->writer != NULL)
+    if (side->writer != NULL || side->writing != NULL)
         return WEIR_ESTATE;
-    status = weir__io_shutdown(&stream->io);
+    return weir__stream_shut(stream);
+}
+
+/* --- halves --- */
+
+int weir__stream_shut(weir_stream *stream)
+{
+    struct weir__stream_side *side = stream->side;
+    if (side->is_shut)
+        return WEIR_OK;
+    int status = weir__io_shutdown(&stream->io);
     side->is_shut = status == WEIR_OK;
     return status;
+}
+
+int weir__stream_enter_reading(weir_stream *stream, struct weir__stream_half *half,
+                               struct weir__stream_rest *rest)
+{
+    struct weir__stream_side *side;
+    int status = open_side(stream, &side);
+    if (status != WEIR_OK)
+        return status;
+    if (side->reader != NULL || side->reading != NULL)
+        return WEIR_ESTATE;
+    *rest = (struct weir__stream_rest){.buf = side->held,
+                                       .data = side->held_data,
+                                       .size = side->held != NULL ? side->held_size : 0,
+                                       .end_status = side->end_status};
+    side->held = NULL;
+    side->reading = half;
+    return WEIR_OK;
+}
+
+int weir__stream_enter_writing(weir_stream *stream, struct weir__stream_half *half)
+{
+    struct weir__stream_side *side;
+    int status = open_side(stream, &side);
+    if (status != WEIR_OK)
+        return status;
+    if (side->writer != NULL || side->writing != NULL)
+        return WEIR_ESTATE;
+    side->writing = half;
+    return WEIR_OK;
+}
+
+void weir__stream_leave_reading(weir_stream *stream)
+{
+    stream->side->reading = NULL;
+    weir__io_recv_stop(&stream->io);
+}
+
+void weir__stream_leave_writing(weir_stream *stream)
+{
+    stream->side->writing = NULL;
 }
 
 /* --- small answers --- */

@@ -40,6 +40,39 @@ bool weir__stream_is_takeable(const weir_stream *stream);
 void weir__stream_take(weir_stream *stream, const struct weir__io_events *on, void *owner,
                        struct weir__stream_rest *rest);
 
+/* An actor that has one direction of a stream to itself, beside coroutines or another such actor in the other one. The stream stays its user's. */
+struct weir__stream_half {
+    const struct weir__stream_half_events *on;
+};
+
+struct weir__stream_half_events {
+    /* Of the reading half, as in weir__io_events: it calls weir__io_recv_start() and weir__io_recv_stop(). */
+    void (*on_data)(struct weir__stream_half *half, weir__buf *buf, uint8_t *data, size_t size);
+    void (*on_end)(struct weir__stream_half *half, int status);
+    /* Of the writing half: it calls weir__io_send(). */
+    void (*on_sent)(struct weir__stream_half *half, int status, size_t size);
+    /* The stream is being closed: its io is not to be used any more. Comes from inside the call that closes. */
+    void (*on_closing)(struct weir__stream_half *half);
+    /* It is closed, after on_closing: nobody looks at bytes of ours any more. The half has left. */
+    void (*on_closed)(struct weir__stream_half *half);
+};
+
+/* Enters a direction. For reading: *rest is what was read before, as in weir__stream_take(). Errors: WEIR_ESTATE (somebody reads or writes there,
+ * or an actor has the whole stream), WEIR_CANCELED (the stream is broken), WEIR_ENOMEM. */
+WEIR_MUST_USE int weir__stream_enter_reading(weir_stream *stream, struct weir__stream_half *half,
+                                             struct weir__stream_rest *rest);
+WEIR_MUST_USE int weir__stream_enter_writing(weir_stream *stream, struct weir__stream_half *half);
+
+/* Leaves it again; for writing: no send is pending. */
+void weir__stream_leave_reading(weir_stream *stream);
+void weir__stream_leave_writing(weir_stream *stream);
+
+/* Ends the own direction, once. For the writing half. */
+WEIR_MUST_USE int weir__stream_shut(weir_stream *stream);
+
+/* Resets a connection of which nobody can tell how much of the last write is out; the stream can then only be closed. */
+void weir__stream_break(weir_stream *stream);
+
 /* Puts bytes that were read from a stream back in front of what comes next. Errors: WEIR_ENOMEM, nothing is put back. */
 WEIR_MUST_USE int weir__stream_put_back(weir_stream *stream, const void *data, size_t size);
 

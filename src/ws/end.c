@@ -1,5 +1,9 @@
 /* How the end of a session is told: once, to the close reason and to who watches. */
+#include "ws/end.h"
+
 #include "ws/session.h"
+
+#include <string.h>
 
 /* For the moment when there is no memory to say more. */
 static weir_end plain_ends[] = {
@@ -14,7 +18,7 @@ static weir_end plain_ends[] = {
     [WEIR_END_IO] = {.kind = WEIR_END_IO, .status = WEIR_ELOST},
 };
 
-static int status_of_end(const weir_end *end)
+int weir__end_status(const weir_end *end)
 {
     switch (end->kind) {
     case WEIR_END_NONE:
@@ -45,7 +49,7 @@ void weir__session_report_end(weir_session *session)
     if (session->end_known || end.kind == WEIR_END_NONE)
         return;
     session->end_known = true;
-    session->end_status = status_of_end(&end);
+    session->end_status = weir__end_status(&end);
     session->end = weir__loop_alloc(session->scope.loop, sizeof end);
     session->end_is_allocated = session->end != NULL;
     if (session->end_is_allocated)

@@ -7,10 +7,8 @@
 
 #define DEFAULT_CLOSE_MS 5000
 /* A pong is appended behind at most this much. */
-#define CONTROL_ROOM       ((size_t)16 * 1024)
-#define DEFAULT_CAPACITY   8
-#define DEFAULT_HIGH_WATER ((size_t)1024 * 1024)
-#define CAPACITY_MAX       ((size_t)1 << 20)
+#define CONTROL_ROOM ((size_t)16 * 1024)
+#define CAPACITY_MAX ((size_t)1 << 20)
 
 static weir_loop *loop_of(const weir_session *session)
 {
@@ -367,15 +365,15 @@ static void init_rooms(weir_session *session, const weir_session_options *option
         .loop = loop,
         .kind = &weir__outlet_kinds[options->outgoing_overflow],
         .capacity = (uint32_t)(options->outgoing_capacity != 0 ? options->outgoing_capacity
-                                                               : DEFAULT_CAPACITY),
-        .high_water = options->high_water != 0 ? options->high_water : DEFAULT_HIGH_WATER,
+                                                               : WEIR__DEFAULT_CAPACITY),
+        .high_water = options->high_water != 0 ? options->high_water : WEIR__DEFAULT_HIGH_WATER,
     };
     weir__outlet_init(&session->outlet, &session->endpoint, &outlet_events, &outlet);
     struct weir__inlet_options inlet = {
         .loop = loop,
         .overflow = options->incoming_overflow,
         .capacity = (uint32_t)(options->incoming_capacity != 0 ? options->incoming_capacity
-                                                               : DEFAULT_CAPACITY),
+                                                               : WEIR__DEFAULT_CAPACITY),
         .high_water = outlet.high_water,
     };
     weir__inlet_init(&session->inlet, &session->endpoint, &inlet_events, &inlet);
