@@ -31,6 +31,7 @@ static int converse(struct program *program, weir_session *session)
         if (status != WEIR_OK)
             return status;
         program->answers++;
+        weir_frame_release(&frame);
         if (write(program->pipe_end, "!", 1) != 1)
             return WEIR_CANCELED;
     }

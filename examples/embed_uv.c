@@ -80,8 +80,10 @@ static int visit(void *arg)
     status = weir_send_text(session, "hello from libuv's loop");
     if (status == WEIR_OK)
         status = weir_receive(session, &frame);
-    if (status == WEIR_OK)
+    if (status == WEIR_OK) {
         printf("%.*s\n", (int)frame.size, (const char *)frame.data);
+        weir_frame_release(&frame);
+    }
     (void)weir_close(session, WEIR_CLOSE_NORMAL, NULL);
     int end = weir_session_join(session);
     printf("closed: %s\n", weir_strerror(end));

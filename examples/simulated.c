@@ -40,6 +40,7 @@ static int listen_for_a_day(struct world *world, weir_session *session)
         if (status != WEIR_OK)
             return status;
         world->greetings++;
+        weir_frame_release(&frame);
     }
     return weir_send_text(session, "enough");
 }

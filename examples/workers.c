@@ -84,8 +84,10 @@ static int visit(void *arg)
     status = weir_send_text(session, visit->question);
     if (status == WEIR_OK)
         status = weir_receive(session, &frame);
-    if (status == WEIR_OK)
+    if (status == WEIR_OK) {
         printf("%.*s\n", (int)frame.size, (const char *)frame.data);
+        weir_frame_release(&frame);
+    }
     weir_session_free(session);
     return status;
 }

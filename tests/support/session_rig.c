@@ -137,15 +137,21 @@ static void connect_sockets(struct rig *rig, enum weir_role role, weir_stream **
     narrow(rig->wire, SO_RCVBUF, 128 * 1024);
 }
 
+void rig_open_streams(struct rig *rig, enum weir_role role, weir_stream **end)
+{
+    rig->session = NULL;
+    rig->loop = weir_loop_current();
+    if (place.sockets)
+        connect_sockets(rig, role, end);
+    else
+        assert_ok(weir_stream_pair(rig->loop, end, &rig->wire));
+}
+
 static void open_pair(struct rig *rig, enum weir_role role, const weir_session_options *options,
                       bool raw)
 {
     weir_stream *end;
-    rig->loop = weir_loop_current();
-    if (place.sockets)
-        connect_sockets(rig, role, &end);
-    else
-        assert_ok(weir_stream_pair(rig->loop, &end, &rig->wire));
+    rig_open_streams(rig, role, &end);
     if (raw)
         assert_ok(weir_raw_session_start(&rig->session, weir_scope_current(), end, role, options));
     else

@@ -53,6 +53,9 @@ size_t rig_count_descriptors(void);
 void rig_open(struct rig *rig, enum weir_role role, const weir_session_options *options);
 void rig_open_raw(struct rig *rig, enum weir_role role, const weir_session_options *options);
 
+/* The streams alone: the end of a role, and the wire. */
+void rig_open_streams(struct rig *rig, enum weir_role role, weir_stream **end);
+
 /* Frees the session and closes the wire. */
 void rig_close(struct rig *rig);
 

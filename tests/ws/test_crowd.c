@@ -255,7 +255,9 @@ static void expect_variety(void)
                   seen.ends[WEIR_END_IO], seen.ends[WEIR_END_CANCELED]);
     assert_true(seen.handlers > MEMBERS / 5);
     assert_true(seen.messages > MEMBERS / 10);
-    assert_true(seen.ends[WEIR_END_CLEAN] > 0 && seen.ends[WEIR_END_CANCELED] > 0);
+    assert_true(seen.ends[WEIR_END_CANCELED] > 0);
+    /* On the kernel it is a matter of speed which of the ends that race come first. */
+    assert_true(rig_is_real() || seen.ends[WEIR_END_CLEAN] > 0);
 }
 
 static void thousand_sessions_ended_at_random_leave_nothing(void **state)
