@@ -123,6 +123,8 @@ def check_those_that_end_by_themselves():
                        b"fibonacci(80) = 23416728348467685"], answers
     raw = run("raw").decode()
     assert "server got Frame PING (fin=true, size=10)" in raw and raw.endswith("client ended: closed normally\n"), raw
+    halves = run("halves").decode()
+    assert "IS ANYBODY THERE?\n" in halves and "\n0 bytes left to write: " in halves, halves
     pipeline = run("pipeline").decode()
     assert "sum of squares: 385" in pipeline and "a failure: WEIR_ELIMIT; coroutines left: 1" in pipeline, pipeline
     worlds = run("simulated", "1", "20").decode().splitlines()
@@ -148,7 +150,7 @@ def check_embed_uv():
 CHECKED = {
     "echo": check_clients_of_echo, "client": None, "sans_io": None, "watch": None, "gateway": None,
     "counter": check_counter, "guarded": check_guarded, "dissect": check_dissect, "embed_uv": check_embed_uv,
-    "pieces": check_those_that_end_by_themselves, "embed_poll": None, "workers": None, "raw": None,
+    "pieces": check_those_that_end_by_themselves, "embed_poll": None, "workers": None, "raw": None, "halves": None,
     "pipeline": None, "simulated": None,
 }
 
