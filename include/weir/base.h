@@ -94,8 +94,8 @@ typedef struct weir_fault {
  * NULL, else reallocates; NULL means no memory (and p is untouched). old_size is always the size asked for before,
  * so that an arena or a counting allocator needs no headers. Results are aligned as malloc's. */
 typedef struct weir_allocator {
-    void *(*resize)(void *context, void *block, size_t old_size, size_t new_size);
-    void *context;
+    void *(*resize)(void *context, void *block, size_t old_size, size_t new_size); /**< see above */
+    void *context; /**< handed to resize */
 } weir_allocator;
 
 WEIR_END_DECLS

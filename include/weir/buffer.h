@@ -9,9 +9,9 @@ WEIR_BEGIN_DECLS
 
 /** Invariants: size <= capacity; data is NULL exactly when capacity is 0. A zeroed one is empty and uses malloc. */
 typedef struct weir_buffer {
-    uint8_t *data;
-    size_t size;
-    size_t capacity;
+    uint8_t *data;                   /**< the bytes; NULL: no memory is held */
+    size_t size;                     /**< bytes appended and not consumed */
+    size_t capacity;                 /**< bytes at data that may be written */
     const weir_allocator *allocator; /**< NULL: the C library's; must outlive the buffer */
 } weir_buffer;
 

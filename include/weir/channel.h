@@ -11,6 +11,7 @@
 
 WEIR_BEGIN_DECLS
 
+/** A channel: see weir_channel_new(). */
 typedef struct weir_channel weir_channel;
 
 /** What a send does when the queue is full. */
@@ -20,10 +21,11 @@ enum weir_overflow {
     WEIR_OVERFLOW_DROP_OLDEST, /**< the oldest queued item is dropped */
 };
 
+/** What a channel carries, and how much of it. */
 typedef struct weir_channel_options {
     size_t item_size; /**< bytes of an item, 1..256 */
     size_t capacity; /**< items that may queue; 0: none, every send meets a receiver (rendezvous) */
-    enum weir_overflow overflow;
+    enum weir_overflow overflow; /**< what a send does when the queue is full */
     void (*drop)(
         void *item,
         void *context); /**< releases an item that nobody will get; NULL: nothing to release */
@@ -60,6 +62,7 @@ WEIR_API void weir_channel_cancel(weir_channel *channel);
 WEIR_API size_t weir_channel_count(const weir_channel *channel);
 WEIR_API bool weir_channel_is_closed(const weir_channel *channel);
 
+/** What a case of weir_select() waits for. */
 enum weir_select_kind {
     WEIR_SELECT_RECEIVE = 1,
     WEIR_SELECT_SEND,
@@ -67,8 +70,8 @@ enum weir_select_kind {
 
 /** One thing to wait for in weir_select(). */
 typedef struct weir_select_case {
-    enum weir_select_kind kind;
-    weir_channel *channel;
+    enum weir_select_kind kind; /**< receive from it, or send to it */
+    weir_channel *channel;      /**< of the loop that the caller runs on */
     void *
         item; /**< RECEIVE: where it goes; SEND: what is sent (taken over only if this case is the one chosen) */
     int status; /**< out, for the chosen case: WEIR_OK or how the channel ended */
@@ -78,6 +81,7 @@ typedef struct weir_select_case {
  * at most (0: do not wait, WEIR_UNLIMITED: without limit). Errors: WEIR_ETIMEDOUT, WEIR_CANCELED, WEIR_EINVAL (no case, or more than 16), WEIR_ESTATE. */
 WEIR_API WEIR_MUST_USE int weir_select(weir_select_case *cases, size_t count, uint64_t timeout_ms);
 
+/** A value that will exist once: see weir_deferred_new(). */
 typedef struct weir_deferred weir_deferred;
 
 /** A value that will exist once. Errors: WEIR_ENOMEM. */

@@ -19,20 +19,21 @@ typedef struct weir_connect_failure {
     char body[1024];      /**< the start of the refusal's body as text, terminated by NUL */
 } weir_connect_failure;
 
+/** How to connect. Only url has to be set. Borrows all that it points to. */
 typedef struct weir_connect_options {
     const char *url;                 /**< ws://... or ws+unix:... */
     const weir_http_header *headers; /**< further fields of the request */
-    size_t header_count;
+    size_t header_count;             /**< entries of headers */
     const char *const *subprotocols; /**< offered, most wanted first */
-    size_t subprotocol_count;
-    const char *origin;            /**< NULL: none */
-    uint64_t connect_timeout_ms;   /**< for resolving and connecting; 0: 10,000 */
-    uint64_t handshake_timeout_ms; /**< for the opening handshake; 0: 10,000 */
-    size_t max_head_size;          /**< bytes of the answer's head; 0: 8,192 */
-    weir_session_options session;
-    weir_handler handler; /**< weir_connect: runs on the session, as on a server */
-    void *arg;
-    weir_loop_options loop;        /**< weir_connect */
+    size_t subprotocol_count;        /**< entries of subprotocols */
+    const char *origin;              /**< NULL: none */
+    uint64_t connect_timeout_ms;     /**< for resolving and connecting; 0: 10,000 */
+    uint64_t handshake_timeout_ms;   /**< for the opening handshake; 0: 10,000 */
+    size_t max_head_size;            /**< bytes of the answer's head; 0: 8,192 */
+    weir_session_options session;    /**< of the session that comes about */
+    weir_handler handler;            /**< weir_connect: runs on the session, as on a server */
+    void *arg;                       /**< handed to the handler */
+    weir_loop_options loop;          /**< weir_connect */
     weir_connect_failure *failure; /**< filled when no session came about; NULL: not of interest */
 } weir_connect_options;
 

@@ -7,6 +7,7 @@
 
 WEIR_BEGIN_DECLS
 
+/** The registered codes (RFC 6455 7.4.1 and the IANA registry). */
 enum weir_close_code {
     WEIR_CLOSE_NORMAL = 1000,
     WEIR_CLOSE_GOING_AWAY = 1001,
@@ -28,6 +29,7 @@ enum weir_close_code {
 /** The most bytes of UTF-8 that a reason's message may have: a control payload of 125 less the code (RFC 6455 5.5). */
 #define WEIR_CLOSE_MESSAGE_MAX 123
 
+/** A code and a text, as a Close frame carries them (RFC 6455 7.1.5, 7.1.6). */
 typedef struct weir_close_reason {
     uint16_t code;        /**< 1000..4999; 0: no reason at all (nothing was sent or received) */
     uint8_t message_size; /**< bytes in message, 0..123 */
@@ -63,9 +65,9 @@ enum weir_end_kind {
 
 /** The end of a session: complete, whatever happened. */
 typedef struct weir_end {
-    enum weir_end_kind kind;
-    bool by_peer; /**< the peer's Close came before ours was sent */
-    int status;   /**< WEIR_END_IO: the system's error; else the status that fits the kind */
+    enum weir_end_kind kind; /**< WEIR_END_NONE: it has not ended */
+    bool by_peer;            /**< the peer's Close came before ours was sent */
+    int status; /**< WEIR_END_IO: the system's error; else the status that fits the kind */
     weir_close_reason ours; /**< what we sent; code 0: no Close was sent */
     weir_close_reason
         theirs;       /**< what the peer sent; code 0: none arrived, 1005: one without a code */

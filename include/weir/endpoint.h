@@ -28,9 +28,10 @@ enum weir_delivery {
     WEIR_DELIVER_FRAMES, /**< raw: every frame as on the wire, control frames too; nothing is answered */
 };
 
+/** How an endpoint behaves. Zeroed but for random: a server with the defaults. */
 typedef struct weir_endpoint_options {
-    enum weir_role role;
-    enum weir_delivery delivery;
+    enum weir_role role;         /**< which end of the connection this is */
+    enum weir_delivery delivery; /**< what next() hands out */
     uint64_t
         max_frame_size; /**< bytes of payload a frame may declare; 0: 1 MiB; WEIR_UNLIMITED: none */
     uint64_t
@@ -42,11 +43,13 @@ typedef struct weir_endpoint_options {
     weir_allocator allocator; /**< resize NULL: the C library's */
     void (*random)(void *context, void *out,
                    size_t size); /**< unpredictable bytes: mask keys, ping payloads; never NULL */
-    void *random_context;
+    void *random_context;        /**< handed to random */
 } weir_endpoint_options;
 
+/** An endpoint. */
 typedef struct weir_endpoint weir_endpoint;
 
+/** What has happened. */
 enum weir_event_kind {
     WEIR_EVENT_FRAME = 1, /**< a message, a piece of one, or a raw frame */
     WEIR_EVENT_PING, /**< the peer's ping: flush() will answer it, unless our Close was sent (not in FRAMES) */
@@ -58,7 +61,7 @@ enum weir_event_kind {
 /** One event. frame.release is NULL when frame.data lies in the input that was fed (unmasked in place), valid as long as that
  * input is; else the payload is memory of its own and the caller must weir_frame_release() it. */
 typedef struct weir_event {
-    enum weir_event_kind kind;
+    enum weir_event_kind kind; /**< which fields count */
     weir_frame
         frame; /**< FRAME; PING, PONG and CLOSE: their payload, not to be released, valid until the next call */
     bool first; /**< FRAME: begins its message (PIECES: the first piece) */

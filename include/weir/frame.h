@@ -17,6 +17,7 @@ enum weir_role {
     WEIR_ROLE_CLIENT = 1,
 };
 
+/** What a frame is. The values are the opcodes (RFC 6455 5.2); 0, continuation, is no type. */
 enum weir_frame_type {
     WEIR_FRAME_TEXT = 0x1,
     WEIR_FRAME_BINARY = 0x2,
@@ -33,9 +34,9 @@ typedef struct weir_frame {
     uint8_t *data;                /**< payload, unmasked; may be NULL when size is 0 */
     size_t size;                  /**< bytes of payload */
     void (*release)(void *owner); /**< NULL: nothing to release */
-    void *owner;
-    uint8_t type; /**< enum weir_frame_type */
-    bool fin;     /**< last (or only) fragment of its message */
+    void *owner;                  /**< handed to release */
+    uint8_t type;                 /**< enum weir_frame_type */
+    bool fin;                     /**< last (or only) fragment of its message */
     uint8_t
         rsv; /**< reserved bits 0..7 (RSV1 = 4, RSV2 = 2, RSV3 = 1); non-zero on raw sessions only */
 } weir_frame;

@@ -20,7 +20,7 @@ typedef struct weir_frame_head {
         type; /**< enum weir_frame_type; for a continuation that of its message; the encoder ignores it */
     uint8_t rsv; /**< reserved bits 0..7 (RSV1 = 4, RSV2 = 2, RSV3 = 1) */
     bool fin;    /**< last (or only) fragment of its message */
-    bool masked;
+    bool masked; /**< the payload is masked with key */
 } weir_frame_head;
 
 /** Writes a header in its shortest form and returns its size, 2..14. Borrows head, whose fields are not checked: only their low

@@ -11,6 +11,7 @@
 
 WEIR_BEGIN_DECLS
 
+/** What stands below a loop. */
 enum weir_backend {
     WEIR_BACKEND_DEFAULT = 0, /**< WEIR_LOOP, else io_uring if the kernel allows it, else epoll */
     WEIR_BACKEND_EPOLL,
@@ -20,8 +21,9 @@ enum weir_backend {
 
 struct weir_sim_options;
 
+/** How a loop is made. Zeroed: all defaults. */
 typedef struct weir_loop_options {
-    enum weir_backend backend;
+    enum weir_backend backend; /**< which of them */
     size_t
         stack_size; /**< bytes of stack of a coroutine; 0: 64 KiB; rounded up to pages, at least 16 KiB */
     size_t read_buffer_size;  /**< bytes of a read buffer; 0: 64 KiB */

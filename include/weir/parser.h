@@ -19,19 +19,21 @@ enum weir_parser_mask {
     WEIR_MASK_ANY,          /**< for tools that watch both directions */
 };
 
+/** What kind of thing that is. */
 enum weir_parser_event_kind {
     WEIR_PARSER_HEAD =
         1, /**< a header is complete: see head. No byte of the payload was eaten yet. */
     WEIR_PARSER_PAYLOAD, /**< bytes of the payload of that frame; an empty payload gives one event of size 0 */
 };
 
+/** What the parser found. */
 typedef struct weir_parser_event {
-    enum weir_parser_event_kind kind;
-    weir_frame_head head; /**< HEAD */
-    uint8_t *data;        /**< PAYLOAD: in the input, unmasked */
-    size_t size;          /**< PAYLOAD: bytes at data */
-    bool first;           /**< PAYLOAD: these are the first bytes of the frame */
-    bool last;            /**< PAYLOAD: these are the last bytes of the frame */
+    enum weir_parser_event_kind kind; /**< which fields count */
+    weir_frame_head head;             /**< HEAD */
+    uint8_t *data;                    /**< PAYLOAD: in the input, unmasked */
+    size_t size;                      /**< PAYLOAD: bytes at data */
+    bool first;                       /**< PAYLOAD: these are the first bytes of the frame */
+    bool last;                        /**< PAYLOAD: these are the last bytes of the frame */
 } weir_parser_event;
 
 /** Begin with weir_parser_init(); the fields may be read, and those marked so may be set between two frames. */

@@ -14,6 +14,7 @@
 
 WEIR_BEGIN_DECLS
 
+/** A loop: see weir/loop.h. */
 typedef struct weir_loop weir_loop;
 typedef struct weir_scope weir_scope;
 

@@ -9,6 +9,7 @@
 
 WEIR_BEGIN_DECLS
 
+/** How a serializer behaves. */
 typedef struct weir_serializer_options {
     size_t capacity; /**< frames that may be queued; 0: 1024 */
     bool masking;    /**< mask the frames, as a client does */
@@ -26,7 +27,7 @@ typedef struct weir_serializer {
     uint8_t message;   /**< type of the fragmented message whose last frame was queued; 0: none */
     uint8_t head_size; /**< bytes of head; 0: the header of the first frame is not made yet */
     uint8_t key[4];    /**< mask key of the first frame */
-    uint8_t head[WEIR_FRAME_HEAD_MAX];
+    uint8_t head[WEIR_FRAME_HEAD_MAX]; /**< the header of the first frame */
     uint64_t written; /**< bytes of the first frame that are out, header included */
     struct weir_serializer_entry *ring; /**< private */
     size_t ring_size;                   /**< entries of ring; grows up to the capacity */

@@ -13,8 +13,11 @@
 
 WEIR_BEGIN_DECLS
 
+/** A server on one loop: see weir_server_start(). */
 typedef struct weir_server weir_server;
+/** Servers on loops in threads of their own, to be stopped from elsewhere: see weir_service_new(). */
 typedef struct weir_service weir_service;
+/** A request that has not been answered yet: for the upgrade hook. */
 typedef struct weir_upgrade weir_upgrade;
 
 /** The straight-line shape: a coroutine for the whole session. What it returns closes the session: WEIR_OK or WEIR_CLOSED: 1000; another negative status: 1011;
@@ -29,8 +32,8 @@ typedef int (*weir_message_handler)(weir_session *session, weir_frame *frame, vo
 typedef struct weir_route {
     const char
         *path; /**< "/chat": exactly that; "/chat/...": everything below "/chat/"; NULL: any path */
-    weir_handler handler;
-    weir_message_handler on_message;
+    weir_handler handler;            /**< the straight-line shape */
+    weir_message_handler on_message; /**< the message shape */
     int (*on_open)(
         weir_session *session,
         void *
@@ -40,27 +43,30 @@ typedef struct weir_route {
     void *arg;                   /**< handed to all of them */
 } weir_route;
 
+/** How to serve. url and either a handler or routes have to be set. Borrows all that it points to, as long as it serves. */
 typedef struct weir_serve_options {
     const char *
         url; /**< where to listen: ws://HOST:PORT[/PATH] (port 0: a free one) or ws+unix:/socket[:/path]. The path, if not "/", is that of the one route below */
     weir_handler handler;            /**< one route without a table: as in weir_route */
     weir_message_handler on_message; /**< one route without a table */
+    /** Of the one route without a table: as in weir_route. */
     int (*on_open)(weir_session *session, void *arg);
+    /** Of the one route without a table: as in weir_route. */
     void (*on_close)(weir_session *session, const weir_end *end, void *arg);
-    void *arg;
+    void *arg; /**< handed to all of them */
     const weir_route *
         routes; /**< a table instead: the first that fits serves; none fits: 404. Must stay valid */
-    size_t route_count;
+    size_t route_count; /**< entries of routes; 0: the one route above */
     const char *const *
         subprotocols; /**< chosen from in this order, when the client offers any. Must stay valid */
-    size_t subprotocol_count;
+    size_t subprotocol_count; /**< entries of subprotocols */
     int (*on_upgrade)(
         weir_upgrade *upgrade,
         void *
             arg); /**< sees each request before it is accepted; may suspend. Returns WEIR_OK to go on; a negative status without
                                                             weir_upgrade_refuse() refuses with 500. NULL: all are accepted */
-    void *upgrade_arg;
-    weir_session_options session;
+    void *upgrade_arg;             /**< handed to on_upgrade */
+    weir_session_options session;  /**< of every session */
     uint64_t handshake_timeout_ms; /**< from accepted connection to answer; 0: 10,000 */
     size_t max_head_size; /**< bytes of a request's head; 0: 8,192; at most 65,536. Over it: 431 */
     size_t max_head_fields; /**< fields of it; 0: 100; at most 1,000. Over it: 431 */
@@ -72,7 +78,7 @@ typedef struct weir_serve_options {
         const char *url,
         void *
             arg); /**< called once all listen, with the port that was taken. In the calling thread */
-    void *listening_arg;
+    void *listening_arg; /**< handed to on_listening */
 } weir_serve_options;
 
 /** Serves until something fails or the service is stopped: blocks, outside any loop. Makes its own loops and threads.

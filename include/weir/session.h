@@ -22,6 +22,7 @@
 
 WEIR_BEGIN_DECLS
 
+/** A session. */
 typedef struct weir_session weir_session;
 
 /** What may be watched without changing it (NULL: not of interest). Called in the loop's context or in a coroutine; must not suspend, and must
@@ -33,9 +34,10 @@ typedef struct weir_observer {
                       void *context); /**< sent by the user */
     void (*ended)(weir_session *session, const weir_end *end,
                   void *context); /**< once, when the end is known */
-    void *context;
+    void *context;                /**< handed to all of them */
 } weir_observer;
 
+/** How a session behaves. Zeroed: the defaults. */
 typedef struct weir_session_options {
     uint64_t
         max_frame_size; /**< bytes a frame may declare; 0: 1 MiB; WEIR_UNLIMITED: none. Over it: 1009 */
@@ -56,7 +58,7 @@ typedef struct weir_session_options {
                                    for messages of any size; max_message_size still holds */
     size_t
         user_size; /**< bytes of the user's own state in the session's block, zeroed: weir_session_user() */
-    weir_observer observer;
+    weir_observer observer; /**< watches it from the start; see also weir_session_observe() */
 } weir_session_options;
 
 /** Starts a default session over a stream whose opening handshake is done. Takes the stream (also on failure). The session is a child of

@@ -19,10 +19,10 @@ WEIR_BEGIN_DECLS
 /** Chances are in parts per million (at most 1,000,000), rolled each time; times in milliseconds. All zero: a perfect network without latency.
  * weir_loop_new() answers WEIR_EINVAL when a field is out of its range. */
 typedef struct weir_sim_options {
-    uint64_t seed;
+    uint64_t seed; /**< what everything is drawn from */
     uint32_t
         latency_min_ms; /**< how long bytes take from one end to the other: uniform in min..max */
-    uint32_t latency_max_ms;
+    uint32_t latency_max_ms; /**< at least latency_min_ms */
     uint32_t cut_read_ppm; /**< a read gets only a random part (at least 1 byte) of what is there */
     uint32_t
         cut_write_ppm; /**< a write takes only a random part (possibly nothing), at once or some time later */

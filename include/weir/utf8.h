@@ -12,7 +12,7 @@ WEIR_BEGIN_DECLS
 typedef struct weir_utf8 {
     uint8_t wanted; /**< continuation bytes still to come */
     uint8_t lower;  /**< the range of the next one, when wanted is not 0 */
-    uint8_t upper;
+    uint8_t upper;  /**< see lower */
 } weir_utf8;
 
 /** Checks size more bytes. WEIR_OK: the text is UTF-8 so far, perhaps ending inside a character. WEIR_EUTF8: the byte at
