@@ -322,7 +322,7 @@ static void a_coroutine_without_a_stack_is_an_error_of_its_start_alone(void **st
 
 /* --- more than the kernel has mappings for --- */
 
-enum { CROWD = 70000 };
+enum { CROWD = 34000 };
 
 static size_t mappings_allowed(void)
 {
