@@ -7,6 +7,12 @@
 #include <stdio.h>
 #include <weir/weir.h>
 
+static void capitalize(weir_frame *frame)
+{
+    for (size_t i = 0; i < frame->size; i++)
+        frame->data[i] = (uint8_t)toupper(frame->data[i]);
+}
+
 /* Shouts back what it hears, and answers a Close with the same. */
 static int shout(weir_reader *reader, weir_writer *writer)
 {
@@ -14,8 +20,7 @@ static int shout(weir_reader *reader, weir_writer *writer)
     int status;
     while ((status = weir_channel_receive(weir_reader_incoming(reader), &frame)) == WEIR_OK) {
         if (frame.type == WEIR_FRAME_TEXT)
-            for (size_t i = 0; i < frame.size; i++)
-                frame.data[i] = (uint8_t)toupper(frame.data[i]);
+            capitalize(&frame);
         if ((status = weir_writer_send(writer, &frame)) != WEIR_OK) /* takes it */
             break;
     }
@@ -34,6 +39,10 @@ static int serve(void *arg)
     status = weir_writer_start(&writer, weir_scope_current(), stream, NULL);
     if (status == WEIR_OK) {
         weir_reader_set_max_frame_size(reader, 1000);
+        weir_writer_set_masking(writer, false); /* a server's; the role says so already */
+        weir_frame greeting = weir_frame_ping("hello", 5);
+        if (weir_channel_try_send(weir_writer_outgoing(writer), &greeting) != WEIR_OK)
+            printf("no room for a greeting\n");
         printf("frames of up to %llu bytes, %s\n",
                (unsigned long long)weir_reader_max_frame_size(reader),
                weir_writer_masking(writer) ? "masked" : "not masked");

@@ -1,7 +1,8 @@
 /* examples/sans_io.c - the protocol without the runtime: an opening handshake and a weir_endpoint over a plain blocking socket. It needs libweir-wire.a alone: this is
  * what someone with a loop of his own takes.
  *
- *     sans_io HOST PORT PATH      says one thing to an echo server, prints the answer, closes */
+ *     sans_io HOST PORT PATH [--unmasked]      says one thing to an echo server, prints the answer, closes; unmasked, which a
+ *                                              server has to refuse */
 #define WEIR_USE_INTERNAL_API
 #include <netdb.h>
 #include <stdio.h>
@@ -139,15 +140,17 @@ int main(int argc, char **argv)
 {
     static uint8_t in[65536];
     weir_endpoint_options options = {.role = WEIR_ROLE_CLIENT, .random = fill_random};
-    struct talk talk = {.fd = argc == 4 ? dial(argv[1], argv[2]) : -1};
+    struct talk talk = {.fd = argc >= 4 ? dial(argv[1], argv[2]) : -1};
     weir_end end = {0};
     if (talk.fd < 0) {
-        fprintf(stderr, argc == 4 ? "no connection\n" : "sans_io HOST PORT PATH\n");
+        fprintf(stderr, argc >= 4 ? "no connection\n" : "sans_io HOST PORT PATH [--unmasked]\n");
         return 2;
     }
     int have = shake_hands(talk.fd, argv[1], argv[3], in, sizeof in);
     int status = have < 0 ? have : weir_endpoint_new(&talk.endpoint, &options, now_ms());
     weir_frame hello = weir_frame_text("Hello, plain socket!", 20);
+    if (status == WEIR_OK && argc > 4)
+        weir_endpoint_set_masking(talk.endpoint, false);
     if (status == WEIR_OK)
         status = weir_endpoint_send(talk.endpoint, &hello, &talk.out);
     if (status == WEIR_OK)
@@ -158,5 +161,7 @@ int main(int argc, char **argv)
     weir_buffer_fini(&talk.out);
     close(talk.fd);
     printf("%s, ended: %s\n", weir_strerror(status), weir_end_kind_name(end.kind));
+    if (end.theirs.code >= WEIR_CLOSE_PROTOCOL_ERROR)
+        printf("the server said %u %s\n", (unsigned)end.theirs.code, end.theirs.message);
     return status == WEIR_OK && talk.answered && end.kind == WEIR_END_CLEAN ? 0 : 1;
 }

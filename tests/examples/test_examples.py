@@ -27,6 +27,12 @@ def run(name, *arguments, stdin=b"", status=0):
     return done.stdout
 
 
+def complain(name, *arguments, stdin=b""):
+    """The exit status of an example, and what it says on standard error."""
+    done = subprocess.run([example(name), *arguments], input=stdin, capture_output=True, timeout=PATIENCE_S)
+    return done.returncode, done.stderr
+
+
 class Server:
     """An example that serves until it is stopped; the place where it listens is in its output."""
 
@@ -68,6 +74,8 @@ def check_clients_of_echo():
         assert run("client") == b"Hello, weir!\n"
         assert run("client", "ws://127.0.0.1:9001/elsewhere", status=1) == b""
         assert run("sans_io", "127.0.0.1", "9001", "/echo") == b"Hello, plain socket!\nsuccess, ended: clean\n"
+        unmasked = run("sans_io", "127.0.0.1", "9001", "/echo", "--unmasked", status=1)
+        assert b"the server said 1002 5.1" in unmasked, unmasked
         watched = run("watch", url, "2").decode()
         assert watched.count("-> Frame TEXT (fin=true, size=4)") == 2, watched
         assert "the close reason: NORMAL (1000)" in watched and "<- Frame PONG" in watched, watched
@@ -134,9 +142,65 @@ def check_those_that_end_by_themselves():
 def check_dissect():
     sample = run("dissect", "--sample")
     seen = run("dissect", stdin=sample).decode()
-    assert seen.count("Frame") == 5 and '"a whole one"' in seen and "NORMAL (1000) bye" in seen, seen
-    assert b"inside a frame" in run("dissect", stdin=sample[:-1])
-    assert b"byte 0: 5.2" in run("dissect", stdin=b"\xf1\x00", status=1)
+    assert seen.count("Frame") == 6 and '"a whole one"' in seen and "NORMAL (1000) bye" in seen, seen
+    assert "control frame number 2, a CLOSE" in seen and "not UTF-8 by itself" in seen, seen
+    plain = b"\x01\x02h\xc3" + b"\x80\x01\xa9" + b"\x88\x02\x0b\xb9"
+    masked = run("dissect", "--remask", stdin=plain)
+    assert len(masked) == len(plain) + 12 and run("dissect", stdin=masked).count(b", masked") == 3, masked
+    assert b"not registered" in run("dissect", stdin=masked)
+    assert complain("dissect", stdin=sample[:-1]) == (0, b"ends inside a frame's payload\n")
+    assert complain("dissect", stdin=sample[:1]) == (0, b"ends inside a frame's header\n")
+    status, words = complain("dissect", stdin=b"\xf1\x00")
+    assert status == 1 and words.startswith(b"byte 0: 5.2"), words
+    assert b"inside a character" in run("dissect", stdin=b"\x81\x01\xc3")
+
+
+def check_handshake():
+    request = (b"GET /chat HTTP/1.1\r\nHost: example.org\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+               b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nCookie: a=b\r\n"
+               b'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits; x="7"\r\n\r\n')
+    seen = run("handshake", stdin=request).decode()
+    assert "/chat at example.org" in seen and "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in seen, seen
+    assert "client_max_window_bits\n" in seen and "x = the number 7" in seen and "1 of them cookies" in seen, seen
+    assert "x-colour; depth=16; fast" in seen, seen
+    assert b"more is needed" in run("handshake", stdin=request[:-2], status=1)
+    refused = run("handshake", stdin=request.replace(b": 13", b": 12"), status=1)
+    assert b"HTTP/1.1 426" in refused and b"Sec-WebSocket-Version: 13" in refused, refused
+
+
+def check_sans_io_server():
+    with Server("sans_io_server") as server:
+        out, _ = connect(server.place, b"one\ntwo\n", "--subprotocol", "mirror")
+        assert out == b"one\ntwo\n", out
+        host = server.place.removeprefix("ws://").rstrip("/")
+        name, port = host.split(":")
+        assert run("sans_io", name, port, "/") == b"Hello, plain socket!\nsuccess, ended: clean\n"
+        made = run("handmade", server.place).decode()
+        assert "\nmade by hand\n" in made and "frames are masked" in made, made
+        assert f"to ws://{host}/" in made and "from 127.0.0.1:" in made, made
+        for target, wanted in (("/health", b"HTTP/1.1 200"), ("/", b"HTTP/1.1 426")):
+            with socket.create_connection((name, int(port)), timeout=PATIENCE_S) as plain:
+                plain.sendall(f"GET {target} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
+                assert plain.makefile("rb").read().startswith(wanted)
+
+
+def check_chat():
+    with Server("chat", "ws://127.0.0.1:0/chat") as chat:
+        first = subprocess.Popen([WEIR, "connect", chat.place], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=subprocess.DEVNULL)
+        try:
+            hello = first.stdout.readline().decode()
+            assert re.match(r"you are guest-\d+; 1 here, 0 messages wait", hello), hello
+            out, _ = connect(chat.place, b"good evening\n/ping\n/who\n/quit\n")
+            lines = out.decode().splitlines()
+            assert len(lines) == 2 and "2 here" in lines[1], lines
+            name = lines[0].split(";")[0].removeprefix("you are ")
+            assert first.stdout.readline().decode() == f"{name}: good evening\n"
+        finally:
+            first.stdin.close()
+            first.terminate()
+            first.stdout.close()
+            first.wait(timeout=PATIENCE_S)
 
 
 def check_embed_uv():
@@ -150,6 +214,7 @@ def check_embed_uv():
 CHECKED = {
     "echo": check_clients_of_echo, "client": None, "sans_io": None, "watch": None, "gateway": None,
     "counter": check_counter, "guarded": check_guarded, "dissect": check_dissect, "embed_uv": check_embed_uv,
+    "handshake": check_handshake, "sans_io_server": check_sans_io_server, "handmade": None, "chat": check_chat,
     "pieces": check_those_that_end_by_themselves, "embed_poll": None, "workers": None, "raw": None, "halves": None,
     "pipeline": None, "simulated": None,
 }

@@ -137,6 +137,9 @@ static int decide(weir_upgrade *upgrade, void *arg)
     weir_view token = weir_upgrade_header(upgrade, "authorization");
     assert_true(weir_view_equal(weir_upgrade_path(upgrade), "/secret"));
     assert_true(weir_view_equal(weir_upgrade_query(upgrade), "a=1"));
+    assert_true(token.data == NULL ||
+                weir_view_equal(weir_upgrade_origin(upgrade), "https://a.example"));
+    assert_true(token.data != NULL || weir_upgrade_origin(upgrade).data == NULL);
     assert_ok(weir_upgrade_add_header(upgrade, "X-Weir", "here"));
     assert_status(weir_upgrade_add_header(upgrade, "Bad\r\n", "x"), WEIR_EINVAL);
     assert_status(weir_upgrade_add_header(upgrade, "Upgrade", "x"), WEIR_EINVAL);
@@ -178,6 +181,7 @@ static int upgrade_hook_accepts_and_refuses(void *arg)
     assert_status(weir_client_open(&client, weir_scope_current(), &connect), WEIR_EREFUSED);
     assert_int_equal(failure.http_status, 401);
     assert_string_equal(failure.body, "who are you?");
+    connect.origin = "https://a.example";
     connect.headers = bad;
     connect.header_count = 1;
     assert_status(weir_client_open(&client, weir_scope_current(), &connect), WEIR_EREFUSED);

@@ -28,6 +28,30 @@ static int text_arrives_and_goes(void *arg)
 }
 RUN(text_arrives_and_goes)
 
+static int trying_to_receive_never_waits(void *arg)
+{
+    struct rig rig;
+    weir_frame frame;
+    (void)arg;
+    rig_open(&rig, WEIR_ROLE_SERVER, NULL);
+    assert_ptr_equal(weir_session_loop(rig.session), weir_loop_current());
+    assert_status(weir_try_receive(rig.session, &frame), WEIR_EAGAIN);
+    rig_put_text(&rig, "one");
+    rig_put_text(&rig, "two");
+    assert_eventually(weir_channel_count(weir_session_incoming(rig.session)) == 2);
+    assert_ok(weir_try_receive(rig.session, &frame));
+    assert_memory_equal(frame.data, "one", 3);
+    assert_ok(weir_try_receive(rig.session, &frame)); /* what was in it is taken back */
+    assert_memory_equal(frame.data, "two", 3);
+    assert_status(weir_try_receive(rig.session, &frame), WEIR_EAGAIN);
+    assert_status(weir_try_receive(NULL, &frame), WEIR_EINVAL);
+    rig_put_frame(&rig, 0x88, "\x03\xe8", 2);
+    assert_eventually(weir_try_receive(rig.session, &frame) == WEIR_CLOSED);
+    rig_close(&rig);
+    return WEIR_OK;
+}
+RUN(trying_to_receive_never_waits)
+
 static int empty_text_is_a_message(void *arg)
 {
     struct rig rig;
@@ -462,6 +486,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_arrives_and_goes_),
+        cmocka_unit_test(trying_to_receive_never_waits_),
         cmocka_unit_test(empty_text_is_a_message_),
         cmocka_unit_test(lengths_are_encoded_minimally_and_read_),
         cmocka_unit_test(large_messages_arrive_whole_),

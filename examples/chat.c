@@ -1,0 +1,169 @@
+/* examples/chat.c - a chat room: what one says, all others hear. Each session has two coroutines, one that listens and one that passes on what the room says, and a mailbox between
+ * them: a slow reader loses the oldest messages instead of holding up the room.
+ *
+ *     chat [URL]      weir connect URL from several terminals; "/who", "/ping" and "/quit" are commands */
+#include <stdio.h>
+#include <string.h>
+#include <weir/weir.h>
+
+#define MAILBOX 64
+
+struct guest {
+    struct guest *next;
+    weir_session *session;
+    weir_channel *mailbox; /* of weir_frame: what the others say */
+    char name[16];
+};
+
+static struct guest *guests; /* all of one loop, so no lock is needed */
+static weir_server *server;
+
+static void drop_frame(void *item, void *context)
+{
+    (void)context;
+    weir_frame_release(item);
+}
+
+static void tell_others(const struct guest *from, const weir_frame *said)
+{
+    for (struct guest *guest = guests; guest != NULL; guest = guest->next) {
+        weir_frame copy;
+        if (guest == from || weir_channel_is_closed(guest->mailbox) ||
+            weir_frame_copy(&copy, said, NULL) != WEIR_OK)
+            continue;
+        if (weir_channel_try_send(guest->mailbox, &copy) == WEIR_EAGAIN)
+            weir_frame_release(&copy);
+    }
+}
+
+/* Passes the mailbox on to the peer; in bursts, as long as there is something. */
+static int deliver(void *arg)
+{
+    struct guest *guest = arg;
+    weir_frame frame;
+    int status;
+    while ((status = weir_channel_receive(guest->mailbox, &frame)) == WEIR_OK) {
+        do
+            status = weir_send(guest->session, &frame);
+        while (status == WEIR_OK && weir_channel_try_receive(guest->mailbox, &frame) == WEIR_OK);
+        if (status != WEIR_OK)
+            break;
+    }
+    return status == WEIR_CLOSED ? WEIR_OK : status;
+}
+
+static int say_who(const struct guest *guest)
+{
+    char text[128];
+    snprintf(text, sizeof text, "you are %s; %zu here, %zu messages wait for you", guest->name,
+             weir_server_session_count(server), weir_channel_count(guest->mailbox));
+    return weir_send_text(guest->session, text);
+}
+
+static bool is_command(const weir_frame *frame, const char *command)
+{
+    const char *text;
+    size_t size;
+    return weir_frame_text_view(frame, &text, &size) == WEIR_OK && size == strlen(command) &&
+           memcmp(text, command, size) == 0;
+}
+
+static int hear(struct guest *guest, weir_frame *frame)
+{
+    char line[1100];
+    size_t size;
+    const uint8_t *bytes = weir_frame_bytes(frame, &size);
+    if (is_command(frame, "/who"))
+        return say_who(guest);
+    if (is_command(frame, "/ping"))
+        return weir_send_ping(guest->session, "are you there?", 14);
+    if (is_command(frame, "/quit"))
+        return WEIR_CLOSED;
+    int length =
+        snprintf(line, sizeof line, "%s: %.*s", guest->name, (int)size, (const char *)bytes);
+    size_t fits = weir_utf8_cut(line, (size_t)length, sizeof line - 1); /* no half characters */
+    weir_frame said = weir_frame_text(line, fits);
+    tell_others(guest, &said);
+    return WEIR_OK;
+}
+
+static int listen_to(struct guest *guest)
+{
+    weir_frame frame;
+    int status = say_who(guest);
+    while (status == WEIR_OK && (status = weir_receive(guest->session, &frame)) == WEIR_OK) {
+        status = hear(guest, &frame);
+        while (status == WEIR_OK && weir_try_receive(guest->session, &frame) == WEIR_OK)
+            status = hear(guest, &frame); /* what came along with it */
+    }
+    return status == WEIR_CLOSED ? WEIR_OK : status;
+}
+
+static void leave(struct guest *guest)
+{
+    struct guest **slot = &guests;
+    while (*slot != guest)
+        slot = &(*slot)->next;
+    *slot = guest->next;
+    weir_channel_cancel(guest->mailbox); /* the other coroutine ends, what waits is dropped */
+}
+
+static int visit(weir_session *session, void *arg)
+{
+    (void)arg;
+    unsigned char number;
+    struct guest guest = {.session = session};
+    weir_scope scope;
+    weir_channel_options mailbox = {.item_size = sizeof(weir_frame),
+                                    .capacity = MAILBOX,
+                                    .overflow = WEIR_OVERFLOW_DROP_OLDEST,
+                                    .drop = drop_frame};
+    int status = weir_channel_new(&guest.mailbox, weir_session_loop(session), &mailbox);
+    if (status != WEIR_OK)
+        return status;
+    weir_loop_random(weir_session_loop(session), &number, sizeof number);
+    snprintf(guest.name, sizeof guest.name, "guest-%u", number);
+    weir_session_set_max_frame_size(session, 1000); /* who shouts longer is thrown out with 1009 */
+    guest.next = guests;
+    guests = &guest;
+    status = weir_scope_open(&scope);
+    if (status == WEIR_OK) {
+        status = weir_go(&scope, "deliver", deliver, &guest);
+        if (status == WEIR_OK)
+            status = listen_to(&guest);
+        leave(&guest);
+        int joined = weir_scope_join(&scope);
+        status = status == WEIR_OK && !weir_scope_is_cancelled(&scope) ? joined : status;
+    } else {
+        leave(&guest);
+    }
+    printf("%s left; frames were limited to %llu bytes\n", guest.name,
+           (unsigned long long)weir_session_max_frame_size(session));
+    fflush(stdout);
+    weir_channel_free(guest.mailbox);
+    return status == WEIR_CLOSED ? WEIR_OK : status;
+}
+
+static int run(void *arg)
+{
+    weir_serve_options options = {.url = arg, .handler = visit};
+    int status = weir_server_start(&server, weir_scope_current(), &options);
+    if (status == WEIR_OK)
+        printf("listening on %s\n", weir_server_url(server));
+    fflush(stdout);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static char here[] = "ws://127.0.0.1:9001/chat";
+    weir_loop *loop;
+    int status = weir_loop_new(&loop, NULL);
+    if (status == WEIR_OK) {
+        status = weir_loop_run(loop, "chat", run, argc > 1 ? argv[1] : here);
+        weir_server_free(server);
+        weir_loop_free(loop);
+    }
+    fprintf(stderr, "%s\n", weir_strerror(status));
+    return status != WEIR_OK;
+}

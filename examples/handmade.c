@@ -1,0 +1,132 @@
+/* examples/handmade.c - a client session over a stream that one has opened by oneself: the name resolved, the addresses tried in turn, the handshake written and read by hand. For
+ * proxies and other detours that weir_client_open() does not know.
+ *
+ *     handmade URL      ws://... or ws+unix:...; says one thing to an echo server */
+#define WEIR_USE_INTERNAL_API
+#include <stdio.h>
+#include <string.h>
+#include <weir/weir.h>
+
+#define ADDRESSES 8
+
+static int dial(weir_stream **out, const weir_url *url)
+{
+    weir_address addresses[ADDRESSES];
+    char text[WEIR_URL_HOST_MAX + 1];
+    size_t count = 1;
+    weir_view place = url->scheme == WEIR_URL_UNIX ? url->socket_path : url->host;
+    snprintf(text, sizeof text, "%.*s", (int)place.size, place.data);
+    int status = url->scheme == WEIR_URL_UNIX
+                     ? weir_address_unix(&addresses[0], text)
+                     : weir_resolve(text, url->port, addresses, ADDRESSES, &count);
+    for (size_t i = 0; i < count && (i == 0 ? status == WEIR_OK : status != WEIR_OK); i++)
+        status = weir_stream_connect(out, &addresses[i], 2000);
+    return status;
+}
+
+/* Reads the answer a byte at a time, so that what follows is left to the session. A real program would read more at once, and
+ * have a weir_stream that gives it back. */
+static int read_answer(weir_stream *stream, const weir_handshake_offer *offer)
+{
+    char in[4096];
+    weir_http_field fields[WEIR_HTTP_FIELDS_DEFAULT];
+    weir_http_scan scan = {.size_max = sizeof in};
+    weir_handshake_response response = {.head.fields = fields,
+                                        .head.field_capacity = WEIR_HTTP_FIELDS_DEFAULT};
+    int head = 0;
+    for (size_t have = 0; head == 0 && have < sizeof in; have++) {
+        int status = weir_stream_read_exactly(stream, in + have, 1);
+        if (status != WEIR_OK)
+            return status;
+        head = weir_handshake_response_parse(&response, in, have + 1, &scan, offer);
+    }
+    if (head == WEIR_EREFUSED)
+        printf("HTTP %u\n", response.head.status);
+    return head > 0 ? WEIR_OK : head == 0 ? WEIR_ETOOBIG : head;
+}
+
+static int shake_hands(weir_stream *stream, const weir_url *url)
+{
+    char host[WEIR_URL_HOST_HEADER_ROOM];
+    char request[2048];
+    weir_handshake_offer offer = {.host = host, .path = url->path, .query = url->query};
+    weir_loop_random(weir_stream_loop(stream), offer.nonce, sizeof offer.nonce);
+    int size = weir_url_host_header(url, host, sizeof host);
+    if (size >= 0)
+        size = weir_handshake_request_write(request, sizeof request, &offer);
+    if (size < 0)
+        return size;
+    int status = weir_stream_write(stream, request, (size_t)size);
+    return status == WEIR_OK ? read_answer(stream, &offer) : status;
+}
+
+static int converse(weir_session *session)
+{
+    weir_frame answer;
+    weir_frame question = weir_frame_text("made by hand", 12);
+    printf("frames are %smasked\n", weir_session_masking(session) ? "" : "not ");
+    int status = weir_channel_try_send(weir_session_outgoing(session), &question);
+    if (status == WEIR_OK)
+        status = weir_receive_message(session, &answer);
+    if (status != WEIR_OK)
+        return status;
+    printf("%s\n", (const char *)answer.data);
+    weir_frame_release(&answer);
+    /* A frame without a mask is a fault that a server has to answer: see what this one does. */
+    weir_session_set_masking(session, false);
+    status = weir_send_text(session, "unmasked");
+    if (status == WEIR_OK)
+        status = weir_receive(session, &answer);
+    printf("the server says: %s\n", weir_deferred_is_complete(weir_session_close_reason(session))
+                                        ? weir_strerror(status)
+                                        : "nothing");
+    return status == WEIR_CLOSED ? WEIR_OK : status;
+}
+
+static int run(void *arg)
+{
+    const weir_url *url = arg;
+    weir_stream *stream;
+    weir_session *session;
+    weir_address own;
+    char text[WEIR_ADDRESS_ROOM];
+    int status = dial(&stream, url);
+    if (status != WEIR_OK)
+        return status;
+    if (weir_stream_local_address(stream, &own) == WEIR_OK &&
+        weir_address_describe(&own, text, sizeof text) > 0)
+        printf("from %s\n", text);
+    status = shake_hands(stream, url);
+    if (status != WEIR_OK) {
+        weir_stream_close(stream);
+        return status;
+    }
+    status = weir_session_start(&session, weir_scope_current(), stream, WEIR_ROLE_CLIENT, NULL);
+    if (status == WEIR_OK) {
+        status = converse(session);
+        weir_session_free(session);
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    weir_loop *loop;
+    weir_url url;
+    weir_fault fault = {.rule = "handmade URL"};
+    char text[512];
+    if (argc != 2 || weir_url_parse(&url, argv[1], strlen(argv[1]), &fault) != WEIR_OK ||
+        url.scheme == WEIR_URL_WSS || weir_url_write(&url, text, sizeof text) < 0) {
+        fprintf(stderr, "%s\n", fault.rule != NULL ? fault.rule : "only ws and ws+unix");
+        return 2;
+    }
+    printf("to %s\n", text);
+    int status = weir_loop_new(&loop, NULL);
+    if (status == WEIR_OK) {
+        status = weir_loop_run(loop, "handmade", run, &url);
+        weir_loop_free(loop);
+    }
+    if (status != WEIR_OK)
+        fprintf(stderr, "%s\n", weir_strerror(status));
+    return status != WEIR_OK;
+}
