@@ -16,6 +16,7 @@ static int dial(weir_stream **out, const weir_url *url)
     size_t count = 1;
     weir_view place = url->scheme == WEIR_URL_UNIX ? url->socket_path : url->host;
     snprintf(text, sizeof text, "%.*s", (int)place.size, place.data);
+    *out = NULL;
     int status = url->scheme == WEIR_URL_UNIX
                      ? weir_address_unix(&addresses[0], text)
                      : weir_resolve(text, url->port, addresses, ADDRESSES, &count);
@@ -91,7 +92,7 @@ static int run(void *arg)
     weir_address own;
     char text[WEIR_ADDRESS_ROOM];
     int status = dial(&stream, url);
-    if (status != WEIR_OK)
+    if (stream == NULL)
         return status;
     if (weir_stream_local_address(stream, &own) == WEIR_OK &&
         weir_address_describe(&own, text, sizeof text) > 0)

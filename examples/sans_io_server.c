@@ -23,11 +23,11 @@
 #define BACKLOG_MAX ((size_t)256 * 1024) /* bytes unsent from which on nothing more is read */
 
 struct connection {
-    int fd; /* -1: free */
     weir_endpoint *endpoint;
     weir_buffer in;  /* the request; later what the endpoint has not eaten yet */
     weir_buffer out; /* bytes for the kernel */
     weir_http_scan scan;
+    int fd;    /* -1: free */
     bool ends; /* close it when out is written */
 };
 
@@ -340,7 +340,8 @@ static bool turn(int listener)
 int main(int argc, char **argv)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons(argc > 1 ? (uint16_t)atoi(argv[1]) : 0),
+                                  .sin_port =
+                                      htons(argc > 1 ? (uint16_t)strtoul(argv[1], NULL, 10) : 0),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM, 0);
