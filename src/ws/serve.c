@@ -75,12 +75,16 @@ void weir__session_serve_messages(weir_session *session)
     if (session->busy || session->retired)
         return;
     session->busy = true;
-    if (weir__coroutine_start(&session->scope, "on_message", run_messages, session, true) ==
-        WEIR_OK)
+    int status = weir__coroutine_start(&session->scope, "on_message", run_messages, session, true);
+    if (status == WEIR_OK)
         return;
     session->busy = false;
     session->retired = true;
-    weir_terminate(session);
+    /* Cancelled: our Close is under way, and nothing but the peer's counts any more. */
+    if (status == WEIR_CANCELED)
+        weir__inlet_discard(&session->inlet);
+    else
+        weir_terminate(session);
 }
 
 int weir__session_serve(weir_session *session, const weir_route *route)

@@ -150,6 +150,36 @@ static int idle_sessions_own_no_coroutine(void *arg)
 }
 RUN_OVER_SOCKETS(idle_sessions_own_no_coroutine)
 
+static void count_clean_end(weir_session *session, const weir_end *end, void *arg)
+{
+    (void)session;
+    assert_int_equal(end->kind, WEIR_END_CLEAN);
+    ++*(int *)arg;
+}
+
+static int server_that_stops_ends_idle_on_message_sessions_cleanly(void *arg)
+{
+    weir_server *server;
+    weir_end end;
+    int ended = 0;
+    (void)arg;
+    start_server(&server, (weir_serve_options){.on_message = echo_message,
+                                               .on_close = count_clean_end,
+                                               .arg = &ended,
+                                               .session.close_timeout_ms = 5000});
+    weir_session *client = call(server);
+    weir_server_stop(server);
+    assert_status(weir_session_join(client), WEIR_CLOSED);
+    weir_session_end(client, &end);
+    assert_true(end.by_peer);
+    assert_int_equal(end.theirs.code, WEIR_CLOSE_GOING_AWAY);
+    weir_session_free(client);
+    assert_eventually(ended == 1);
+    weir_server_free(server);
+    return WEIR_OK;
+}
+RUN_OVER_SOCKETS(server_that_stops_ends_idle_on_message_sessions_cleanly)
+
 static int return_what_is_asked(weir_session *session, weir_frame *frame, void *arg)
 {
     static const struct {
@@ -385,6 +415,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(on_message_is_called_one_at_a_time_in_order_),
         cmocka_unit_test(idle_sessions_own_no_coroutine_),
+        cmocka_unit_test(server_that_stops_ends_idle_on_message_sessions_cleanly_),
         cmocka_unit_test(result_of_on_message_closes_),
         cmocka_unit_test(on_open_that_fails_closes_with_1011_),
         cmocka_unit_test(handlers_are_let_go_when_the_peer_is_gone_),
