@@ -176,6 +176,7 @@ class Process:
     def __init__(self, *arguments, **pipes):
         self.process = subprocess.Popen([WEIR, *arguments], stderr=subprocess.PIPE, **pipes)
         self.said = ""
+        self.signaled = False
 
     def wait_for(self, text, after=0):
         """Reads standard error until it holds the text; returns where that ends."""
@@ -188,6 +189,7 @@ class Process:
         return self.said.index(text, after) + len(text)
 
     def signal(self, number):
+        self.signaled = number in (signal.SIGINT, signal.SIGTERM)
         self.process.send_signal(number)
 
     def end(self):
@@ -209,7 +211,7 @@ class Process:
 
 
 class Echo(Process):
-    """A `weir echo` that listens at .url. Leaving the block ends it with SIGTERM, and it has to end with 0."""
+    """A `weir echo` that listens at .url. Leaving the block ends it with SIGTERM, unless that was done, and it has to end with 0."""
 
     def __init__(self, *arguments, url="ws://127.0.0.1:0/"):
         super().__init__("echo", url, *arguments)
@@ -221,7 +223,7 @@ class Echo(Process):
     def __exit__(self, kind, *_):
         try:
             if kind is None:
-                if self.process.poll() is None:
+                if not self.signaled:
                     self.signal(signal.SIGTERM)
                 status = self.end()
                 assert status == 0, f"echo ended with {status}: {self.said}"
