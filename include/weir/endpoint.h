@@ -16,6 +16,7 @@
 #include <weir/base.h>
 #include <weir/buffer.h>
 #include <weir/close.h>
+#include <weir/codec.h>
 #include <weir/frame.h>
 
 WEIR_BEGIN_DECLS
@@ -75,6 +76,10 @@ WEIR_API WEIR_MUST_USE int weir_endpoint_new(weir_endpoint **out,
 /** Releases all that the endpoint holds. NULL is allowed. */
 WEIR_API void weir_endpoint_free(weir_endpoint *endpoint);
 
+/** Has messages compressed and inflated by a codec from now on: to be called before anything is sent or fed. Takes it. max_message_size counts
+ * inflated bytes, as they come out; in FRAMES nothing is inflated and nothing compressed. */
+WEIR_API void weir_endpoint_set_codec(weir_endpoint *endpoint, weir_codec *codec);
+
 /** Hands over bytes that arrived. Keeps in (and unmasks it in place) until next() has eaten it all, that is said WEIR_EAGAIN, or
  * weir_endpoint_rest() took the rest away. Only allowed when the previous input is eaten: else WEIR_ESTATE. */
 WEIR_API WEIR_MUST_USE int weir_endpoint_feed(weir_endpoint *endpoint, void *in, size_t size,
@@ -106,8 +111,12 @@ WEIR_API void weir_endpoint_eof(weir_endpoint *endpoint, int status, uint64_t no
 WEIR_API WEIR_MUST_USE int weir_endpoint_send(weir_endpoint *endpoint, const weir_frame *frame,
                                               weir_buffer *out);
 
+/** Whether weir_endpoint_send() would compress this frame: there is a codec, and the frame (or the first fragment of its message) is large
+ * enough, or asks for it. */
+WEIR_API bool weir_endpoint_compresses(const weir_endpoint *endpoint, const weir_frame *frame);
+
 /** Like weir_endpoint_send(), but appends the header alone and gives the mask key (0 bytes to mask with in a server): the caller writes the
- * payload itself, straight from where it lies, before anything else. For data frames only. */
+ * payload itself, straight from where it lies, before anything else. For data frames only that are not compressed: else WEIR_EINVAL. */
 WEIR_API WEIR_MUST_USE int weir_endpoint_send_head(weir_endpoint *endpoint, const weir_frame *frame,
                                                    weir_buffer *out, uint8_t key[4]);
 

@@ -26,6 +26,13 @@ enum weir_frame_type {
     WEIR_FRAME_PONG = 0xA,
 };
 
+/** Whether a message is compressed, where the session can (RFC 7692). */
+enum weir_compress {
+    WEIR_COMPRESS_DEFAULT = 0, /**< when it is large enough: weir_deflate_options.compress_min */
+    WEIR_COMPRESS_ALWAYS,
+    WEIR_COMPRESS_NEVER, /**< it would not shrink, or a secret stands beside what an attacker chose */
+};
+
 /** One frame. It owns its bytes through release: weir_frame_release() calls release(owner) once. A frame whose release is
  * NULL only borrows its bytes: they must stay valid for the call it is handed to; whoever has to keep it longer copies it.
  * Data frames may carry fin = false (a fragment); control frames are always whole. There is no continuation type: a
@@ -39,6 +46,7 @@ typedef struct weir_frame {
     bool fin;                     /**< last (or only) fragment of its message */
     uint8_t
         rsv; /**< reserved bits 0..7 (RSV1 = 4, RSV2 = 2, RSV3 = 1); non-zero on raw sessions only */
+    uint8_t compress; /**< enum weir_compress, to be sent; of fragments the first decides */
 } weir_frame;
 
 /** Whether a type is a control frame (Close, Ping, Pong; RFC 6455 5.5). */

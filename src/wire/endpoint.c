@@ -49,6 +49,12 @@ int weir__endpoint_init(weir_endpoint *endpoint, const weir_endpoint_options *op
     return WEIR_OK;
 }
 
+void weir_endpoint_set_codec(weir_endpoint *endpoint, weir_codec *codec)
+{
+    endpoint->codec = codec;
+    endpoint->parser.rsv_allowed |= WEIR__RSV_CODED;
+}
+
 static void free_rare(weir_endpoint *endpoint)
 {
     if (endpoint->rare == NULL)
@@ -61,6 +67,9 @@ static void free_rare(weir_endpoint *endpoint)
 void weir__endpoint_fini(weir_endpoint *endpoint)
 {
     free_rare(endpoint);
+    if (endpoint->codec != NULL)
+        endpoint->codec->ops->free(endpoint->codec);
+    endpoint->codec = NULL;
 }
 
 /* An endpoint on its own holds its options beside it. */
@@ -154,6 +163,8 @@ static int step(weir_endpoint *endpoint, weir_event *event)
 {
     weir_parser_event parsed;
     size_t eaten;
+    if (endpoint->in_decoding)
+        return weir__endpoint_decode(endpoint, event);
     int status =
         weir_parser_feed(&endpoint->parser, endpoint->in, endpoint->in_size, &eaten, &parsed);
     endpoint->in_size -= eaten;

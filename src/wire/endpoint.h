@@ -24,6 +24,9 @@ struct weir_endpoint {
     size_t in_size;
     weir_parser
         parser; /* also the cause and its offset once broken off: see weir__endpoint_fail() */
+    weir_codec *codec; /* ours; NULL: messages are as they are */
+    size_t
+        coded_size; /* how much at the front of in the parser has let through, and the codec has not eaten */
     const weir_endpoint_options
         *options; /* allocator, random and close_timeout_ms are read from here */
     struct weir__endpoint_rare *rare; /* NULL while nothing rare goes on */
@@ -50,6 +53,10 @@ struct weir_endpoint {
     uint8_t head_rsv;
     uint8_t out_type; /* type of the message we are sending in fragments; 0: none */
     bool head_fin : 1;
+    bool in_coded : 1;    /* the message in progress is compressed */
+    bool in_decoding : 1; /* a part of it waits at the codec: coded_size bytes, perhaps none */
+    bool part_last : 1;   /* that part ends the message */
+    bool out_coded : 1;   /* the message we are sending in fragments is compressed */
     bool head_starts : 1; /* that frame begins its message */
     bool piece_given : 1; /* PIECES: the first piece of the message was delivered */
     bool client : 1;

@@ -5,9 +5,8 @@
 
 #include <weir/mask.h>
 
-/* A message's bytes go from the parser, which unmasks them, through the check of text to the delivery. A message codec (RFC 6455 9; it claims a
- * reserved bit in parser.rsv_allowed and finds it in head_rsv) has its place at the head of weir__endpoint_on_data(): from there on a
- * piece is data, whatever it was on the wire. */
+/* A message's bytes go from the parser, which unmasks them, through the check of text to the delivery. Those of a compressed one take the
+ * way through endpoint_codec.c instead. */
 
 int weir__endpoint_on_data_head(weir_endpoint *endpoint, const weir_frame_head *head,
                                 weir_event *event)
@@ -21,7 +20,10 @@ int weir__endpoint_on_data_head(weir_endpoint *endpoint, const weir_frame_head *
         endpoint->message_size = 0;
         endpoint->piece_given = false;
         endpoint->utf8 = (weir_utf8){0};
+        endpoint->in_coded = (head->rsv & WEIR__RSV_CODED) != 0; /* allowed with a codec only */
     }
+    if (endpoint->in_coded) /* its size counts as it is inflated */
+        return WEIR__GO_ON;
     uint64_t limit = endpoint->max_message_size;
     bool too_big = endpoint->message_size > limit || head->size > limit - endpoint->message_size;
     if (too_big && endpoint->delivery != WEIR_DELIVER_FRAMES)
@@ -151,7 +153,11 @@ int weir__endpoint_on_data(weir_endpoint *endpoint, const weir_parser_event *pie
 {
     uint64_t offset = endpoint->parser.offset;
     weir__endpoint_ping_defer(endpoint);
-    if (endpoint->head_type == WEIR_FRAME_TEXT) {
+    if (endpoint->in_coded && endpoint->delivery != WEIR_DELIVER_FRAMES) {
+        weir__endpoint_await_codec(endpoint, piece);
+        return WEIR__GO_ON;
+    }
+    if (endpoint->head_type == WEIR_FRAME_TEXT && !endpoint->in_coded) {
         size_t valid;
         enum weir__rule rule = check_text(endpoint, piece, &valid);
         if (rule != WEIR__RULE_NONE)
@@ -168,8 +174,8 @@ int weir__endpoint_on_data(weir_endpoint *endpoint, const weir_parser_event *pie
 static inline size_t plain_head(const weir_endpoint *endpoint, size_t *size)
 {
     const uint8_t *in = endpoint->in;
-    if (endpoint->in_size < 2 || !weir__parser_is_idle(&endpoint->parser) ||
-        (in[0] != 0x81 && in[0] != 0x82))
+    if (endpoint->in_size < 2 || endpoint->in_decoding ||
+        !weir__parser_is_idle(&endpoint->parser) || (in[0] != 0x81 && in[0] != 0x82))
         return 0;
     size_t key_size = endpoint->client ? 0 : 4;
     size_t length = in[1] ^ (key_size != 0 ? 0x80u : 0);

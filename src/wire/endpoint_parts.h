@@ -2,6 +2,7 @@
  *
  *   endpoint.c          life, settings, the dispatch of the input, the answers to what the driver asks
  *   endpoint_message.c  data frames in: limits, UTF-8, joining, delivery
+ *   endpoint_codec.c    compressed messages in: through the codec
  *   endpoint_control.c  control frames in
  *   endpoint_close.c    the closing handshake and the end of the stream
  *   endpoint_ping.c     the ping clock
@@ -15,6 +16,8 @@
 #include <weir/collector.h>
 
 #define WEIR__CONTROL_MAX 125
+/* RSV1: the message is compressed (RFC 7692 6). */
+#define WEIR__RSV_CODED 4
 
 /* What most endpoints never need, and none when idle. */
 struct weir__endpoint_rare {
@@ -61,6 +64,11 @@ int weir__endpoint_on_data(weir_endpoint *endpoint, const weir_parser_event *pie
 /* A whole, unfragmented small message that lies in the input: the short cut. False: not that, nothing was done. */
 bool weir__endpoint_take_whole(weir_endpoint *endpoint, weir_event *event);
 
+/* endpoint_codec.c */
+/* A piece of a compressed message is in the input: it is put before the codec. */
+void weir__endpoint_await_codec(weir_endpoint *endpoint, const weir_parser_event *piece);
+/* The next event out of what is before the codec; WEIR__GO_ON: it has eaten all. */
+int weir__endpoint_decode(weir_endpoint *endpoint, weir_event *event);
 /* endpoint_control.c */
 void weir__endpoint_on_control_head(weir_endpoint *endpoint, const weir_frame_head *head);
 int weir__endpoint_on_control(weir_endpoint *endpoint, const weir_parser_event *piece,

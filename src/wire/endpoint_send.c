@@ -150,12 +150,58 @@ static int check_data(const weir_endpoint *endpoint, const weir_frame *frame, un
         return WEIR_EINVAL;
     if (frame->rsv > 7 || (frame->rsv != 0 && endpoint->next_delivery != WEIR_DELIVER_FRAMES))
         return WEIR_EINVAL;
+    if (frame->compress > WEIR_COMPRESS_NEVER)
+        return WEIR_EINVAL;
     *opcode = endpoint->out_type != 0 ? 0 : frame->type;
     return WEIR_OK;
 }
 
-static void note_data(weir_endpoint *endpoint, const weir_frame *frame)
+bool weir_endpoint_compresses(const weir_endpoint *endpoint, const weir_frame *frame)
 {
+    if (endpoint->codec == NULL || (frame->type & 8) != 0 ||
+        endpoint->next_delivery == WEIR_DELIVER_FRAMES)
+        return false;
+    if (endpoint->out_type != 0)
+        return endpoint->out_coded;
+    if (frame->compress == WEIR_COMPRESS_DEFAULT)
+        return !frame->fin || frame->size >= endpoint->codec->send_min;
+    return frame->compress == WEIR_COMPRESS_ALWAYS;
+}
+
+/* Appends a data frame whose payload goes through the codec. Its size, and so that of its header, is known only then. */
+static int append_coded(weir_endpoint *endpoint, const weir_frame *frame, unsigned opcode,
+                        weir_buffer *out)
+{
+    const weir_codec_ops *ops = endpoint->codec->ops;
+    size_t bound = ops->bound(endpoint->codec, frame->size);
+    if (bound > PTRDIFF_MAX - WEIR_FRAME_HEAD_MAX)
+        return WEIR_ENOMEM;
+    uint8_t *to = weir_buffer_reserve(out, WEIR_FRAME_HEAD_MAX + bound);
+    if (to == NULL)
+        return WEIR_ENOMEM;
+    weir_codec_outgoing part = {.data = frame->data,
+                                .size = frame->size,
+                                .last = frame->fin,
+                                .out = to + WEIR_FRAME_HEAD_MAX};
+    int status = ops->encode(endpoint->codec, &part);
+    if (status != WEIR_OK)
+        return status;
+    weir_frame coded = *frame;
+    weir_frame_head head;
+    coded.size = part.out_size;
+    coded.rsv = opcode != 0 ? WEIR__RSV_CODED : 0;
+    fill_head(endpoint, &coded, opcode, &head);
+    size_t head_size = weir__head_write(to, &head);
+    memmove(to + head_size, part.out, part.out_size);
+    if (head.masked)
+        weir_mask(to + head_size, part.out_size, head.key, 0);
+    out->size += head_size + part.out_size;
+    return WEIR_OK;
+}
+
+static void note_data(weir_endpoint *endpoint, const weir_frame *frame, bool coded)
+{
+    endpoint->out_coded = coded;
     endpoint->out_type = frame->fin ? 0 : frame->type;
 }
 
@@ -170,10 +216,13 @@ static int send_data(weir_endpoint *endpoint, const weir_frame *frame, weir_buff
 {
     unsigned opcode;
     int status = check_data(endpoint, frame, &opcode);
+    if (status != WEIR_OK)
+        return status;
+    bool coded = weir_endpoint_compresses(endpoint, frame);
+    status = coded ? append_coded(endpoint, frame, opcode, out)
+                   : weir__endpoint_append(endpoint, frame, opcode, out);
     if (status == WEIR_OK)
-        status = weir__endpoint_append(endpoint, frame, opcode, out);
-    if (status == WEIR_OK)
-        note_data(endpoint, frame);
+        note_data(endpoint, frame, coded);
     return status;
 }
 
@@ -182,7 +231,8 @@ static inline bool send_small(weir_endpoint *endpoint, const weir_frame *frame, 
 {
     size_t size = frame->size;
     bool plain = (frame->type == WEIR_FRAME_TEXT || frame->type == WEIR_FRAME_BINARY) &&
-                 frame->fin && frame->rsv == 0 && frame->data != NULL;
+                 frame->fin && frame->rsv == 0 && frame->data != NULL && endpoint->codec == NULL &&
+                 frame->compress <= WEIR_COMPRESS_NEVER;
     if (!plain || size > 125 || endpoint->masking || endpoint->out_type != 0 ||
         endpoint->close_state != WEIR__CLOSE_OPEN || out->capacity - out->size < size + 2)
         return false;
@@ -225,6 +275,8 @@ int weir_endpoint_send_head(weir_endpoint *endpoint, const weir_frame *frame, we
     if (frame->type != WEIR_FRAME_TEXT && frame->type != WEIR_FRAME_BINARY)
         return WEIR_EINVAL;
     int status = check_data(endpoint, frame, &opcode);
+    if (status == WEIR_OK && weir_endpoint_compresses(endpoint, frame))
+        status = WEIR_EINVAL;
     if (status != WEIR_OK)
         return status;
     uint8_t *to = weir_buffer_reserve(out, WEIR_FRAME_HEAD_MAX);
@@ -234,6 +286,6 @@ int weir_endpoint_send_head(weir_endpoint *endpoint, const weir_frame *frame, we
     fill_head(endpoint, frame, opcode, &head);
     out->size += weir__head_write(to, &head);
     memcpy(key, head.key, sizeof head.key);
-    note_data(endpoint, frame);
+    note_data(endpoint, frame, false);
     return WEIR_OK;
 }

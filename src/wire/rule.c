@@ -37,6 +37,8 @@ const char *weir__rule_text(enum weir__rule rule)
         return "8.1: text is not UTF-8";
     case WEIR__RULE_TEXT_CUT:
         return "8.1: text ends inside a character";
+    case WEIR__RULE_CODED:
+        return "RFC 7692 7.2.2: compressed message that cannot be inflated";
     case WEIR__RULE_FRAME_SIZE:
         return "frame over the size limit";
     case WEIR__RULE_MESSAGE_SIZE:
@@ -66,6 +68,7 @@ int weir__rule_status(enum weir__rule rule)
     case WEIR__RULE_LENGTH_TOP_BIT:
     case WEIR__RULE_CLOSE_LENGTH:
     case WEIR__RULE_CLOSE_CODE:
+    case WEIR__RULE_CODED:
         return WEIR_EPROTOCOL;
     case WEIR__RULE_CLOSE_UTF8:
     case WEIR__RULE_TEXT_UTF8:
@@ -84,6 +87,8 @@ int weir__rule_status(enum weir__rule rule)
 
 unsigned weir__rule_close_code(enum weir__rule rule)
 {
+    if (rule == WEIR__RULE_CODED) /* not the data that its type promises (7.4.1) */
+        return WEIR_CLOSE_NOT_CONSISTENT;
     switch (weir__rule_status(rule)) {
     case WEIR_OK:
         return 0;

@@ -22,6 +22,7 @@ enum weir__rule {
     WEIR__RULE_CLOSE_UTF8,
     WEIR__RULE_TEXT_UTF8,
     WEIR__RULE_TEXT_CUT,
+    WEIR__RULE_CODED,
     WEIR__RULE_FRAME_SIZE,
     WEIR__RULE_MESSAGE_SIZE,
     WEIR__RULE_MEMORY, /* ours, not the peer's: no memory for what it sent */
