@@ -11,10 +11,18 @@ function(weir_add_objects name)
   target_compile_definitions(${name} PRIVATE WEIR_BUILDING _GNU_SOURCE
     WEIR_CONTEXT_NAME="${WEIR_CONTEXT_NAME}"
     $<$<STREQUAL:${WEIR_CONTEXT_NAME},ucontext>:WEIR_CONTEXT_UCONTEXT>
-    $<$<BOOL:${WEIR_WITH_URING}>:WEIR_HAVE_URING>)
+    $<$<BOOL:${WEIR_WITH_URING}>:WEIR_HAVE_URING>
+    $<$<BOOL:${WEIR_WITH_DEFLATE}>:WEIR_HAVE_DEFLATE>
+    $<$<BOOL:${WEIR_WITH_LIBDEFLATE}>:WEIR_HAVE_LIBDEFLATE>)
   target_link_libraries(${name} PRIVATE weir_flags Threads::Threads)
   if(WEIR_WITH_URING)
     target_link_libraries(${name} PRIVATE PkgConfig::URING)
+  endif()
+  if(WEIR_WITH_DEFLATE)
+    target_link_libraries(${name} PRIVATE PkgConfig::ZLIB)
+  endif()
+  if(WEIR_WITH_LIBDEFLATE)
+    target_link_libraries(${name} PRIVATE PkgConfig::LIBDEFLATE)
   endif()
   target_compile_options(${name} PRIVATE
     $<$<AND:$<COMPILE_LANGUAGE:C>,$<C_COMPILER_ID:GNU>>:-fno-semantic-interposition>)
@@ -30,6 +38,14 @@ foreach(storey rt net ws hub)
 endforeach()
 if(NOT WEIR_WITH_URING)
   list(FILTER weir_sources EXCLUDE REGEX "/loop_uring[^/]*\\.c$")
+endif()
+if(WEIR_WITH_DEFLATE)
+  list(FILTER weir_sources EXCLUDE REGEX "/deflate_absent\\.c$")
+else()
+  list(FILTER weir_sources EXCLUDE REGEX "/deflate_(codec|shared)\\.c$")
+endif()
+if(NOT WEIR_WITH_LIBDEFLATE)
+  list(FILTER weir_sources EXCLUDE REGEX "/deflate_whole\\.c$")
 endif()
 if(WEIR_CONTEXT_SOURCE AND EXISTS "${WEIR_CONTEXT_SOURCE}")
   list(APPEND weir_sources "${WEIR_CONTEXT_SOURCE}")
@@ -57,6 +73,14 @@ function(weir_link_dependencies name)
   if(WEIR_WITH_URING)
     target_link_libraries(${name} PRIVATE
       $<BUILD_INTERFACE:PkgConfig::URING> $<INSTALL_INTERFACE:uring>)
+  endif()
+  if(WEIR_WITH_DEFLATE)
+    target_link_libraries(${name} PRIVATE
+      $<BUILD_INTERFACE:PkgConfig::ZLIB> $<INSTALL_INTERFACE:z>)
+  endif()
+  if(WEIR_WITH_LIBDEFLATE)
+    target_link_libraries(${name} PRIVATE
+      $<BUILD_INTERFACE:PkgConfig::LIBDEFLATE> $<INSTALL_INTERFACE:deflate>)
   endif()
 endfunction()
 

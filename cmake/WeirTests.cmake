@@ -89,7 +89,9 @@ if(CMOCKA_FOUND)
   add_library(weir_test_support INTERFACE)
   target_compile_options(weir_test_support INTERFACE -UNDEBUG)
   target_compile_definitions(weir_test_support INTERFACE WEIR_USE_INTERNAL_API
-    $<$<BOOL:${WEIR_WITH_URING}>:WEIR_HAVE_URING>)
+    $<$<BOOL:${WEIR_WITH_URING}>:WEIR_HAVE_URING>
+    $<$<BOOL:${WEIR_WITH_DEFLATE}>:WEIR_HAVE_DEFLATE>
+    $<$<BOOL:${WEIR_WITH_LIBDEFLATE}>:WEIR_HAVE_LIBDEFLATE>)
   target_include_directories(weir_test_support INTERFACE "${PROJECT_SOURCE_DIR}/src"
     "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests")
   target_link_libraries(weir_test_support INTERFACE PkgConfig::CMOCKA Threads::Threads)

@@ -33,6 +33,8 @@ lacking()
             has make || echo "need make:make"
             has_new_cmake || echo "need cmake 3.25 or newer:cmake"
             has pkg-config || echo "need pkg-config:pkg-config"
+            has_module 'zlib >= 1.2.9' || echo "want zlib:zlib1g-dev"
+            has_module 'libdeflate >= 1.7' || echo "want libdeflate:libdeflate-dev"
             has_module 'liburing >= 2.3' || echo "want liburing 2.3 or newer:liburing-dev"
             ;;
         test)

@@ -20,7 +20,7 @@ WEIR_BEGIN_DECLS
 WEIR_API const char *weir_version(void);
 
 /** What the linked library was built with, words separated by a space, a leading '-' for what was left
- * out: "epoll io_uring sim context=x86_64". Lends a string that stays valid for ever. */
+ * out: "epoll io_uring sim deflate libdeflate context=x86_64". Lends a string that stays valid for ever. */
 WEIR_API const char *weir_build_options(void);
 
 WEIR_END_DECLS

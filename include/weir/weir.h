@@ -9,7 +9,9 @@
 #include <weir/base.h>
 #include <weir/buffer.h>
 #include <weir/close.h>
+#include <weir/codec.h>
 #include <weir/collector.h>
+#include <weir/deflate.h>
 #include <weir/endpoint.h>
 #include <weir/extension.h>
 #include <weir/frame.h>
@@ -36,6 +38,7 @@
 
 /* ws: sessions */
 #include <weir/client.h>
+#include <weir/deflate_codec.h>
 #include <weir/reader.h>
 #include <weir/server.h>
 #include <weir/session.h>

@@ -12,6 +12,18 @@
 #define URING_TEXT "-io_uring"
 #endif
 
+#ifdef WEIR_HAVE_DEFLATE
+#define DEFLATE_TEXT "deflate"
+#else
+#define DEFLATE_TEXT "-deflate"
+#endif
+
+#ifdef WEIR_HAVE_LIBDEFLATE
+#define LIBDEFLATE_TEXT "libdeflate"
+#else
+#define LIBDEFLATE_TEXT "-libdeflate"
+#endif
+
 /* Builds without CMake name no context. */
 #ifndef WEIR_CONTEXT_NAME
 #define WEIR_CONTEXT_NAME "unnamed"
@@ -24,5 +36,6 @@ const char *weir_version(void)
 
 const char *weir_build_options(void)
 {
-    return "epoll " URING_TEXT " sim context=" WEIR_CONTEXT_NAME;
+    return "epoll " URING_TEXT " sim " DEFLATE_TEXT " " LIBDEFLATE_TEXT
+           " context=" WEIR_CONTEXT_NAME;
 }
