@@ -14,6 +14,7 @@
 #include <weir/base.h>
 #include <weir/channel.h>
 #include <weir/close.h>
+#include <weir/deflate.h>
 #include <weir/endpoint.h>
 #include <weir/frame.h>
 #include <weir/loop.h>
@@ -58,12 +59,15 @@ typedef struct weir_session_options {
                                    for messages of any size; max_message_size still holds */
     size_t
         user_size; /**< bytes of the user's own state in the session's block, zeroed: weir_session_user() */
+    weir_deflate_options
+        deflate; /**< permessage-deflate, off unless enabled: servers and clients negotiate it */
     weir_observer observer; /**< watches it from the start; see also weir_session_observe() */
 } weir_session_options;
 
 /** Starts a default session over a stream whose opening handshake is done. Takes the stream (also on failure). The session is a child of
  * scope: cancelling the scope closes it with 1001. The caller owns the handle until weir_session_free().
- * Errors: WEIR_EINVAL, WEIR_CANCELED (the scope is), WEIR_ENOMEM. Does not suspend. */
+ * Errors: WEIR_EINVAL (also for options.deflate: what was agreed on is not known here), WEIR_CANCELED (the scope is), WEIR_ENOMEM. Does not
+ * suspend. */
 WEIR_API WEIR_MUST_USE int weir_session_start(weir_session **out, weir_scope *scope,
                                               weir_stream *stream, enum weir_role role,
                                               const weir_session_options *options);
@@ -115,6 +119,7 @@ typedef struct weir_message {
     weir_session *session; /**< private */
     uint8_t type;          /**< private */
     bool open;             /**< private */
+    uint8_t compress;      /**< enum weir_compress; may be set between begin and the first write */
 } weir_message;
 
 /** **Suspends** while another message in pieces is open. Begins a message of type TEXT or BINARY. weir_message_end() must follow. Errors as weir_send(). */
@@ -175,6 +180,9 @@ WEIR_API size_t weir_session_queued_bytes(const weir_session *session);
 /** The subprotocol that was agreed on; NULL: none. The path that the client asked for (server); NULL on others. Lend as long as the session. */
 WEIR_API const char *weir_session_subprotocol(const weir_session *session);
 WEIR_API const char *weir_session_path(const weir_session *session);
+
+/** Whether messages can be compressed (permessage-deflate was agreed on), and on which terms: fills *out then (NULL: not asked). */
+WEIR_API bool weir_session_deflate_terms(const weir_session *session, weir_deflate_terms *out);
 
 /** Watches a session from now on. observer NULL: no more. Copies *observer. */
 WEIR_API void weir_session_observe(weir_session *session, const weir_observer *observer);

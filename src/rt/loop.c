@@ -167,6 +167,29 @@ static void run_to_the_end(weir_loop *loop)
             break;
 }
 
+struct weir__resident *weir__loop_resident(const weir_loop *loop, const void *kind)
+{
+    struct weir__resident *resident = loop->residents;
+    while (resident != NULL && resident->kind != kind)
+        resident = resident->next;
+    return resident;
+}
+
+void weir__loop_settle(weir_loop *loop, struct weir__resident *resident)
+{
+    resident->next = loop->residents;
+    loop->residents = resident;
+}
+
+static void evict_residents(weir_loop *loop)
+{
+    while (loop->residents != NULL) {
+        struct weir__resident *resident = loop->residents;
+        loop->residents = resident->next;
+        resident->fini(resident);
+    }
+}
+
 void weir_loop_free(weir_loop *loop)
 {
     if (loop == NULL)
@@ -178,6 +201,7 @@ void weir_loop_free(weir_loop *loop)
     before = weir__loop_enter(loop);
     loop->backend->close(loop);
     weir__loop_leave(before);
+    evict_residents(loop);
     free_bufs(loop);
     weir__mailbox_fini(&loop->mailbox);
     weir__overflow_uninstall();

@@ -19,6 +19,13 @@ struct weir__main {
     int status;
 };
 
+/* Something of a storey above that all its users on a loop share, one of a kind; it goes with the loop. */
+struct weir__resident {
+    struct weir__resident *next;
+    const void *kind; /* an address that tells it from others */
+    void (*fini)(struct weir__resident *resident);
+};
+
 struct weir_loop {
     const struct weir__backend *backend;
     void *backend_state; /* the back-end's own */
@@ -42,6 +49,7 @@ struct weir_loop {
     size_t read_buffer_size;
     weir__buf *free_bufs; /* at most WEIR__FREE_BUFS_MAX */
     size_t free_buf_count;
+    struct weir__resident *residents;
     struct weir__pool pool;
     weir_scope root;
     struct weir__main main;
@@ -69,6 +77,10 @@ static inline const weir_allocator *weir__loop_allocator(weir_loop *loop)
 {
     return &loop->pool.face;
 }
+
+/* The resident of that kind; NULL: there is none yet, and one may be settled. */
+struct weir__resident *weir__loop_resident(const weir_loop *loop, const void *kind);
+void weir__loop_settle(weir_loop *loop, struct weir__resident *resident);
 
 /* Makes loop the current one of this thread and returns the one before (NULL: none). */
 weir_loop *weir__loop_enter(weir_loop *loop);

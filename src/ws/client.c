@@ -20,10 +20,13 @@ struct attempt {
     weir_url url;
     weir_handshake_offer offer;
     char host[WEIR_URL_HOST_HEADER_ROOM];
+    char extensions[WEIR_DEFLATE_TEXT_ROOM];
     weir_stream *stream;
     weir_buffer in; /* the answer, and what came behind it */
     weir_http_field *fields;
     weir_handshake_response response; /* views into in */
+    weir_deflate_terms deflate_terms; /* when deflates */
+    bool deflates;                    /* permessage-deflate is agreed on */
 };
 
 static uint64_t or_default(uint64_t value, uint64_t otherwise)
@@ -32,6 +35,19 @@ static uint64_t or_default(uint64_t value, uint64_t otherwise)
 }
 
 /* --- the request --- */
+
+static int offer_extensions(struct attempt *attempt)
+{
+    const weir_deflate_options *deflate = &attempt->options->session.deflate;
+    int status = weir__deflate_prepare(attempt->loop, deflate);
+    if (status != WEIR_OK || !deflate->enabled)
+        return status;
+    status = weir_deflate_offer_write(attempt->extensions, sizeof attempt->extensions, deflate);
+    if (status < 0)
+        return status;
+    attempt->offer.extensions = attempt->extensions;
+    return WEIR_OK;
+}
 
 static int prepare(struct attempt *attempt)
 {
@@ -55,6 +71,9 @@ static int prepare(struct attempt *attempt)
                                             .subprotocol_count = options->subprotocol_count,
                                             .headers = options->headers,
                                             .header_count = options->header_count};
+    status = offer_extensions(attempt);
+    if (status != WEIR_OK)
+        return status;
     weir_loop_random(attempt->loop, attempt->offer.nonce, sizeof attempt->offer.nonce);
     size = weir_handshake_request_write(NULL, 0, &attempt->offer);
     return size < 0 ? size : WEIR_OK;
@@ -103,6 +122,18 @@ static void read_body(struct attempt *attempt)
     failure->body[size] = '\0';
 }
 
+/* What was offered and taken must fit. */
+static int accept_extensions(struct attempt *attempt)
+{
+    if (attempt->offer.extensions == NULL)
+        return WEIR_OK;
+    int agreed =
+        weir_deflate_accept(&attempt->deflate_terms, &attempt->response.head, attempt->in.data,
+                            &attempt->options->session.deflate, &attempt->failure->fault);
+    attempt->deflates = agreed > 0;
+    return agreed < 0 ? agreed : WEIR_OK;
+}
+
 static int read_answer(struct attempt *attempt)
 {
     weir_http_scan scan = {.size_max = attempt->options->max_head_size};
@@ -120,7 +151,7 @@ static int read_answer(struct attempt *attempt)
         attempt->failure->http_status = attempt->response.head.status;
         if (status == WEIR_EREFUSED)
             read_body(attempt);
-        return status > 0 ? WEIR_OK : status;
+        return status > 0 ? accept_extensions(attempt) : status;
     }
 }
 
@@ -175,6 +206,9 @@ static int open_session(struct attempt *attempt, weir_scope *scope, weir_session
     if (status != WEIR_OK)
         return status;
     status = copy_subprotocol(session, attempt->response.subprotocol);
+    if (status == WEIR_OK && attempt->deflates)
+        status = weir__session_deflate(session, WEIR_ROLE_CLIENT,
+                                       &attempt->options->session.deflate, &attempt->deflate_terms);
     if (status != WEIR_OK) {
         weir__session_discard(session);
         return status;

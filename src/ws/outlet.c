@@ -111,10 +111,11 @@ static int push_small(struct weir__outlet *outlet, weir_frame *frame)
     return WEIR_OK;
 }
 
-static bool goes_uncopied(const weir_frame *frame)
+static bool goes_uncopied(const struct weir__outlet *outlet, const weir_frame *frame)
 {
     return frame->size >= LARGE_SIZE &&
-           !weir_frame_type_is_control((enum weir_frame_type)frame->type);
+           !weir_frame_type_is_control((enum weir_frame_type)frame->type) &&
+           !weir_endpoint_compresses(outlet->endpoint, frame);
 }
 
 static int push_frame(weir_channel *channel, void *item)
@@ -125,12 +126,13 @@ static int push_frame(weir_channel *channel, void *item)
         return WEIR_CLOSED;
     if (outlet->large_open || weir__outlet_unsent(outlet) >= outlet->high_water)
         return WEIR_EAGAIN;
+    bool uncopied = goes_uncopied(outlet, frame);
     int status = WEIR_OK;
-    if (goes_uncopied(frame))
+    if (uncopied)
         status = weir__lease_keep(frame, loop_of(outlet));
     if (status != WEIR_OK)
         return status;
-    status = goes_uncopied(frame) ? push_large(outlet, frame) : push_small(outlet, frame);
+    status = uncopied ? push_large(outlet, frame) : push_small(outlet, frame);
     if (status != WEIR_OK)
         return status;
     count_pushed(outlet);

@@ -173,15 +173,20 @@ int weir_message_begin(weir_message *message, weir_session *session, enum weir_f
     return status;
 }
 
+static weir_frame fragment_of(const weir_message *message, bool fin, const void *data, size_t size)
+{
+    weir_frame frame = weir_frame_by_type(fin, (enum weir_frame_type)message->type, data, size);
+    frame.compress = message->compress;
+    return frame;
+}
+
 int weir_message_write(weir_message *message, const void *data, size_t size)
 {
     if (message == NULL || !message->open)
         return WEIR_ESTATE;
     if (size == 0)
         return WEIR_OK;
-    return send_borrowed(
-        message->session,
-        weir_frame_by_type(false, (enum weir_frame_type)message->type, data, size));
+    return send_borrowed(message->session, fragment_of(message, false, data, size));
 }
 
 int weir_message_end(weir_message *message)
@@ -189,8 +194,7 @@ int weir_message_end(weir_message *message)
     if (message == NULL || !message->open)
         return WEIR_ESTATE;
     message->open = false;
-    int status = send_borrowed(
-        message->session, weir_frame_by_type(true, (enum weir_frame_type)message->type, NULL, 0));
+    int status = send_borrowed(message->session, fragment_of(message, true, NULL, 0));
     if (status != WEIR_OK)
         open_turnstile(&message->session->turnstile);
     return status;

@@ -172,6 +172,9 @@ static int fill_in(weir_server *server)
         options->max_head_fields = WEIR_HTTP_FIELDS_DEFAULT;
     if (options->max_head_size > HEAD_SIZE_MAX || options->max_head_fields > HEAD_FIELDS_MAX)
         return WEIR_EINVAL;
+    int status = weir__deflate_prepare(loop_of(server), &options->session.deflate);
+    if (status != WEIR_OK)
+        return status;
     weir__session_endpoint_options(&server->endpoint, loop_of(server), WEIR_ROLE_SERVER, false,
                                    &options->session);
     server->fields =

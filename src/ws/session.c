@@ -518,6 +518,10 @@ static int start(weir_session **out, weir_scope *scope, weir_stream *stream, enu
     if (out == NULL || stream == NULL)
         return WEIR_EINVAL;
     *out = NULL;
+    if (options != NULL && options->deflate.enabled) {
+        weir_stream_close(stream);
+        return WEIR_EINVAL;
+    }
     if (!weir__stream_is_takeable(stream)) {
         weir_stream_close(stream);
         return WEIR_ESTATE;

@@ -57,7 +57,9 @@ struct weir_session {
     weir_endpoint_options *own_options; /* NULL: the endpoint shares those of a server */
     struct weir__attachment *attachments;
     struct weir__ponger *ponger;
-    char *subprotocol; /* of the loop's memory, or NULL */
+    weir_deflate_terms deflate_terms; /* when deflates */
+    bool deflates;                    /* permessage-deflate was agreed on */
+    char *subprotocol;                /* of the loop's memory, or NULL */
     char *path;
     size_t user_size;
     uint64_t close_timeout_ms;
@@ -128,5 +130,15 @@ void weir__session_retry_pong(weir_session *session);
 
 /* Lets all senders on that wait for another message to end. */
 void weir__session_open_turnstile(weir_session *session);
+
+/* --- compression --- */
+
+/* Makes sure that sessions of this loop can compress as the options say. Errors: WEIR_EINVAL, WEIR_ENOTSUP (built without), WEIR_ENOMEM. */
+WEIR_MUST_USE int weir__deflate_prepare(weir_loop *loop, const weir_deflate_options *options);
+
+/* Has a session compress from now on; its loop was prepared. Errors: WEIR_ENOMEM. */
+WEIR_MUST_USE int weir__session_deflate(weir_session *session, enum weir_role role,
+                                        const weir_deflate_options *options,
+                                        const weir_deflate_terms *terms);
 
 #endif

@@ -89,6 +89,13 @@ const char *weir_session_path(const weir_session *session)
     return session->path;
 }
 
+bool weir_session_deflate_terms(const weir_session *session, weir_deflate_terms *out)
+{
+    if (session->deflates && out != NULL)
+        *out = session->deflate_terms;
+    return session->deflates;
+}
+
 void weir_session_observe(weir_session *session, const weir_observer *observer)
 {
     session->observer = observer != NULL ? *observer : (weir_observer){0};

@@ -54,6 +54,9 @@ int weir__upgrade_init(weir_upgrade *upgrade, weir_server *server, weir_session 
     upgrade->route = weir__server_route(server, upgrade->request.path);
     upgrade->subprotocol = weir_handshake_choose_subprotocol(
         &upgrade->request, server->options.subprotocols, server->options.subprotocol_count);
+    const weir_deflate_options *deflate = &server->options.session.deflate;
+    upgrade->deflates = deflate->enabled && weir_deflate_choose(&upgrade->deflate_terms,
+                                                                &upgrade->request.head, deflate);
     return WEIR_OK;
 }
 
@@ -86,10 +89,15 @@ void weir__upgrade_set_status(weir_upgrade *upgrade, unsigned http_status)
 
 int weir__upgrade_write_acceptance(weir_upgrade *upgrade, weir_buffer *out)
 {
+    char extensions[WEIR_DEFLATE_TEXT_ROOM];
+    int size = weir_deflate_answer_write(extensions, sizeof extensions, &upgrade->deflate_terms);
+    if (size < 0)
+        return size;
     weir_handshake_acceptance acceptance = {.subprotocol = upgrade->subprotocol,
+                                            .extensions = upgrade->deflates ? extensions : NULL,
                                             .headers = upgrade->headers,
                                             .header_count = upgrade->header_count};
-    int size = weir_handshake_response_write(NULL, 0, &upgrade->request, &acceptance);
+    size = weir_handshake_response_write(NULL, 0, &upgrade->request, &acceptance);
     if (size < 0)
         return size;
     char *to = (char *)weir_buffer_reserve(out, (size_t)size + 1);
@@ -126,6 +134,10 @@ int weir__upgrade_describe(const weir_upgrade *upgrade, weir_session *session)
     weir_view path = upgrade->request.path;
     session->path = copy_text(loop, path.data, path.size);
     if (session->path == NULL)
+        return WEIR_ENOMEM;
+    const weir_deflate_options *deflate = &upgrade->server->options.session.deflate;
+    if (upgrade->deflates && weir__session_deflate(session, WEIR_ROLE_SERVER, deflate,
+                                                   &upgrade->deflate_terms) != WEIR_OK)
         return WEIR_ENOMEM;
     if (upgrade->subprotocol == NULL)
         return WEIR_OK;

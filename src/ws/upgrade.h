@@ -13,7 +13,9 @@ struct weir_upgrade {
     weir_session *session;          /* not open yet */
     const char *subprotocol;        /* one that was offered: of the options, or own_subprotocol */
     char *own_subprotocol;
-    weir_http_field *fields;   /* our own copy of the request's fields */
+    weir_deflate_terms deflate_terms; /* when deflates */
+    bool deflates;                    /* permessage-deflate is agreed on */
+    weir_http_field *fields;          /* our own copy of the request's fields */
     weir_http_header *headers; /* room for WEIR__UPGRADE_HEADERS_MAX; NULL until one is added */
     size_t header_count;
     char *body;

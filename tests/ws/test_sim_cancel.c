@@ -62,7 +62,29 @@ static int talk(weir_session *session)
     return status == WEIR_OK ? closed : status;
 }
 
-enum shape { SHAPE_HANDLER, SHAPE_ON_MESSAGE, SHAPE_RAW, SHAPE_STOP, SHAPES };
+enum shape {
+    SHAPE_HANDLER,
+    SHAPE_ON_MESSAGE,
+    SHAPE_RAW,
+    SHAPE_STOP,
+#ifdef WEIR_HAVE_DEFLATE
+    SHAPE_DEFLATE,  /* a compressor at work for each message */
+    SHAPE_TAKEOVER, /* one for each session */
+#endif
+    SHAPES
+};
+
+static weir_session_options options_of(enum shape shape)
+{
+    weir_session_options options = {.close_timeout_ms = 100};
+#ifdef WEIR_HAVE_DEFLATE
+    options.deflate = (weir_deflate_options){.enabled = shape >= SHAPE_DEFLATE,
+                                             .server_context_takeover = shape == SHAPE_TAKEOVER,
+                                             .client_context_takeover = shape == SHAPE_TAKEOVER,
+                                             .compress_min = 1};
+#endif
+    return options;
+}
 
 struct scene {
     weir_scope all;
@@ -96,7 +118,7 @@ static int play_served(struct scene *scene)
                                   .on_upgrade = look_closely,
                                   .on_close = count_end,
                                   .arg = &scene->ends,
-                                  .session.close_timeout_ms = 100};
+                                  .session = options_of(scene->shape)};
     if (scene->shape == SHAPE_ON_MESSAGE) {
         options.on_message = ticking_echo;
         options.on_open = sleepy_open;
@@ -107,7 +129,7 @@ static int play_served(struct scene *scene)
     if (status != WEIR_OK)
         return status;
     weir_connect_options connect = {.url = weir_server_url(server),
-                                    .session.close_timeout_ms = 100};
+                                    .session = options_of(scene->shape)};
     status = weir_client_open(&client, &scene->all, &connect);
     if (status == WEIR_OK && scene->shape == SHAPE_STOP)
         weir_server_stop(server);

@@ -19,6 +19,7 @@ static uint64_t seed_now;
 static struct {
     uint64_t answers;
     uint64_t failed_connects;
+    uint64_t compressed; /* sessions */
     weir_sim_stats world;
     uint64_t ends[WEIR_END_IO + 1];
 } seen;
@@ -246,17 +247,37 @@ static void choose_queues(weir_session_options *options, struct dice *dice)
     options->high_water = 1 + roll(dice, 20000);
 }
 
+/* Both sides may compress; they do when both want to. */
+static void choose_deflate(weir_session_options *options, struct dice *dice)
+{
+#ifdef WEIR_HAVE_DEFLATE
+    options->deflate =
+        (weir_deflate_options){.enabled = roll(dice, 2) == 0,
+                               .server_context_takeover = roll(dice, 2) == 0,
+                               .client_context_takeover = roll(dice, 2) == 0,
+                               .server_max_window_bits = (uint8_t)(8 + roll(dice, 8)),
+                               .level = 1,
+                               .memory_level = (uint8_t)(1 + roll(dice, 4)),
+                               .compress_min = 1 + roll(dice, 200)};
+#else
+    (void)options;
+    (void)dice;
+#endif
+}
+
 static int run_client(void *arg)
 {
     struct client *client = arg;
     weir_connect_options options = {.url = weir_server_url(client->world->server)};
     choose_queues(&options.session, &client->dice);
+    choose_deflate(&options.session, &client->dice);
     int status = weir_client_open(&client->session, weir_scope_current(), &options);
     if (status != WEIR_OK) {
         assert_false(client->world->perfect);
         seen.failed_connects++;
         return WEIR_OK;
     }
+    seen.compressed += weir_session_deflate_terms(client->session, NULL);
     status = converse(client);
     if (client->world->perfect)
         assert_status(status, WEIR_OK);
@@ -293,6 +314,7 @@ static int run_world(void *arg)
         options.on_message = echo_message;
     options.session.ping_interval_ms = roll(&dice, 2) == 0 ? 20 : 0;
     options.session.close_timeout_ms = 500;
+    choose_deflate(&options.session, &dice);
     assert_ok(weir_server_start(&world->server, weir_scope_current(), &options));
     assert_ok(weir_scope_open(&scope));
     unsigned count = 1 + roll(&dice, CLIENTS_MAX);
@@ -369,6 +391,7 @@ static void report(void)
 {
     say("answers", seen.answers);
     say("failed connects", seen.failed_connects);
+    say("compressed sessions", seen.compressed);
     say("resets", seen.world.resets);
     say("refusals", seen.world.refusals);
     say("failed system calls", seen.world.failed_calls);
@@ -390,6 +413,9 @@ static void conversations_hold_under_all_faults(void **state)
     if (count < 1000)
         return;
     assert_true(seen.answers > count * 5);
+#ifdef WEIR_HAVE_DEFLATE
+    assert_true(seen.compressed > count / 4);
+#endif
     assert_true(seen.world.resets > count / 50);
     assert_true(seen.world.refusals > count / 50);
     assert_true(seen.world.failed_calls > count / 50);
