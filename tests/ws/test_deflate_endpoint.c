@@ -10,56 +10,9 @@
 
 #ifdef WEIR_HAVE_DEFLATE
 
-#include "wire/endpoint_rig.h"
-
-#include <weir/deflate_codec.h>
+#include "ws/deflate_place.h"
 
 #include <zlib.h>
-
-/* Of a message whole in one frame, uncompressed, and the frame's first byte. */
-#define HELLO        "\xf2\x48\xcd\xc9\xc9\x07\x00"
-#define HELLO_SIZE   (sizeof HELLO - 1)
-#define TEXT_CODED   0xC1
-#define BINARY_CODED 0xC2
-
-/* An endpoint whose peer may compress. */
-struct place {
-    struct rig *rig;
-    weir_deflate *shared;
-};
-
-static const weir_deflate_terms apart = {.server_no_context_takeover = true,
-                                         .client_no_context_takeover = true};
-static const weir_deflate_terms together = {0};
-
-static void add_codec(struct place *place, const weir_deflate_options *options,
-                      const weir_deflate_terms *terms)
-{
-    weir_codec *codec;
-    assert_int_equal(
-        weir_deflate_codec_new(&codec, place->shared, place->rig->role, options, terms), WEIR_OK);
-    weir_endpoint_set_codec(place->rig->endpoint, codec);
-}
-
-static struct place open_place(enum weir_role role, enum weir_delivery delivery,
-                               const weir_deflate_terms *terms)
-{
-    static const weir_deflate_options options = {.server_context_takeover = true,
-                                                 .client_context_takeover = true};
-    struct place place = {.rig = rig_new(role, delivery)};
-    assert_int_equal(weir_deflate_new(&place.shared, &place.rig->memory.allocator), WEIR_OK);
-    add_codec(&place, &options, terms);
-    return place;
-}
-
-static void close_place(struct place *place)
-{
-    struct rig *rig = place->rig;
-    weir_endpoint_free(rig->endpoint);
-    rig->endpoint = NULL;
-    weir_deflate_free(place->shared);
-    rig_free(rig);
-}
 
 static void set_message_limit(struct place *place, uint64_t limit)
 {
@@ -91,12 +44,6 @@ static void put_deflated(struct place *place, uint8_t bits, const void *data, si
     uint8_t *coded = peer_deflate(data, size, &coded_size);
     rig_peer(place->rig, bits, coded, coded_size);
     free(coded);
-}
-
-static void expect_events(struct place *place, const char *events)
-{
-    assert_string_equal(place->rig->events, events);
-    place->rig->events[0] = 0;
 }
 
 /* The conversation is over with that code, for a rule that begins so. */
@@ -437,108 +384,6 @@ static void an_empty_last_piece_ends_the_message(void **state)
     close_place(&place);
 }
 
-/* --- sending --- */
-
-/* What an endpoint of the other role reads of all that was sent. */
-static void expect_heard(struct place *place, const weir_deflate_terms *terms, const char *events)
-{
-    enum weir_role other =
-        place->rig->role == WEIR_ROLE_SERVER ? WEIR_ROLE_CLIENT : WEIR_ROLE_SERVER;
-    struct place peer = open_place(other, WEIR_DELIVER_MESSAGES, terms);
-    rig_feed(peer.rig, place->rig->out.data, place->rig->out.size);
-    place->rig->out.size = 0;
-    expect_events(&peer, events);
-    close_place(&peer);
-}
-
-static uint8_t send_frame(struct place *place, weir_frame frame)
-{
-    size_t at = place->rig->out.size;
-    assert_int_equal(weir_endpoint_send(place->rig->endpoint, &frame, &place->rig->out), WEIR_OK);
-    return place->rig->out.data[at];
-}
-
-static void large_messages_are_compressed_and_small_ones_not(void **state)
-{
-    (void)state;
-    char text[200];
-    memset(text, 'a', sizeof text);
-    for (int role = 0; role < 2; role++) {
-        struct place place = open_place((enum weir_role)role, WEIR_DELIVER_MESSAGES, &apart);
-        weir_frame frame = weir_frame_text(text, 127);
-        assert_int_equal(send_frame(&place, frame), 0x81);
-        frame.compress = WEIR_COMPRESS_ALWAYS;
-        assert_int_equal(send_frame(&place, frame), TEXT_CODED);
-        frame = weir_frame_binary(text, 128);
-        assert_int_equal(send_frame(&place, frame), BINARY_CODED);
-        assert_true(place.rig->out.size < 200);
-        frame.compress = WEIR_COMPRESS_NEVER;
-        assert_int_equal(send_frame(&place, frame), 0x82);
-        assert_int_equal(send_frame(&place, weir_frame_text(NULL, 0)), 0x81);
-        frame = weir_frame_text(NULL, 0);
-        frame.compress = WEIR_COMPRESS_ALWAYS;
-        assert_int_equal(send_frame(&place, frame), TEXT_CODED);
-        assert_int_equal(send_frame(&place, weir_frame_ping(text, 125)), 0x89);
-        frame.compress = 3;
-        assert_int_equal(weir_endpoint_send(place.rig->endpoint, &frame, &place.rig->out),
-                         WEIR_EINVAL);
-        expect_heard(&place, &apart,
-                     "81:#127/ae0d0881 81:#127/ae0d0881 82:#128/13940800 82:#128/13940800 81: 81: "
-                     "ping");
-        close_place(&place);
-    }
-}
-
-static void the_least_size_is_an_option(void **state)
-{
-    (void)state;
-    struct place place = {.rig = rig_new(WEIR_ROLE_SERVER, WEIR_DELIVER_MESSAGES)};
-    assert_int_equal(weir_deflate_new(&place.shared, &place.rig->memory.allocator), WEIR_OK);
-    add_codec(&place, &(weir_deflate_options){.compress_min = 5}, &together);
-    assert_int_equal(send_frame(&place, weir_frame_text("Hell", 4)), 0x81);
-    assert_int_equal(send_frame(&place, weir_frame_text("Hello", 5)), TEXT_CODED);
-    expect_heard(&place, &together, "81:Hell 81:Hello");
-    close_place(&place);
-}
-
-static void the_first_fragment_decides(void **state)
-{
-    (void)state;
-    struct place place = open_place(WEIR_ROLE_CLIENT, WEIR_DELIVER_MESSAGES, &together);
-    weir_frame frame = weir_frame_by_type(false, WEIR_FRAME_TEXT, "He", 2);
-    assert_int_equal(send_frame(&place, frame), 0x41); /* more may come: it counts as large */
-    assert_int_equal(send_frame(&place, weir_frame_ping("p", 1)), 0x89);
-    frame.compress = WEIR_COMPRESS_NEVER;
-    assert_int_equal(send_frame(&place, frame), 0x00);
-    frame.fin = true;
-    assert_int_equal(send_frame(&place, frame), 0x80);
-    frame.fin = false;
-    assert_int_equal(send_frame(&place, frame), 0x01);
-    frame.compress = WEIR_COMPRESS_ALWAYS;
-    frame.fin = true;
-    assert_int_equal(send_frame(&place, frame), 0x80);
-    expect_heard(&place, &together, "ping 81:HeHeHe 81:HeHe");
-    close_place(&place);
-}
-
-static void a_head_alone_is_for_what_is_not_compressed(void **state)
-{
-    (void)state;
-    uint8_t key[4];
-    char text[200];
-    memset(text, 'a', sizeof text);
-    struct place place = open_place(WEIR_ROLE_SERVER, WEIR_DELIVER_MESSAGES, &together);
-    weir_frame frame = weir_frame_text(text, sizeof text);
-    assert_true(weir_endpoint_compresses(place.rig->endpoint, &frame));
-    assert_int_equal(weir_endpoint_send_head(place.rig->endpoint, &frame, &place.rig->out, key),
-                     WEIR_EINVAL);
-    frame.compress = WEIR_COMPRESS_NEVER;
-    assert_false(weir_endpoint_compresses(place.rig->endpoint, &frame));
-    assert_int_equal(weir_endpoint_send_head(place.rig->endpoint, &frame, &place.rig->out, key),
-                     WEIR_OK);
-    close_place(&place);
-}
-
 /* --- memory --- */
 
 static void every_allocation_may_fail(void **state)
@@ -603,10 +448,6 @@ int main(void)
         cmocka_unit_test(any_split_gives_the_same_events),
         cmocka_unit_test(pieces_come_as_they_are_inflated_in_constant_memory),
         cmocka_unit_test(an_empty_last_piece_ends_the_message),
-        cmocka_unit_test(large_messages_are_compressed_and_small_ones_not),
-        cmocka_unit_test(the_least_size_is_an_option),
-        cmocka_unit_test(the_first_fragment_decides),
-        cmocka_unit_test(a_head_alone_is_for_what_is_not_compressed),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(nothing_is_held_when_all_is_told),
     };
