@@ -69,7 +69,9 @@ if(WEIR_BENCH)
     get_filename_component(name "${source}" NAME_WE)
     add_executable(${name} "${source}" ${support})
     weir_finish_program(${name} bench)
-    target_compile_definitions(${name} PRIVATE WEIR_USE_INTERNAL_API)
+    target_compile_definitions(${name} PRIVATE WEIR_USE_INTERNAL_API
+      $<$<BOOL:${WEIR_WITH_DEFLATE}>:WEIR_HAVE_DEFLATE>
+      $<$<BOOL:${WEIR_WITH_LIBDEFLATE}>:WEIR_HAVE_LIBDEFLATE>)
     target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/bench")
     target_link_libraries(${name} PRIVATE weir::weir-static Threads::Threads m)
     weir_link_foreign(${name} "${source}" available)

@@ -22,6 +22,7 @@ struct codec {
     struct weir__deflater *deflater; /* while a message is in the middle, or for good */
     struct weir__inflater *inflater;
     struct weir__deflate_kind kind; /* of our compressor */
+    uint8_t whole_level;            /* of libdeflate; 0: as it thinks fit */
     uint8_t inflate_bits;
     uint8_t tail_eaten;    /* of the tail of the message being received */
     bool send_whole : 1;   /* agreed: what we send does not refer back */
@@ -88,7 +89,7 @@ static int encode(weir_codec *base, weir_codec_outgoing *part)
     struct codec *codec = codec_of(base);
     part->out_size = 0;
     if (part->size > 0 && is_whole(codec, part) &&
-        weir__deflate_whole(codec->shared, codec->kind.level, part))
+        weir__deflate_whole(codec->shared, codec->whole_level, part))
         return WEIR_OK;
     if (part->size > 0 && codec->deflater == NULL)
         codec->deflater = weir__deflater_take(codec->shared, codec->kind);
@@ -261,6 +262,7 @@ int weir_deflate_codec_new(weir_codec **out, weir_deflate *shared, enum weir_rol
     *codec = (struct codec){
         .base = {&codec_ops, options->compress_min != 0 ? options->compress_min : SEND_MIN_DEFAULT},
         .shared = shared,
+        .whole_level = options->level,
         .kind = {.level = (uint8_t)or_default(options->level, LEVEL_DEFAULT),
                  .memory_level = (uint8_t)or_default(options->memory_level, MEMORY_LEVEL_DEFAULT)},
     };

@@ -34,6 +34,7 @@ struct weir_deflate {
     struct weir__inflater *inflaters;
     void *compressors[10]; /* libdeflate's, by level; NULL: not made yet */
     void *decompressor;
+    bool streams_only; /* test seam: zlib alone */
     uint8_t room[WEIR__DEFLATE_ROOM];
 };
 
@@ -50,7 +51,8 @@ void weir__inflater_give(struct weir_deflate *shared, struct weir__inflater *inf
 /* --- whole messages: libdeflate, where it is built in --- */
 
 #ifdef WEIR_HAVE_LIBDEFLATE
-/* Compresses a whole message into part->out, as the last octets of RFC 7692 7.2.3.4 have it. False: not done (no memory for it). */
+/* Compresses a whole message into part->out, as the last octets of RFC 7692 7.2.3.4 have it. False: not done (no memory for it). level 0: one that
+ * suits the size. */
 bool weir__deflate_whole(struct weir_deflate *shared, unsigned level, weir_codec_outgoing *part);
 
 /* Inflates a whole message of at most size_max bytes into shared->room. False: not done: it is larger, or not as it should be. */
