@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <weir/deflate.h>
 #include <weir/loop.h>
 
 /* Exit statuses. docs/cli.md and `weir connect --help` tell them to users: they are an interface. */
@@ -44,6 +45,7 @@ enum cli_kind {
     CLI_LIST,    /* cli_list: may be given several times */
     CLI_COUNT,   /* uint64_t in min..max */
     CLI_BYTES,   /* uint64_t, with an optional suffix K, M or G (powers of 1024) */
+    CLI_DEFLATE, /* weir_deflate_options: "--deflate" alone, or with "=SETTING,..." */
     CLI_BACKEND, /* enum weir_backend: "epoll" or "io_uring" */
 };
 
@@ -58,8 +60,9 @@ typedef struct cli_option {
     enum cli_kind kind;
     void *target;      /* of the type that kind names; keeps its value unless the option is given */
     uint64_t min, max; /* COUNT */
-    const char *value; /* what the help calls the value; NULL for flags */
-    const char *help;  /* one line, or several with '\n' */
+    const char
+        *value; /* what the help calls the value; NULL for flags; "[=...]": it may be left out */
+    const char *help; /* one line, or several with '\n' */
 } cli_option;
 
 /* A subcommand's command line. */
@@ -77,5 +80,15 @@ typedef struct cli_syntax {
 bool cli_parse(const cli_syntax *syntax, int argc, char **argv, const char **operand, int *status);
 
 void cli_list_free(cli_list *list);
+
+/* Enables compression with settings "NAME[=N],..."; text NULL: none. False: one is unknown or out of its range. */
+bool cli_read_deflate(weir_deflate_options *deflate, const char *text);
+
+/* What the help says of CLI_DEFLATE. */
+#define CLI_DEFLATE_HELP                                                                           \
+    "compress messages (permessage-deflate) when the peer can;\n"                                  \
+    "settings: takeover, server-takeover, client-takeover,\n"                                      \
+    "server-window=8..15, client-window=8..15, level=1..9,\n"                                      \
+    "memory=1..9, min=BYTES"
 
 #endif

@@ -444,6 +444,8 @@ int cli_connect(int argc, char **argv)
         {"binary", CLI_FLAG, &binary, 0, 0, NULL, "send lines as binary messages, not as text"},
         {"exit-on-eof", CLI_FLAG, &talk.exit_on_eof, 0, 0, NULL,
          "close with 1000 when standard input has ended and the server\nis silent for 0.2 s, or after 5 s (default: until the server\ncloses)"},
+        {"deflate", CLI_DEFLATE, &talk.options.session.deflate, 0, 0, "[=SETTING,...]",
+         CLI_DEFLATE_HELP},
         {"loop", CLI_BACKEND, &talk.options.loop.backend, 0, 0, "epoll|io_uring",
          "how to wait for sockets\n(default: $WEIR_LOOP, else io_uring if allowed)"},
     };

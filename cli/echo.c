@@ -26,6 +26,7 @@ struct settings {
     uint64_t ping_timeout_ms;
     bool stream;
     bool on_message;
+    weir_deflate_options deflate;
 };
 
 /* --- the two shapes of handler --- */
@@ -148,6 +149,7 @@ static weir_serve_options make_options(const struct settings *settings)
         .session.ping_interval_ms = limit_of(settings->ping_interval_ms),
         .session.ping_timeout_ms = settings->ping_timeout_ms,
         .session.pieces = settings->stream,
+        .session.deflate = settings->deflate,
         .on_listening = say_where,
     };
     if (settings->on_message)
@@ -213,6 +215,7 @@ int cli_echo(int argc, char **argv)
          "pause between pings, 0: none (default 20000)"},
         {"ping-timeout", CLI_COUNT, &settings.ping_timeout_ms, 1, UINT32_MAX, "MS",
          "how long a pong may take (default 20000)"},
+        {"deflate", CLI_DEFLATE, &settings.deflate, 0, 0, "[=SETTING,...]", CLI_DEFLATE_HELP},
     };
     const cli_syntax syntax = {NAME,     "URL",   "Serve WebSocket and send every message back.",
                                epilogue, options, sizeof options / sizeof *options};

@@ -120,6 +120,8 @@ static bool read_value(const cli_option *option, const char *text)
         return read_count(option, text);
     case CLI_BYTES:
         return read_bytes(option, text);
+    case CLI_DEFLATE:
+        return cli_read_deflate(option->target, text);
     case CLI_BACKEND:
         return read_backend(option, text);
     }
@@ -137,6 +139,10 @@ static void complain_of_value(const cli_syntax *syntax, const cli_option *option
         cli_complain(syntax->name, "--%s: '%s' is not a number of bytes, such as 65536, 64K or 1G",
                      option->name, text);
         return;
+    case CLI_DEFLATE:
+        cli_complain(syntax->name, "--%s: '%s' is no list of settings (see weir %s --help)",
+                     option->name, text, syntax->name);
+        return;
     case CLI_BACKEND:
         cli_complain(syntax->name, "--%s: '%s' is neither epoll nor io_uring", option->name, text);
         return;
@@ -153,8 +159,9 @@ static void complain_of_value(const cli_syntax *syntax, const cli_option *option
 static void print_option(const cli_option *option)
 {
     char left[64];
-    (void)snprintf(left, sizeof left, "--%s%s%s", option->name, option->value != NULL ? " " : "",
-                   option->value != NULL ? option->value : "");
+    const char *value = option->value != NULL ? option->value : "";
+    bool apart = *value != '\0' && *value != '[';
+    (void)snprintf(left, sizeof left, "--%s%s%s", option->name, apart ? " " : "", value);
     const char *line = option->help;
     for (;;) {
         const char *end = strchrnul(line, '\n');
@@ -209,7 +216,7 @@ static bool take_option(const cli_syntax *syntax, int argc, char **argv, int *in
         cli_complain(syntax->name, "--%s takes no value", option->name);
         return false;
     }
-    if (option->kind != CLI_FLAG && value == NULL) {
+    if (option->kind != CLI_FLAG && option->kind != CLI_DEFLATE && value == NULL) {
         if (*index + 1 >= argc) {
             cli_complain(syntax->name, "--%s needs a value: %s", option->name, option->value);
             return false;
