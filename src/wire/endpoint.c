@@ -34,6 +34,7 @@ int weir__endpoint_init(weir_endpoint *endpoint, const weir_endpoint_options *op
         return WEIR_EINVAL;
     *endpoint = (weir_endpoint){
         .options = options,
+        .max_frame_size = size_or_default(options->max_frame_size),
         .max_message_size = size_or_default(options->max_message_size),
         .now_ms = now_ms,
         .round_trip_ms = UINT32_MAX,
@@ -43,16 +44,25 @@ int weir__endpoint_init(weir_endpoint *endpoint, const weir_endpoint_options *op
         .masking = client,
     };
     weir_parser_init(&endpoint->parser, client ? WEIR_MASK_FORBIDDEN : WEIR_MASK_REQUIRED,
-                     size_or_default(options->max_frame_size));
+                     endpoint->max_frame_size);
     set_ping(endpoint, options->ping_interval_ms, options->ping_timeout_ms);
     weir__endpoint_ping_restart(endpoint);
     return WEIR_OK;
+}
+
+/* What does not shrink grows, by a hundredth at the least memory level of zlib: the limit is meant for what the sender had. */
+static void set_frame_limit(weir_endpoint *endpoint, uint64_t size)
+{
+    uint64_t growth = endpoint->codec != NULL ? size / 32 + 64 : 0;
+    endpoint->max_frame_size = size;
+    endpoint->parser.max_frame_size = weir__add_capped(size, growth);
 }
 
 void weir_endpoint_set_codec(weir_endpoint *endpoint, weir_codec *codec)
 {
     endpoint->codec = codec;
     endpoint->parser.rsv_allowed |= WEIR__RSV_CODED;
+    set_frame_limit(endpoint, endpoint->max_frame_size);
 }
 
 static void free_rare(weir_endpoint *endpoint)
@@ -389,7 +399,7 @@ void weir_endpoint_set_delivery(weir_endpoint *endpoint, enum weir_delivery deli
 void weir_endpoint_set_limits(weir_endpoint *endpoint, uint64_t max_frame_size,
                               uint64_t max_message_size)
 {
-    endpoint->parser.max_frame_size = size_or_default(max_frame_size);
+    set_frame_limit(endpoint, size_or_default(max_frame_size));
     endpoint->max_message_size = size_or_default(max_message_size);
 }
 

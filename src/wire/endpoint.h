@@ -30,6 +30,8 @@ struct weir_endpoint {
     const weir_endpoint_options
         *options; /* allocator, random and close_timeout_ms are read from here */
     struct weir__endpoint_rare *rare; /* NULL while nothing rare goes on */
+    uint64_t
+        max_frame_size; /* the parser's is larger by what a compressed payload may have grown */
     uint64_t max_message_size;
     uint64_t message_size; /* bytes of the message in progress that its headers have declared */
     uint64_t now_ms;       /* the latest time we were told */

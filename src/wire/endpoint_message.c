@@ -24,6 +24,9 @@ int weir__endpoint_on_data_head(weir_endpoint *endpoint, const weir_frame_head *
     }
     if (endpoint->in_coded) /* its size counts as it is inflated */
         return WEIR__GO_ON;
+    if (head->size > endpoint->max_frame_size)
+        return weir__endpoint_report(endpoint, event, WEIR__RULE_FRAME_SIZE,
+                                     endpoint->parser.offset);
     uint64_t limit = endpoint->max_message_size;
     bool too_big = endpoint->message_size > limit || head->size > limit - endpoint->message_size;
     if (too_big && endpoint->delivery != WEIR_DELIVER_FRAMES)
@@ -188,7 +191,7 @@ static inline size_t plain_head(const weir_endpoint *endpoint, size_t *size)
     } else if (length > 125) {
         return 0;
     }
-    if (endpoint->in_size < head_size + length || length > endpoint->parser.max_frame_size ||
+    if (endpoint->in_size < head_size + length || length > endpoint->max_frame_size ||
         length > endpoint->max_message_size)
         return 0;
     *size = length;

@@ -236,6 +236,27 @@ static void the_limit_is_on_what_comes_out(void **state)
     close_place(&place);
 }
 
+static void the_frame_limit_is_for_what_was_compressed(void **state)
+{
+    (void)state;
+    uint8_t noise[1001];
+    for (unsigned i = 0; i < sizeof noise; i++)
+        noise[i] = (uint8_t)((i * 2654435761u) >> 13);
+    struct place place = open_place(WEIR_ROLE_SERVER, WEIR_DELIVER_MESSAGES, &apart);
+    weir_endpoint_set_limits(place.rig->endpoint, 1000, WEIR_UNLIMITED);
+    put_deflated(&place, BINARY_CODED, noise, 1000); /* does not shrink: its frame is larger */
+    rig_peer(place.rig, 0x82, noise, 1000);
+    assert_int_equal(rig_end(place.rig).kind, WEIR_END_NONE);
+    rig_peer(place.rig, 0x82, noise, 1001);
+    expect_broken(&place, "88:1009", WEIR_ETOOBIG, "frame over the size limit");
+    close_place(&place);
+    place = open_place(WEIR_ROLE_SERVER, WEIR_DELIVER_MESSAGES, &apart);
+    weir_endpoint_set_limits(place.rig->endpoint, 100, WEIR_UNLIMITED);
+    rig_peer(place.rig, BINARY_CODED, noise, 200);
+    expect_broken(&place, "88:1009", WEIR_ETOOBIG, "frame over the size limit");
+    close_place(&place);
+}
+
 /* 64 MiB in 64 KiB, against a limit of 100,000 bytes: memory stays by the limit, in both deliveries. */
 static void a_bomb_costs_at_most_the_limit(void **state)
 {
@@ -444,6 +465,7 @@ int main(void)
         cmocka_unit_test(text_is_checked_as_it_is_inflated),
         cmocka_unit_test(the_first_that_is_wrong_decides),
         cmocka_unit_test(the_limit_is_on_what_comes_out),
+        cmocka_unit_test(the_frame_limit_is_for_what_was_compressed),
         cmocka_unit_test(a_bomb_costs_at_most_the_limit),
         cmocka_unit_test(any_split_gives_the_same_events),
         cmocka_unit_test(pieces_come_as_they_are_inflated_in_constant_memory),
