@@ -33,9 +33,9 @@ typedef struct weir_deflate_options {
 
 /** What both sides agreed on: the parameters of the server's answer. */
 typedef struct weir_deflate_terms {
-    bool server_no_context_takeover;
-    bool client_no_context_takeover;
-    uint8_t server_max_window_bits; /**< 8..15; 0: not mentioned, which means 15 */
+    bool server_no_context_takeover; /**< messages from the server refer to none before */
+    bool client_no_context_takeover; /**< messages from the client refer to none before */
+    uint8_t server_max_window_bits;  /**< 8..15; 0: not mentioned, which means 15 */
     uint8_t
         client_max_window_bits; /**< 8..15; 0: not mentioned, which means 15, or what the client said itself */
 } weir_deflate_terms;
