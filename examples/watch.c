@@ -49,6 +49,7 @@ static int converse(weir_session *session, void *arg)
     weir_observer observer = {on_frame_in, on_frame_out, on_ended, NULL};
     weir_frame frame;
     weir_session_observe(session, &observer);
+    printf("messages are %scompressed\n", weir_session_deflate_terms(session, NULL) ? "" : "not ");
     weir_session_set_ping(session, 20, 1000);
     int status = weir_go(weir_session_scope(session), "reason", wait_for_reason, session);
     for (unsigned long i = 0; status == WEIR_OK && i < count; i++) {
@@ -75,6 +76,7 @@ int main(int argc, char **argv)
     weir_connect_options options = {
         .url = argv[1],
         .handler = converse,
+        .session.deflate.enabled = true, /* if the server likes it, too */
         .arg = argc > 2 ? argv[2] : three,
         .connect_timeout_ms = 2000,
         .failure = &failure,

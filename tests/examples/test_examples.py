@@ -131,6 +131,10 @@ def check_those_that_end_by_themselves():
                        b"fibonacci(80) = 23416728348467685"], answers
     raw = run("raw").decode()
     assert "server got Frame PING (fin=true, size=10)" in raw and raw.endswith("client ended: closed normally\n"), raw
+    deflated = run("deflated").decode()
+    if "deflate" in subprocess.run([WEIR, "--version"], capture_output=True, text=True, check=True).stdout.replace("-deflate", ""):
+        assert deflated.count(", compressed: arrived") == 3 and "agreed: yes" in deflated, deflated
+        assert "as they are: arrived" in run("deflated", "2").decode()
     halves = run("halves").decode()
     assert "IS ANYBODY THERE?\n" in halves and "\n0 bytes left to write: " in halves, halves
     pipeline = run("pipeline").decode()
@@ -215,7 +219,7 @@ CHECKED = {
     "echo": check_clients_of_echo, "client": None, "sans_io": None, "watch": None, "gateway": None,
     "counter": check_counter, "guarded": check_guarded, "dissect": check_dissect, "embed_uv": check_embed_uv,
     "handshake": check_handshake, "sans_io_server": check_sans_io_server, "handmade": None, "chat": check_chat,
-    "pieces": check_those_that_end_by_themselves, "embed_poll": None, "workers": None, "raw": None, "halves": None,
+    "pieces": check_those_that_end_by_themselves, "embed_poll": None, "workers": None, "raw": None, "deflated": None, "halves": None,
     "pipeline": None, "simulated": None,
 }
 
