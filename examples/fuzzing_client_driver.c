@@ -1,13 +1,15 @@
-/* Drives a fuzzing server of WebSocket: fuzzing_client_driver URL AGENT
+/* Drives a fuzzing server of WebSocket: fuzzing_client_driver [--deflate] URL AGENT
  *
  * Such a server plays one case a connection and judges how its peer behaves: the peer only has to send every message back until
- * the connection ends. This asks it how many cases there are, runs them all, and has it write its report under the name AGENT. */
+ * the connection ends. This asks it how many cases there are, runs them all, and has it write its report under the name AGENT. --deflate offers compression. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/weir.h>
 
 #define MESSAGE_MAX (16 << 20)
+
+static bool deflates;
 
 /* The whole of an echo client. */
 static int echo(weir_session *session, void *arg)
@@ -46,7 +48,10 @@ static int run(const char *server, const char *resource, weir_handler handler, v
         .arg = arg,
         .session = {.max_frame_size = MESSAGE_MAX,
                     .max_message_size = MESSAGE_MAX,
-                    .ping_interval_ms = WEIR_UNLIMITED}, /* the server counts every frame */
+                    .ping_interval_ms = WEIR_UNLIMITED, /* the server counts every frame */
+                    .deflate = {.enabled = deflates,
+                                .server_context_takeover = true,
+                                .client_context_takeover = true}},
     });
 }
 
@@ -60,10 +65,12 @@ int main(int argc, char **argv)
 {
     char resource[256];
     unsigned long count = 0;
-    if (argc != 3) {
-        fprintf(stderr, "usage: %s ws://HOST:PORT AGENT\n", argv[0]);
+    deflates = argc > 1 && strcmp(argv[1], "--deflate") == 0;
+    if (argc != (deflates ? 4 : 3)) {
+        fprintf(stderr, "usage: %s [--deflate] ws://HOST:PORT AGENT\n", argv[0]);
         return 2;
     }
+    argv += deflates;
     int status = run(argv[1], "/getCaseCount", read_count, &count);
     if (status != WEIR_CLOSED)
         return fail("asking for the number of cases", status);
