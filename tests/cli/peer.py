@@ -18,6 +18,12 @@ PATIENCE = 30  # seconds: only a test that fails waits so long
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
+def mask_with(key, payload):
+    size = len(payload)
+    keys = (key * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload, "big") ^ int.from_bytes(keys, "big")).to_bytes(size, "big")
+
+
 class Peer:
     """One end of a connection, behind its opening handshake. A client masks, a server does not."""
 
@@ -41,7 +47,7 @@ class Peer:
         else:
             head += struct.pack(">BQ", bit | 127, size)
         if self.masks:
-            payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+            payload = mask_with(mask, payload)
         self.sock.sendall(head + mask + payload)
 
     def close(self, code, reason=b""):
@@ -69,7 +75,7 @@ class Peer:
         mask = self.take(4) if masked else bytes(4)
         payload = self.take(size)
         if masked:
-            payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
+            payload = mask_with(mask, payload)
         return first & 0x80 != 0, first & 0x0F, payload
 
     def message(self):
