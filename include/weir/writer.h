@@ -31,7 +31,8 @@ WEIR_INTERNAL_API WEIR_MUST_USE int weir_writer_start(weir_writer **out, weir_sc
                                                       weir_stream *stream,
                                                       const weir_writer_options *options);
 
-/** The channel of frames (items are weir_frame), for weir_select(). A frame that borrows its bytes is copied if it has to queue. Lends it as long as the handle. */
+/** The channel of frames (items are weir_frame), for weir_select(). A frame that borrows its bytes is copied if it has to queue. A writer does not notice when the channel itself is closed: weir_writer_close()
+ * ends it. Lends it as long as the handle. */
 WEIR_INTERNAL_API weir_channel *weir_writer_outgoing(weir_writer *writer);
 
 /** **Suspends** while the queue is full. Takes the frame, whether it succeeds or not, and empties *frame. After a Close frame nothing more is written: when it has gone out, the writing
@@ -39,7 +40,8 @@ WEIR_INTERNAL_API weir_channel *weir_writer_outgoing(weir_writer *writer);
  * Errors: WEIR_CLOSED (a Close was sent, or the writer has ended), WEIR_EINVAL (malformed control frame, changed type in mid-message), WEIR_CANCELED, WEIR_ENOMEM, WEIR_ESTATE. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_writer_send(weir_writer *writer, weir_frame *frame);
 
-/** **Suspends** until everything sent before it was handed to the kernel. After the end: returns at once how it ended, WEIR_CLOSED for a normal one. Errors also: WEIR_CANCELED, WEIR_ESTATE. */
+/** **Suspends** until everything sent before it was handed to the kernel. After the end: returns at once how it ended, WEIR_CLOSED for a normal one. Errors also: WEIR_CANCELED, WEIR_ESTATE,
+ * WEIR_SYSTEM(...) (the stream takes no more), WEIR_ENOMEM (the rest of a frame could not be masked or written: the connection was reset). */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_writer_flush(weir_writer *writer);
 
 /** Ends it without a Close frame: what is queued still goes out, then the stream's writing direction is ended. Does not suspend, does not wait. */

@@ -128,9 +128,16 @@ static void note_drained(struct weir__outlet *outlet)
         weir__task_post(loop_of(writer), &writer->again);
 }
 
+/* Without memory the stream itself is well, but a frame may be cut: a peer must not wait for its rest, nor may others write behind it. */
 static void note_failed(struct weir__outlet *outlet, int status)
 {
-    stop(writer_of_outlet(outlet), status);
+    weir_writer *writer = writer_of_outlet(outlet);
+    if (status != WEIR_ENOMEM) {
+        stop(writer, status);
+        return;
+    }
+    weir__stream_break(writer->stream);
+    writer->end_status = status;
 }
 
 static const struct weir__outlet_events outlet_events = {note_sent, append_control, note_drained,

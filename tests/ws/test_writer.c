@@ -202,6 +202,7 @@ static int cancelled_in_mid_write(void *arg)
     assert_ok(weir_go(&scope, "flood", flood, &bench));
     assert_eventually(weir_channel_count(weir_writer_outgoing(bench.writer)) == 8);
     weir_scope_cancel(&bench.scope);
+    assert_status(weir_stream_write(bench.end, "x", 1), WEIR_CANCELED);
     assert_status(weir_scope_join(&scope), WEIR_CANCELED);
     close_writer(&bench, WEIR_CANCELED);
     return WEIR_OK;
@@ -256,8 +257,10 @@ static int freed_in_mid_write(void *arg)
     do
         frame = weir_frame_binary(chunk, CHUNK);
     while (weir_channel_try_send(weir_writer_outgoing(bench.writer), &frame) == WEIR_OK);
+    assert_ok(weir_sleep(5)); /* output goes out at the end of a turn */
     weir_writer_free(bench.writer);
     bench.writer = NULL;
+    assert_status(weir_stream_write(bench.end, "x", 1), WEIR_CANCELED);
     close_writer(&bench, WEIR_OK);
     return WEIR_OK;
 }
@@ -356,6 +359,60 @@ static void without_memory_it_fails_cleanly(void **state)
     }
 }
 
+/* A masked payload goes out in pieces, and there may be no memory for the next one. */
+static int write_masked(void *arg)
+{
+    struct bench bench;
+    int *outcome = arg;
+    static uint8_t large[200000];
+    *outcome = weir_stream_pair(weir_loop_current(), &bench.end, &bench.rig.wire);
+    if (*outcome != WEIR_OK)
+        return WEIR_OK;
+    assert_int_equal(weir_scope_open(&bench.scope), WEIR_OK);
+    *outcome = weir_writer_start(&bench.writer, &bench.scope, bench.end,
+                                 &(weir_writer_options){.role = WEIR_ROLE_CLIENT});
+    if (*outcome == WEIR_OK) {
+        *outcome = offer(&bench, weir_frame_binary(large, sizeof large));
+        for (size_t got = 0, more; *outcome == WEIR_OK && got < 14 + sizeof large; got += more)
+            *outcome = weir_stream_read(bench.rig.wire, large, sizeof large, &more);
+        if (weir_channel_is_closed(weir_writer_outgoing(bench.writer))) {
+            assert_status(weir_writer_flush(bench.writer), WEIR_ENOMEM);
+            assert_status(weir_stream_write(bench.end, "x", 1), WEIR_CANCELED);
+            *outcome = WEIR_ELOST;
+        }
+        weir_writer_free(bench.writer);
+    }
+    (void)weir_scope_join(&bench.scope);
+    weir_stream_close(bench.end);
+    weir_stream_close(bench.rig.wire);
+    return WEIR_OK;
+}
+
+static void frame_cut_for_want_of_memory_breaks_the_stream(void **state)
+{
+    (void)state;
+    bool done = false;
+    bool cut = false;
+    for (size_t at = 1; !done; at++) {
+        failing_allocator memory;
+        weir_loop *loop;
+        int outcome = WEIR_EINVAL;
+        assert_true(at < 200);
+        failing_allocator_init(&memory, at);
+        weir_loop_options options = {.allocator = memory.allocator};
+        if (weir_loop_new(&loop, &options) == WEIR_OK) {
+            (void)weir_loop_run(loop, "test", write_masked, &outcome);
+            weir_loop_free(loop);
+        }
+        assert_true(failing_allocator_is_clean(&memory));
+        cut = cut || outcome == WEIR_ELOST;
+        done = !memory.failed;
+        if (done)
+            assert_int_equal(outcome, WEIR_OK);
+    }
+    assert_true(cut);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +428,7 @@ int main(void)
         cmocka_unit_test(freed_in_mid_write_),
         cmocka_unit_test(beside_a_reader_),
         cmocka_unit_test(without_memory_it_fails_cleanly),
+        cmocka_unit_test(frame_cut_for_want_of_memory_breaks_the_stream),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
