@@ -82,6 +82,8 @@ static weir_session_options options_of(enum shape shape)
                                              .server_context_takeover = shape == SHAPE_TAKEOVER,
                                              .client_context_takeover = shape == SHAPE_TAKEOVER,
                                              .compress_min = 1};
+#else
+    (void)shape;
 #endif
     return options;
 }
