@@ -116,7 +116,7 @@ static bool live_with_memory(size_t fail_at)
     weir_loop *loop;
     int zero = 0;
     failing_allocator_init(&memory, fail_at);
-    const weir_loop_options options = {.allocator = memory.allocator};
+    const weir_loop_options options = {.read_buffer_size = 4096, .allocator = memory.allocator};
     int status = weir_loop_new(&loop, &options);
     if (status == WEIR_OK)
         status = weir_loop_run(loop, NULL, return_given, &zero);
