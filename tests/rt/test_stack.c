@@ -221,7 +221,8 @@ static bool touching_ends_in_a_fault(volatile uint8_t *at)
         *at = 1;
         _exit(0);
     }
-    assert_true(child > 0 && waitpid(child, &status, 0) == child);
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV;
 }
 

@@ -17,7 +17,7 @@
         }                                                                                          \
     } while (0)
 
-#define NOINLINE __attribute__((noinline, noclone))
+#define NOINLINE __attribute__((noinline))
 
 /* --- registers: more live values across each switch than there are registers that a call preserves --- */
 
