@@ -1,17 +1,20 @@
-/* examples/chat.c - a chat room: what one says, all others hear. Each session has two coroutines, one that listens and one that passes on what the room says, and a mailbox between
- * them: a slow reader loses the oldest messages instead of holding up the room.
+/* examples/chat.c - a chat room: what one says, all others hear. Each session has two coroutines, one that listens and one that
+ * passes on what the room says, and a mailbox between them: a slow reader loses the oldest messages instead of holding up the room.
  *
  *     chat [URL]      weir connect URL from several terminals; "/who", "/ping" and "/quit" are commands */
 #include <stdio.h>
 #include <string.h>
 #include <weir/weir.h>
 
-#define MAILBOX 64
+#define MAILBOX  64
+#define NEWCOMER 5    /* lines that one has to say before one may say longer ones */
+#define LINE_MAX 1000 /* bytes of a line that are passed on */
 
 struct guest {
     struct guest *next;
     weir_session *session;
     weir_channel *mailbox; /* of weir_frame: what the others say */
+    unsigned lines;        /* said so far */
     char name[16];
 };
 
@@ -54,36 +57,35 @@ static int deliver(void *arg)
 
 static int say_who(const struct guest *guest)
 {
-    char text[128];
-    snprintf(text, sizeof text, "you are %s; %zu here, %zu messages wait for you", guest->name,
-             weir_server_session_count(server), weir_channel_count(guest->mailbox));
+    char text[160];
+    snprintf(text, sizeof text,
+             "you are %s; %zu here, %zu messages wait for you, up to %llu bytes a line",
+             guest->name, weir_server_session_count(server), weir_channel_count(guest->mailbox),
+             (unsigned long long)weir_session_max_frame_size(guest->session));
     return weir_send_text(guest->session, text);
-}
-
-static bool is_command(const weir_frame *frame, const char *command)
-{
-    const char *text;
-    size_t size;
-    return weir_frame_text_view(frame, &text, &size) == WEIR_OK && size == strlen(command) &&
-           memcmp(text, command, size) == 0;
 }
 
 static int hear(struct guest *guest, weir_frame *frame)
 {
-    char line[1100];
-    size_t size;
-    const uint8_t *bytes = weir_frame_bytes(frame, &size);
-    if (is_command(frame, "/who"))
+    char line[sizeof guest->name + 2 + LINE_MAX];
+    weir_view text;
+    if (weir_frame_text_view(frame, &text.data, &text.size) != WEIR_OK)
+        return weir_close(guest->session, WEIR_CLOSE_CANNOT_ACCEPT, "only text is spoken here");
+    if (weir_view_equal(text, "/who"))
         return say_who(guest);
-    if (is_command(frame, "/ping"))
+    if (weir_view_equal(text, "/ping"))
         return weir_send_ping(guest->session, "are you there?", 14);
-    if (is_command(frame, "/quit"))
+    if (weir_view_equal(text, "/quit"))
         return WEIR_CLOSED;
-    int length =
-        snprintf(line, sizeof line, "%s: %.*s", guest->name, (int)size, (const char *)bytes);
-    size_t fits = weir_utf8_cut(line, (size_t)length, sizeof line - 1); /* no half characters */
-    weir_frame said = weir_frame_text(line, fits);
+    if (text.size == 0)
+        return WEIR_OK;
+    int length = snprintf(line, sizeof line, "%s: ", guest->name);
+    size_t size = weir_utf8_cut(text.data, text.size, LINE_MAX); /* no half characters */
+    memcpy(line + length, text.data, size);
+    weir_frame said = weir_frame_text(line, (size_t)length + size);
     tell_others(guest, &said);
+    if (++guest->lines == NEWCOMER)
+        weir_session_set_max_frame_size(guest->session, LINE_MAX);
     return WEIR_OK;
 }
 
@@ -123,7 +125,6 @@ static int visit(weir_session *session, void *arg)
         return status;
     weir_loop_random(weir_session_loop(session), &number, sizeof number);
     snprintf(guest.name, sizeof guest.name, "guest-%u", number);
-    weir_session_set_max_frame_size(session, 1000); /* who shouts longer is thrown out with 1009 */
     guest.next = guests;
     guests = &guest;
     status = weir_scope_open(&scope);
@@ -133,12 +134,12 @@ static int visit(weir_session *session, void *arg)
             status = listen_to(&guest);
         leave(&guest);
         int joined = weir_scope_join(&scope);
-        status = status == WEIR_OK && !weir_scope_is_cancelled(&scope) ? joined : status;
+        status = status == WEIR_OK ? joined : status;
     } else {
         leave(&guest);
     }
-    printf("%s left; frames were limited to %llu bytes\n", guest.name,
-           (unsigned long long)weir_session_max_frame_size(session));
+    printf("%s %s\n", guest.name,
+           weir_scope_is_cancelled(weir_session_scope(session)) ? "was sent home" : "left");
     fflush(stdout);
     weir_channel_free(guest.mailbox);
     return status == WEIR_CLOSED ? WEIR_OK : status;
@@ -146,7 +147,8 @@ static int visit(weir_session *session, void *arg)
 
 static int run(void *arg)
 {
-    weir_serve_options options = {.url = arg, .handler = visit};
+    /* Who shouts longer than this is thrown out with 1009. */
+    weir_serve_options options = {.url = arg, .handler = visit, .session.max_frame_size = 100};
     int status = weir_server_start(&server, weir_scope_current(), &options);
     if (status == WEIR_OK)
         printf("listening on %s\n", weir_server_url(server));

@@ -1,5 +1,5 @@
-/* examples/handmade.c - a client session over a stream that one has opened by oneself: the name resolved, the addresses tried in turn, the handshake written and read by hand. For
- * proxies and other detours that weir_client_open() does not know.
+/* examples/handmade.c - a client session over a stream that one has opened by oneself: the name resolved, the addresses tried in
+ * turn, the handshake written and read by hand. For proxies and other detours that weir_client_open() does not know.
  *
  *     handmade URL      ws://... or ws+unix:...; says one thing to an echo server */
 #define WEIR_USE_INTERNAL_API
@@ -9,24 +9,32 @@
 
 #define ADDRESSES 8
 
+/* Where the URL leads to: its addresses, most wanted first. */
+static int find(const weir_url *url, weir_address *addresses, size_t *count)
+{
+    char text[WEIR_URL_HOST_MAX + 1];
+    weir_view place = url->scheme == WEIR_URL_UNIX ? url->socket_path : url->host;
+    snprintf(text, sizeof text, "%.*s", (int)place.size, place.data);
+    *count = 1;
+    return url->scheme == WEIR_URL_UNIX
+               ? weir_address_unix(&addresses[0], text)
+               : weir_resolve(text, url->port, addresses, ADDRESSES, count);
+}
+
 static int dial(weir_stream **out, const weir_url *url)
 {
     weir_address addresses[ADDRESSES];
-    char text[WEIR_URL_HOST_MAX + 1];
-    size_t count = 1;
-    weir_view place = url->scheme == WEIR_URL_UNIX ? url->socket_path : url->host;
-    snprintf(text, sizeof text, "%.*s", (int)place.size, place.data);
-    *out = NULL;
-    int status = url->scheme == WEIR_URL_UNIX
-                     ? weir_address_unix(&addresses[0], text)
-                     : weir_resolve(text, url->port, addresses, ADDRESSES, &count);
-    for (size_t i = 0; i < count && (i == 0 ? status == WEIR_OK : status != WEIR_OK); i++)
-        status = weir_stream_connect(out, &addresses[i], 2000);
+    size_t count;
+    int status = find(url, addresses, &count);
+    if (status != WEIR_OK)
+        return status;
+    for (size_t i = 0; i < count; i++)
+        if ((status = weir_stream_connect(out, &addresses[i], 2000)) == WEIR_OK)
+            return WEIR_OK;
     return status;
 }
 
-/* Reads the answer a byte at a time, so that what follows is left to the session. A real program would read more at once, and
- * have a weir_stream that gives it back. */
+/* Reads the answer a byte at a time: a server may speak at once, and what follows the head is the session's to read. */
 static int read_answer(weir_stream *stream, const weir_handshake_offer *offer)
 {
     char in[4096];
@@ -61,27 +69,39 @@ static int shake_hands(weir_stream *stream, const weir_url *url)
     return status == WEIR_OK ? read_answer(stream, &offer) : status;
 }
 
+/* A frame without a mask is a fault, which a server has to answer with 1002: see what this one does. */
+static int provoke(weir_session *session)
+{
+    void *end;
+    char text[256];
+    weir_deferred *reason = weir_session_close_reason(session);
+    weir_session_set_masking(session, false);
+    printf("frames are %smasked\n", weir_session_masking(session) ? "" : "not ");
+    int status = weir_send_text(session, "unmasked");
+    if (status != WEIR_OK)
+        return status;
+    status = weir_deferred_await(reason, &end);
+    if (!weir_deferred_is_complete(reason))
+        return status; /* we were cancelled, and it goes on */
+    (void)weir_close_reason_describe(weir_end_reason(end), text, sizeof text);
+    printf("the server says: %s\n", text);
+    return status == WEIR_CLOSED ? WEIR_OK : status;
+}
+
 static int converse(weir_session *session)
 {
     weir_frame answer;
+    size_t size;
     weir_frame question = weir_frame_text("made by hand", 12);
-    printf("frames are %smasked\n", weir_session_masking(session) ? "" : "not ");
     int status = weir_channel_try_send(weir_session_outgoing(session), &question);
     if (status == WEIR_OK)
         status = weir_receive_message(session, &answer);
     if (status != WEIR_OK)
         return status;
-    printf("%s\n", (const char *)answer.data);
+    const uint8_t *bytes = weir_frame_bytes(&answer, &size);
+    printf("%.*s\n", (int)size, (const char *)bytes);
     weir_frame_release(&answer);
-    /* A frame without a mask is a fault that a server has to answer: see what this one does. */
-    weir_session_set_masking(session, false);
-    status = weir_send_text(session, "unmasked");
-    if (status == WEIR_OK)
-        status = weir_receive(session, &answer);
-    printf("the server says: %s\n", weir_deferred_is_complete(weir_session_close_reason(session))
-                                        ? weir_strerror(status)
-                                        : "nothing");
-    return status == WEIR_CLOSED ? WEIR_OK : status;
+    return provoke(session);
 }
 
 static int run(void *arg)
@@ -92,7 +112,7 @@ static int run(void *arg)
     weir_address own;
     char text[WEIR_ADDRESS_ROOM];
     int status = dial(&stream, url);
-    if (stream == NULL)
+    if (status != WEIR_OK)
         return status;
     if (weir_stream_local_address(stream, &own) == WEIR_OK &&
         weir_address_describe(&own, text, sizeof text) > 0)

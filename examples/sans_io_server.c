@@ -1,10 +1,10 @@
-/* examples/sans_io_server.c - a WebSocket server without the runtime: poll(2), the handshake codec and a weir_endpoint per connection. It needs libweir-wire.a alone. The other
- * half is examples/sans_io.c.
+/* examples/sans_io_server.c - a WebSocket server without the runtime: poll(2), the handshake codec and a weir_endpoint per
+ * connection. It needs libweir-wire.a alone. The other half is examples/sans_io.c.
  *
  *     sans_io_server [PORT]      echoes; GET /health is answered with a page; ends when it has been idle for ten seconds */
 #define WEIR_USE_INTERNAL_API
 #include <arpa/inet.h>
-#include <fcntl.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,17 +18,20 @@
 #include <weir/handshake.h>
 #include <weir/mask.h>
 
-#define CONNECTIONS 16
-#define IDLE_MS     10000
-#define BACKLOG_MAX ((size_t)256 * 1024) /* bytes unsent from which on nothing more is read */
+#define CONNECTIONS  16
+#define IDLE_MS      10000
+#define HANDSHAKE_MS 5000
+#define BACKLOG_MAX  ((size_t)256 * 1024) /* bytes unsent from which on nothing more is read */
 
 struct connection {
     weir_endpoint *endpoint;
     weir_buffer in;  /* the request; later what the endpoint has not eaten yet */
     weir_buffer out; /* bytes for the kernel */
     weir_http_scan scan;
-    int fd;    /* -1: free */
-    bool ends; /* close it when out is written */
+    uint64_t request_due_ms; /* when the request has to be there */
+    int fd;                  /* -1: free */
+    bool refused;            /* close it when out is written */
+    bool eof;                /* the peer has said all it had to say */
 };
 
 static struct connection connections[CONNECTIONS];
@@ -55,9 +58,10 @@ static void drop(struct connection *connection)
     if (connection->endpoint != NULL) {
         weir_endpoint_terminate(connection->endpoint); /* does nothing when it has ended */
         weir_endpoint_end(connection->endpoint, &end);
-        printf("ended: %s, last ping %s\n", weir_end_kind_name(end.kind),
-               weir_endpoint_round_trip_ms(connection->endpoint) == WEIR_UNLIMITED ? "none"
-                                                                                   : "answered");
+        printf("ended: %s%s\n", weir_end_kind_name(end.kind),
+               weir_endpoint_round_trip_ms(connection->endpoint) == WEIR_UNLIMITED
+                   ? ""
+                   : ", pings were answered");
         fflush(stdout);
     }
     weir_endpoint_free(connection->endpoint);
@@ -96,7 +100,7 @@ static bool refuse(struct connection *connection, const weir_http_head *head,
                    const weir_handshake_refusal *refusal)
 {
     static const weir_http_answer healthy = {.status = 200, .body = "well\n", .body_size = 5};
-    connection->ends = true;
+    connection->refused = true;
     if (refusal->http_status == 426 && weir_view_equal(head->target, "/health"))
         return put_text(connection, weir_http_response_write(NULL, 0, &healthy), write_page,
                         &healthy);
@@ -139,8 +143,7 @@ static bool accept_request(struct connection *connection, const weir_handshake_r
     struct acceptance acceptance = {.request = request,
                                     .answer.subprotocol =
                                         weir_handshake_choose_subprotocol(request, spoken, 2)};
-    static const weir_endpoint_options options = {
-        .role = WEIR_ROLE_SERVER, .random = fill_random, .ping_timeout_ms = 2000};
+    static const weir_endpoint_options options = {.role = WEIR_ROLE_SERVER, .random = fill_random};
     describe(request);
     if (!put_text(connection, write_acceptance(NULL, 0, &acceptance), write_acceptance,
                   &acceptance) ||
@@ -148,16 +151,19 @@ static bool accept_request(struct connection *connection, const weir_handshake_r
         return false;
     weir_endpoint_set_limits(connection->endpoint, (uint64_t)64 * 1024, WEIR_UNLIMITED);
     weir_endpoint_set_delivery(connection->endpoint, WEIR_DELIVER_PIECES);
-    weir_endpoint_set_ping(connection->endpoint, 1000, 2000, now_ms());
+    weir_endpoint_set_ping(connection->endpoint, 5000, 20000, now_ms());
     return true;
 }
 
 /* --- after it --- */
 
-/* A large piece need not be copied twice: its header by itself, then its bytes. A server's are not masked, but this would mask them. */
+/* A large piece is not put together first: its header by itself, then its payload from where it lies, masked on its way if
+ * frames are (a server's are not). */
 static int echo_piece(struct connection *connection, const weir_frame *piece)
 {
     uint8_t key[4];
+    if (weir_endpoint_output_ended(connection->endpoint))
+        return WEIR_OK; /* our Close is out: what still comes is nobody's */
     if (piece->size < 4096)
         return weir_endpoint_send(connection->endpoint, piece, &connection->out);
     int status = weir_endpoint_send_head(connection->endpoint, piece, &connection->out, key);
@@ -178,7 +184,8 @@ static bool has_rest(const struct connection *connection)
     return connection->endpoint != NULL && weir_endpoint_rest(connection->endpoint, &rest) > 0;
 }
 
-/* What is not eaten yet moves to the front; as long as there is some nothing is read, and the clock of pings stands still for the peer. */
+/* What is not eaten yet moves to the front; as long as there is some nothing is read, and the clock of pings stands still for
+ * the peer. */
 static void keep_rest(struct connection *connection)
 {
     uint8_t *rest;
@@ -205,7 +212,7 @@ static bool eat(struct connection *connection)
         }
         if (status == WEIR_OK)
             status = weir_endpoint_flush(endpoint, now_ms(), &connection->out);
-        if (status != WEIR_OK && status != WEIR_CLOSED)
+        if (status != WEIR_OK)
             return false;
     }
     keep_rest(connection);
@@ -243,14 +250,41 @@ static bool take_input(struct connection *connection)
     if (to == NULL)
         return false;
     ssize_t got = read(connection->fd, to, 16384);
+    if (got < 0 && (errno == EINTR || errno == EAGAIN))
+        return true;
     if (got <= 0) {
-        if (connection->endpoint != NULL)
-            weir_endpoint_eof(connection->endpoint, WEIR_OK, now_ms());
-        return connection->endpoint != NULL;
+        connection->eof = true;
+        if (connection->endpoint == NULL)
+            return false;
+        weir_endpoint_eof(connection->endpoint, got == 0 ? WEIR_OK : WEIR_SYSTEM(errno), now_ms());
+        return true;
     }
     size_t from = connection->in.size;
     connection->in.size += (size_t)got;
-    return connection->endpoint == NULL ? take_request(connection) : feed(connection, from);
+    if (connection->endpoint == NULL)
+        return take_request(connection);
+    if (!weir_endpoint_input_ended(connection->endpoint))
+        return feed(connection, from);
+    connection->in.size = 0; /* after a Close or a fault only the end of the stream is awaited */
+    return true;
+}
+
+/* Bytes to the kernel, as many as it takes. Returns false when the connection is broken. */
+static bool write_out(struct connection *connection)
+{
+    while (connection->out.size > 0) {
+        ssize_t put = send(connection->fd, connection->out.data, connection->out.size,
+                           MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (put < 0 && errno != EAGAIN && errno != EINTR) {
+            if (connection->endpoint != NULL)
+                weir_endpoint_eof(connection->endpoint, WEIR_SYSTEM(errno), now_ms());
+            return false;
+        }
+        if (put < 0)
+            return true;
+        weir_buffer_consume(&connection->out, (size_t)put);
+    }
+    return true;
 }
 
 /* Whatever the endpoint owes, then bytes to the kernel, then what it wants of the stream. Returns false when all is over. */
@@ -259,36 +293,52 @@ static bool put_output(struct connection *connection)
     weir_endpoint *endpoint = connection->endpoint;
     if (endpoint != NULL && weir_endpoint_flush(endpoint, now_ms(), &connection->out) != WEIR_OK)
         return false;
-    while (connection->out.size > 0) {
-        ssize_t put = send(connection->fd, connection->out.data, connection->out.size,
-                           MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (put < 0)
-            return true; /* full, or broken: then reading will tell */
-        weir_buffer_consume(&connection->out, (size_t)put);
-    }
+    if (!write_out(connection))
+        return false;
     if (endpoint == NULL)
-        return !connection->ends;
-    if (weir_endpoint_output_ended(endpoint) && weir_endpoint_input_ended(endpoint) &&
-        (weir_endpoint_wants(endpoint) & WEIR_WANT_SHUTDOWN))
+        return !connection->refused || connection->out.size > 0;
+    if ((weir_endpoint_wants(endpoint) & WEIR_WANT_SHUTDOWN) && connection->out.size == 0)
         shutdown(connection->fd, SHUT_WR);
     return (weir_endpoint_wants(endpoint) & WEIR_WANT_CLOSE) == 0;
 }
 
 /* --- the loop --- */
 
+static uint64_t deadline_of(const struct connection *connection)
+{
+    return connection->endpoint != NULL ? weir_endpoint_deadline(connection->endpoint)
+                                        : connection->request_due_ms;
+}
+
+/* Its deadline has passed. Returns false when that is the end. */
+static bool tick(struct connection *connection)
+{
+    bool roomy = connection->out.size < BACKLOG_MAX;
+    return connection->endpoint != NULL &&
+           weir_endpoint_tick(connection->endpoint, now_ms(), roomy ? &connection->out : NULL) ==
+               WEIR_OK;
+}
+
+/* Whether what the peer sends next is to be read now. */
+static bool reads(const struct connection *connection)
+{
+    return !connection->eof && !connection->refused && !has_rest(connection);
+}
+
 static bool serve(struct connection *connection, short events)
 {
-    weir_endpoint *endpoint = connection->endpoint;
-    bool held = has_rest(connection);
-    if (endpoint != NULL && now_ms() >= weir_endpoint_deadline(endpoint) &&
-        weir_endpoint_tick(endpoint, now_ms(),
-                           connection->out.size < BACKLOG_MAX ? &connection->out : NULL) != WEIR_OK)
+    bool readable = (events & (POLLIN | POLLHUP | POLLERR)) != 0 && reads(connection);
+    if (now_ms() >= deadline_of(connection) && !tick(connection))
         return false;
-    if (held && !eat(connection))
+    if (readable && !take_input(connection))
         return false;
-    if (!held && (events & (POLLIN | POLLHUP | POLLERR)) != 0 && !take_input(connection))
-        return false;
-    return put_output(connection);
+    while (put_output(connection)) {
+        if (!has_rest(connection) || connection->out.size >= BACKLOG_MAX)
+            return true;
+        if (!eat(connection))
+            return false;
+    }
+    return false;
 }
 
 static void accept_one(int listener)
@@ -298,6 +348,7 @@ static void accept_one(int listener)
         if (connections[i].fd >= 0)
             continue;
         connections[i].fd = fd;
+        connections[i].request_due_ms = now_ms() + HANDSHAKE_MS;
         return;
     }
     if (fd >= 0)
@@ -308,9 +359,7 @@ static int wait_ms(void)
 {
     uint64_t now = now_ms(), first = now + IDLE_MS;
     for (int i = 0; i < CONNECTIONS; i++) {
-        if (connections[i].endpoint == NULL)
-            continue;
-        uint64_t deadline = weir_endpoint_deadline(connections[i].endpoint);
+        uint64_t deadline = connections[i].fd >= 0 ? deadline_of(&connections[i]) : WEIR_UNLIMITED;
         first = deadline < first ? deadline : first;
     }
     return first > now ? (int)(first - now) : 0;
@@ -323,7 +372,7 @@ static bool turn(int listener)
     for (int i = 0; i < CONNECTIONS; i++) {
         busy = busy || connections[i].fd >= 0;
         fds[i].fd = connections[i].fd;
-        fds[i].events = (short)((has_rest(&connections[i]) ? 0 : POLLIN) |
+        fds[i].events = (short)((reads(&connections[i]) ? POLLIN : 0) |
                                 (connections[i].out.size > 0 ? POLLOUT : 0));
     }
     int ready = poll(fds, CONNECTIONS + 1, wait_ms());

@@ -6,8 +6,10 @@ import os
 import pathlib
 import re
 import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 
 BUILD = pathlib.Path(os.environ["WEIR_BUILD_DIR"])
@@ -163,10 +165,12 @@ def check_handshake():
     request = (b"GET /chat HTTP/1.1\r\nHost: example.org\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nCookie: a=b\r\n"
                b'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits; x="7"\r\n\r\n')
-    seen = run("handshake", stdin=request).decode()
-    assert "/chat at example.org" in seen and "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in seen, seen
-    assert "client_max_window_bits\n" in seen and "x = the number 7" in seen and "1 of them cookies" in seen, seen
-    assert "x-colour; depth=16; fast" in seen, seen
+    seen = run("handshake", "x-colour", "permessage-deflate", stdin=request).decode()
+    assert "/chat at example.org" in seen and "gives s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\n" in seen, seen
+    assert "client_max_window_bits\n" in seen and "x = the number 7\n" in seen and "\nCookie: a=b\n" in seen, seen
+    assert "HTTP/1.1 101" in seen and "\nSec-WebSocket-Extensions: permessage-deflate\r\n" in seen, seen
+    assert seen.count("Sec-WebSocket-Extensions") == 2, seen
+    assert run("handshake", stdin=request).count(b"Sec-WebSocket-Extensions") == 1
     assert b"more is needed" in run("handshake", stdin=request[:-2], status=1)
     refused = run("handshake", stdin=request.replace(b": 13", b": 12"), status=1)
     assert b"HTTP/1.1 426" in refused and b"Sec-WebSocket-Version: 13" in refused, refused
@@ -180,12 +184,62 @@ def check_sans_io_server():
         name, port = host.split(":")
         assert run("sans_io", name, port, "/") == b"Hello, plain socket!\nsuccess, ended: clean\n"
         made = run("handmade", server.place).decode()
-        assert "\nmade by hand\n" in made and "frames are masked" in made, made
+        assert "\nmade by hand\n" in made and "the server says: PROTOCOL_ERROR (1002)" in made, made
         assert f"to ws://{host}/" in made and "from 127.0.0.1:" in made, made
         for target, wanted in (("/health", b"HTTP/1.1 200"), ("/", b"HTTP/1.1 426")):
             with socket.create_connection((name, int(port)), timeout=PATIENCE_S) as plain:
                 plain.sendall(f"GET {target} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
                 assert plain.makefile("rb").read().startswith(wanted)
+        check_peers_that_do_not_read(server, (name, int(port)))
+
+
+def check_peers_that_do_not_read(server, place):
+    """Much is sent before anything is read: all comes back. One that goes away in that state is noticed."""
+    request = (b"GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+               b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+    payload = os.urandom(60000)
+    frame = b"\x82\xfe" + struct.pack(">H", len(payload)) + bytes(4) + payload  # a key of zeros
+    with socket.create_connection(place, timeout=PATIENCE_S) as peer:
+        peer.sendall(request)
+        answers = peer.makefile("rb")
+        while answers.readline() != b"\r\n":
+            pass
+        sent = send_until_stuck(peer, frame)
+        rest = threading.Thread(target=peer.sendall, args=(frame[sent % len(frame):] + b"\x88\x80" + bytes(4),))
+        rest.start()
+        got = b"".join(payload for opcode, payload in frames_of(answers) if opcode < 8)
+        rest.join()
+        assert got == payload * (sent // len(frame) + 1), (sent, len(got))
+    with socket.create_connection(place, timeout=PATIENCE_S) as peer:
+        peer.sendall(request)
+        send_until_stuck(peer, frame)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
+    line = b""
+    while not line.startswith((b"ended: lost", b"ended: I/O error")):
+        line = server.process.stdout.readline()
+        assert line != b"", "it has ended"
+
+
+def send_until_stuck(peer, frame):
+    """Sends the same frame again and again until the kernel takes no more; returns how many bytes it took."""
+    sent = 0
+    peer.settimeout(0.3)
+    try:
+        while True:
+            sent += peer.send(frame[sent % len(frame):])
+    except TimeoutError:
+        peer.settimeout(PATIENCE_S)
+        return sent
+
+
+def frames_of(stream):
+    """The frames of a server, up to its Close, as pairs of opcode and payload."""
+    opcode = 0
+    while opcode != 8:
+        head = stream.read(2)
+        opcode, size = head[0] & 15, head[1]
+        size = struct.unpack(">H", stream.read(2))[0] if size == 126 else size
+        yield opcode, stream.read(size)
 
 
 def check_chat():
