@@ -195,29 +195,41 @@ def check_sans_io_server():
 
 def check_peers_that_do_not_read(server, place):
     """Much is sent before anything is read: all comes back. One that goes away in that state is noticed."""
-    request = (b"GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-               b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
     payload = os.urandom(60000)
-    frame = b"\x82\xfe" + struct.pack(">H", len(payload)) + bytes(4) + payload  # a key of zeros
+    frame = frame_of(0x82, payload)
     with socket.create_connection(place, timeout=PATIENCE_S) as peer:
-        peer.sendall(request)
-        answers = peer.makefile("rb")
-        while answers.readline() != b"\r\n":
-            pass
+        answers = shake_hands(peer, "/")
         sent = send_until_stuck(peer, frame)
-        rest = threading.Thread(target=peer.sendall, args=(frame[sent % len(frame):] + b"\x88\x80" + bytes(4),))
+        rest = threading.Thread(target=peer.sendall, args=(frame[sent % len(frame):] + frame_of(0x88, b""),))
         rest.start()
         got = b"".join(payload for opcode, payload in frames_of(answers) if opcode < 8)
         rest.join()
         assert got == payload * (sent // len(frame) + 1), (sent, len(got))
     with socket.create_connection(place, timeout=PATIENCE_S) as peer:
-        peer.sendall(request)
+        shake_hands(peer, "/")
         send_until_stuck(peer, frame)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
     line = b""
     while not line.startswith((b"ended: lost", b"ended: I/O error")):
         line = server.process.stdout.readline()
         assert line != b"", "it has ended"
+
+
+def shake_hands(peer, path):
+    """A client's opening handshake; returns the file from which the server's frames are to be read."""
+    peer.sendall(f"GET {path} HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
+    answers = peer.makefile("rb")
+    while answers.readline() != b"\r\n":
+        pass
+    return answers
+
+
+def frame_of(first_byte, payload):
+    """A client's frame; its mask key is zero, which is as good as any."""
+    size = len(payload)
+    head = bytes([first_byte, 0x80 | size]) if size < 126 else bytes([first_byte, 0xfe]) + struct.pack(">H", size)
+    return head + bytes(4) + payload
 
 
 def send_until_stuck(peer, frame):
@@ -254,11 +266,28 @@ def check_chat():
             assert len(lines) == 2 and "2 here" in lines[1], lines
             name = lines[0].split(";")[0].removeprefix("you are ")
             assert first.stdout.readline().decode() == f"{name}: good evening\n"
+            check_loud_guests(chat.place, first)
         finally:
             first.stdin.close()
             first.terminate()
             first.stdout.close()
             first.wait(timeout=PATIENCE_S)
+
+
+def check_loud_guests(place, hearer):
+    """What is too long or no text ends in a Close; a long line that came in fragments is cut between characters."""
+    name, port = place.removeprefix("ws://").removesuffix("/chat").split(":")
+    for frame, code in ((frame_of(0x81, b"x" * 101), 1009), (frame_of(0x82, b"x"), 1003)):
+        with socket.create_connection((name, int(port)), timeout=PATIENCE_S) as peer:
+            answers = shake_hands(peer, "/chat")
+            peer.sendall(frame)
+            *_, (opcode, payload) = frames_of(answers)
+            assert opcode == 8 and payload.startswith(struct.pack(">H", code)), payload
+    with socket.create_connection((name, int(port)), timeout=PATIENCE_S) as peer:
+        shake_hands(peer, "/chat")
+        peer.sendall(frame_of(0x01, b"x") + 12 * frame_of(0x00, "\u00e9".encode() * 50) + frame_of(0x80, b""))
+        line = hearer.stdout.readline().decode()
+        assert line.endswith(": x" + 499 * "\u00e9" + "\n"), line
 
 
 def check_embed_uv():
