@@ -1,5 +1,6 @@
-/* examples/chat.c - a chat room: what one says, all others hear. Each session has two coroutines, one that listens and one that
- * passes on what the room says, and a mailbox between them: a slow reader loses the oldest messages instead of holding up the room.
+/* examples/chat.c - a chat room: what one says, all others hear. Each session has two coroutines, one that listens and one
+ * that passes on what the room says, and a mailbox between them: a slow reader loses the oldest messages instead of holding
+ * up the room.
  *
  *     chat [URL]      weir connect URL from several terminals; "/who", "/ping" and "/quit" are commands */
 #include <stdio.h>

@@ -1,5 +1,6 @@
-/* examples/deflated.c - permessage-deflate without the runtime: two endpoints in memory that shake hands, agree on compression, and exchange a message. What a driver of weir_endpoint has to
- * do for it; sessions do it by themselves (options.deflate).
+/* examples/deflated.c - permessage-deflate without the runtime: two endpoints in memory that shake hands, agree on
+ * compression, and exchange a message. What a driver of weir_endpoint has to do for it; sessions do it by themselves
+ * (options.deflate).
  *
  *     deflated [TIMES]      says the same sentence so many times (20), and how many bytes that takes on the wire */
 #define WEIR_USE_INTERNAL_API

@@ -1,5 +1,5 @@
-/* examples/dissect.c - looks at the bytes of one direction of a WebSocket connection, frame by frame: the low-level parts by themselves (parser, collector, UTF-8, serializer).
- * Needs libweir-wire.a alone.
+/* examples/dissect.c - looks at the bytes of one direction of a WebSocket connection, frame by frame: the low-level parts by
+ * themselves (parser, collector, UTF-8, serializer). Needs libweir-wire.a alone.
  *
  *     dissect < FILE           says what the frames are, and which rule of RFC 6455 is broken first
  *     dissect --remask < FILE  writes the same frames as a client would send them, with a key of its own

@@ -1,4 +1,5 @@
-/* examples/embed_poll.c - weir as a guest in a loop of your own: here a plain poll(2) loop that also watches a pipe and a clock of its own.
+/* examples/embed_poll.c - weir as a guest in a loop of your own: here a plain poll(2) loop that also watches a pipe and a
+ * clock of its own.
  *
  *     embed_poll      a server, a client and the foreign work share one thread; ends by itself */
 #include <poll.h>

@@ -1,5 +1,5 @@
-/* examples/embed_uv.c - weir as a guest in a libuv loop: a poll handle for its descriptor, a timer for its timeout, a prepare handle
- * for its turns.
+/* examples/embed_uv.c - weir as a guest in a libuv loop: a poll handle for its descriptor, a timer for its timeout, a
+ * prepare handle for its turns.
  *
  *     embed_uv      an echo server and a client in a libuv program; ends by itself */
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* examples/halves.c - a raw session taken apart: a reader on one direction of a stream, a writer on the other, and a coroutine between them that does as it likes. This is for
- * gateways and tools that have their own idea of what to answer.
+/* examples/halves.c - a raw session taken apart: a reader on one direction of a stream, a writer on the other, and a
+ * coroutine between them that does as it likes. This is for gateways and tools that have their own idea of what to answer.
  *
  *     halves      echoes in capitals over a pair of streams in memory */
 #define WEIR_USE_INTERNAL_API

@@ -1,5 +1,5 @@
-/* examples/raw.c - raw sessions: every frame as it stands on the wire, and nothing answered by itself. What a default session does (pongs, pings, the
- * answer to a Close) is done here by hand, with the ponger and the pinger as parts.
+/* examples/raw.c - raw sessions: every frame as it stands on the wire, and nothing answered by itself. What a default
+ * session does (pongs, pings, the answer to a Close) is done here by hand, with the ponger and the pinger as parts.
  *
  *     raw      two sessions over a pair of streams in memory; prints each frame that arrives */
 #include <stdio.h>

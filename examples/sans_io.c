@@ -1,5 +1,5 @@
-/* examples/sans_io.c - the protocol without the runtime: an opening handshake and a weir_endpoint over a plain blocking socket. It needs libweir-wire.a alone: this is
- * what someone with a loop of his own takes.
+/* examples/sans_io.c - the protocol without the runtime: an opening handshake and a weir_endpoint over a plain blocking
+ * socket. It needs libweir-wire.a alone: this is what someone with a loop of his own takes.
  *
  *     sans_io HOST PORT PATH [--unmasked]      says one thing to an echo server, prints the answer, closes; unmasked, which a
  *                                              server has to refuse */

@@ -1,5 +1,5 @@
-/* examples/simulated.c - a handler of yours, tested in a simulated world: a network with latency, cut reads and writes and resets, and a clock
- * that jumps. A day passes in no time, and a run that fails is replayed from its seed.
+/* examples/simulated.c - a handler of yours, tested in a simulated world: a network with latency, cut reads and writes and
+ * resets, and a clock that jumps. A day passes in no time, and a run that fails is replayed from its seed.
  *
  *     simulated [SEED [RUNS]] */
 #include <stdio.h>

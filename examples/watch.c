@@ -1,4 +1,5 @@
-/* examples/watch.c - watches a session from beside it: an observer of its frames, the round-trip time of its pings, the close reason as a deferred.
+/* examples/watch.c - watches a session from beside it: an observer of its frames, the round-trip time of its pings, the
+ * close reason as a deferred.
  *
  *     watch URL [MESSAGES]      talks to an echo server and tells what happens */
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* examples/workers.c - work that blocks, done by threads; its results come back into the loop by weir_loop_post(), the one door from other threads.
+/* examples/workers.c - work that blocks, done by threads; its results come back into the loop by weir_loop_post(), the one
+ * door from other threads.
  *
  *     workers      a server whose answers are computed by threads, and three clients that ask at once */
 #include <pthread.h>

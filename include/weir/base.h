@@ -49,8 +49,8 @@ WEIR_BEGIN_DECLS
 /** What a call came to. Values never change meaning between versions. */
 enum weir_status {
     WEIR_OK = 0,
-    WEIR_CLOSED =
-        -1, /**< the channel, session or stream has ended normally: nothing more comes or goes */
+    /** The channel, session or stream has ended normally: nothing more comes or goes. */
+    WEIR_CLOSED = -1,
     WEIR_CANCELED = -2,  /**< the scope of the caller, or the thing waited for, was cancelled */
     WEIR_ETIMEDOUT = -3, /**< a deadline passed */
     WEIR_EINVAL = -4,    /**< a bad argument */
@@ -60,8 +60,8 @@ enum weir_status {
     WEIR_EUTF8 = -8,     /**< the peer sent text that is not UTF-8 */
     WEIR_ETOOBIG = -9,   /**< a frame, message, head or field is over its limit */
     WEIR_EREFUSED = -10, /**< the opening handshake was answered with another status than 101 */
-    WEIR_ESTATE =
-        -11, /**< the call is not allowed in this state (outside a coroutine, already started, ...) */
+    /** The call is not allowed in this state (outside a coroutine, already started, ...). */
+    WEIR_ESTATE = -11,
     WEIR_ENOTSUP = -12,   /**< not built in, or the kernel refuses it */
     WEIR_ELOST = -13,     /**< the connection ended without a Close */
     WEIR_ELIMIT = -14,    /**< a limit on a count was reached */

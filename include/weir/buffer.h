@@ -15,8 +15,8 @@ typedef struct weir_buffer {
     const weir_allocator *allocator; /**< NULL: the C library's; must outlive the buffer */
 } weir_buffer;
 
-/** Makes room for size more bytes, doubling the capacity as needed, and returns where they go; NULL: no memory, nothing changed. The caller
- * writes there and adds to buffer->size. */
+/** Makes room for size more bytes, doubling the capacity as needed, and returns where they go; NULL: no memory, nothing
+ * changed. The caller writes there and adds to buffer->size. */
 WEIR_API WEIR_MUST_USE uint8_t *weir_buffer_reserve(weir_buffer *buffer, size_t size);
 
 /** Appends a copy of size bytes. Errors: WEIR_ENOMEM, nothing changed. */

@@ -1,5 +1,5 @@
 /** @file
- * weir/client.h - WebSocket clients: resolve, connect, shake hands, and hand out the session. */
+ * weir/client.h - WebSocket clients (RFC 6455 4.1): resolve, connect, shake hands, and hand out the session. */
 #ifndef WEIR_CLIENT_H
 #define WEIR_CLIENT_H
 
@@ -37,13 +37,15 @@ typedef struct weir_connect_options {
     weir_connect_failure *failure; /**< filled when no session came about; NULL: not of interest */
 } weir_connect_options;
 
-/** Connects, runs the handler on the session, closes it (as a server does after its handler) and waits for its end: blocks, outside any loop. Returns what the handler
- * returned, or why no session came about: WEIR_EREFUSED (failure->http_status says with what), WEIR_ETIMEDOUT, WEIR_ERESOLVE, WEIR_EPROTOCOL, WEIR_ETOOBIG, WEIR_ELOST,
- * WEIR_SYSTEM(ECONNREFUSED), WEIR_EINVAL, WEIR_ENOTSUP (wss). */
+/** Connects, runs the handler on the session, closes it (as a server does after its handler) and waits for its end: blocks,
+ * outside any loop. Returns what the handler returned, or why no session came about: WEIR_EREFUSED (failure->http_status
+ * says with what), WEIR_ETIMEDOUT, WEIR_ERESOLVE, WEIR_EPROTOCOL, WEIR_ETOOBIG, WEIR_ELOST, WEIR_SYSTEM(ECONNREFUSED), ...,
+ * WEIR_EINVAL, WEIR_ENOTSUP (wss), WEIR_ENOMEM. Thread-safe: each call has a loop of its own. */
 WEIR_API int weir_connect(const weir_connect_options *options);
 
-/** **Suspends.** Connects and shakes hands; the session is a child of scope, its handle the caller's until weir_session_free(). options.handler and loop are not
- * looked at. Errors as weir_connect(), and WEIR_CANCELED. */
+/** **Suspends.** Connects and shakes hands; the session is a child of scope, its handle the caller's until
+ * weir_session_free(). options.handler and loop are not looked at. On failure *out is NULL. Errors as weir_connect(),
+ * WEIR_CANCELED, and WEIR_ESTATE outside a coroutine. */
 WEIR_API WEIR_MUST_USE int weir_client_open(weir_session **out, weir_scope *scope,
                                             const weir_connect_options *options);
 

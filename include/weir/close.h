@@ -9,21 +9,21 @@ WEIR_BEGIN_DECLS
 
 /** The registered codes (RFC 6455 7.4.1 and the IANA registry). */
 enum weir_close_code {
-    WEIR_CLOSE_NORMAL = 1000,
-    WEIR_CLOSE_GOING_AWAY = 1001,
-    WEIR_CLOSE_PROTOCOL_ERROR = 1002,
-    WEIR_CLOSE_CANNOT_ACCEPT = 1003,
+    WEIR_CLOSE_NORMAL = 1000,            /**< the purpose is fulfilled */
+    WEIR_CLOSE_GOING_AWAY = 1001,        /**< a server goes down, a page is left */
+    WEIR_CLOSE_PROTOCOL_ERROR = 1002,    /**< the peer broke the protocol */
+    WEIR_CLOSE_CANNOT_ACCEPT = 1003,     /**< a kind of data that this end does not take */
     WEIR_CLOSE_NO_STATUS = 1005,         /**< never on the wire: a Close without a payload */
     WEIR_CLOSE_CLOSED_ABNORMALLY = 1006, /**< never on the wire: the connection was lost */
     WEIR_CLOSE_NOT_CONSISTENT = 1007,    /**< text that is not UTF-8, data that does not inflate */
-    WEIR_CLOSE_VIOLATED_POLICY = 1008,
-    WEIR_CLOSE_TOO_BIG = 1009,
-    WEIR_CLOSE_NO_EXTENSION = 1010,
-    WEIR_CLOSE_INTERNAL_ERROR = 1011,
-    WEIR_CLOSE_SERVICE_RESTART = 1012,
-    WEIR_CLOSE_TRY_AGAIN_LATER = 1013,
-    WEIR_CLOSE_BAD_GATEWAY = 1014,
-    WEIR_CLOSE_TLS_HANDSHAKE = 1015, /**< never on the wire */
+    WEIR_CLOSE_VIOLATED_POLICY = 1008,   /**< a rule of the application that no other code tells */
+    WEIR_CLOSE_TOO_BIG = 1009,           /**< a frame or message over the limit */
+    WEIR_CLOSE_NO_EXTENSION = 1010,    /**< a client's: the server did not agree to an extension */
+    WEIR_CLOSE_INTERNAL_ERROR = 1011,  /**< a server's: something unexpected happened */
+    WEIR_CLOSE_SERVICE_RESTART = 1012, /**< come back in a moment */
+    WEIR_CLOSE_TRY_AGAIN_LATER = 1013, /**< overloaded: come back later, or elsewhere */
+    WEIR_CLOSE_BAD_GATEWAY = 1014,     /**< a gateway got a bad answer from behind it */
+    WEIR_CLOSE_TLS_HANDSHAKE = 1015,   /**< never on the wire: TLS could not be set up */
 };
 
 /** The most bytes of UTF-8 that a reason's message may have: a control payload of 125 less the code (RFC 6455 5.5). */
@@ -41,13 +41,14 @@ typedef struct weir_close_reason {
 WEIR_API WEIR_MUST_USE int weir_close_reason_init(weir_close_reason *out, unsigned code,
                                                   const char *message);
 
-/** The name of a registered code ("NORMAL"), NULL for any other: the model's knownReason. */
+/** The name of a registered code ("NORMAL"), NULL for any other: the model's knownReason. Lends a string that stays valid for
+ * ever. */
 WEIR_API const char *weir_close_code_name(unsigned code);
 
 /** Whether a code may stand in a Close frame: 1000-1003, 1007-1014, 3000-4999 (RFC 6455 7.4). */
 WEIR_API bool weir_close_code_is_sendable(unsigned code);
 
-/** Equality by code and message. */
+/** Whether two reasons have the same code and the same message. Borrows both. */
 WEIR_API bool weir_close_reason_equal(const weir_close_reason *a, const weir_close_reason *b);
 
 /** How a session ended. */
@@ -69,15 +70,15 @@ typedef struct weir_end {
     bool by_peer;            /**< the peer's Close came before ours was sent */
     int status; /**< WEIR_END_IO: the system's error; else the status that fits the kind */
     weir_close_reason ours; /**< what we sent; code 0: no Close was sent */
-    weir_close_reason
-        theirs;       /**< what the peer sent; code 0: none arrived, 1005: one without a code */
+    /** What the peer sent; code 0: none arrived, 1005: one without a code. */
+    weir_close_reason theirs;
     weir_fault fault; /**< the rule that was broken, if one was */
 } weir_end;
 
 /** The reason of the side that closed first; one with code 1006 when neither did. Lends it as long as *end lives. */
 WEIR_API const weir_close_reason *weir_end_reason(const weir_end *end);
 
-/** "clean", "lost", "ping timeout", ... for logs. Thread-safe. */
+/** "clean", "lost", "ping timeout", ... for logs; never NULL. Lends a string that stays valid for ever. */
 WEIR_API const char *weir_end_kind_name(enum weir_end_kind kind);
 
 /** Writes "NORMAL (1000) message" to out, cut at size and always terminated; returns the length it wanted. */

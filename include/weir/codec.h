@@ -27,8 +27,8 @@ typedef struct weir_codec_incoming {
     size_t size;         /**< bytes of data, may be 0 */
     bool last;           /**< nothing of the message comes after */
     size_t eaten;        /**< result: bytes of data that need not be given again */
-    const uint8_t *
-        out; /**< result: Lends the message's next bytes until the next call of any codec of the thread */
+    /** Result: Lends the message's next bytes until the next call of any codec of the thread. */
+    const uint8_t *out;
     size_t out_size; /**< result: bytes of out */
 } weir_codec_incoming;
 
@@ -40,9 +40,10 @@ typedef struct weir_codec_ops {
     /** Encodes the next part of the message being sent. Errors: WEIR_ENOMEM, and no state has changed. */
     int (*encode)(weir_codec *codec, weir_codec_outgoing *part);
 
-    /** Decodes the next part of the message being received. What it has not eaten is given again, perhaps with more, until all is eaten: then all
-     * that follows from it has come out (and with last the message is over). A step that gives no output eats all. Errors, when
-     * nothing came out before the place: WEIR_EPROTOCOL (no message looks like that), WEIR_ENOMEM. After one it is not called again. */
+    /** Decodes the next part of the message being received. What it has not eaten is given again, perhaps with more, until
+     * all is eaten: then all that follows from it has come out (and with last the message is over). A step that gives no
+     * output eats all. Errors, when nothing came out before the place: WEIR_EPROTOCOL (no message looks like that),
+     * WEIR_ENOMEM. After one it is not called again. */
     int (*decode)(weir_codec *codec, weir_codec_incoming *part);
 
     /** Frees it. */

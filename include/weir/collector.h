@@ -1,8 +1,8 @@
 /** @file
  * weir/collector.h - payload bytes in, in any pieces; one contiguous payload out. The model's SimpleFrameCollector.
  *
- * One frame is start(), feed() until nothing remains, take(). Fragments are joined by start() again before take(). Memory grows with
- * what arrived, never with what a header promises. Not thread-safe. */
+ * One frame is start(), feed() until nothing remains, take(). Fragments are joined by start() again before take(). Memory
+ * grows with what arrived, never with what a header promises. Not thread-safe. */
 #ifndef WEIR_COLLECTOR_H
 #define WEIR_COLLECTOR_H
 
@@ -26,16 +26,17 @@ WEIR_INTERNAL_API void weir_collector_init(weir_collector *collector,
  * missing; WEIR_ETOOBIG when the whole would not fit into memory at all. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_collector_start(weir_collector *collector, uint64_t size);
 
-/** Takes what belongs to the frame: *eaten is at most size (NULL: not asked). Borrows data. Errors: WEIR_ENOMEM, nothing eaten. */
+/** Collects what belongs to the frame: *eaten is at most size (NULL: not asked). Borrows data. Errors: WEIR_ENOMEM, nothing
+ * eaten. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_collector_feed(weir_collector *collector, const void *data,
                                                         size_t size, size_t *eaten);
 
 /** Whether bytes of the started frames are still missing. */
 WEIR_INTERNAL_API bool weir_collector_has_remaining(const weir_collector *collector);
 
-/** Hands the payload over: fills data, size, release and owner of *out (and fin = true), the type is the caller's affair. It is unmasked with key
- * when key is not NULL (for one frame: a key never spans fragments). The collector is empty afterwards. Errors: WEIR_ESTATE while bytes are
- * missing. */
+/** Hands the payload over: fills data, size, release and owner of *out (and fin = true), the type is the caller's affair. It
+ * is unmasked with key when key is not NULL (for one frame: a key never spans fragments). The collector is empty afterwards.
+ * Errors: WEIR_ESTATE while bytes are missing. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_collector_take(weir_collector *collector,
                                                         const uint8_t *key, weir_frame *out);
 

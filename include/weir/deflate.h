@@ -11,20 +11,23 @@
 
 WEIR_BEGIN_DECLS
 
-/** How one side wants to compress. Zeroed: not at all. Compression costs processor time and, with context takeover, memory for
- * as long as the session lives (docs/compression.md has the figures), so it is off unless asked for, and so is context takeover. */
+/** How one side wants to compress. Zeroed: not at all. Compression costs processor time and, with context takeover, memory
+ * for as long as the session lives (docs/compression.md has the figures), so it is off unless asked for, and so is context
+ * takeover. */
 typedef struct weir_deflate_options {
     bool enabled; /**< a client offers it, a server takes an offer that fits */
-    /** Whether messages from the server (from the client) may refer back to those before. It makes small messages that are alike much
-     * smaller; each side then keeps a compressor or an inflater for the session's life. false: each message by itself. */
+    /** Whether messages from the server (from the client) may refer back to those before. It makes small messages
+     * that are alike much smaller; each side then keeps a compressor or an inflater for the session's life. false: each
+     * message by itself. */
     bool server_context_takeover;
     bool client_context_takeover; /**< the same, from the client */
-    /** The largest window of the server's compressor, as a power of two, 8..15; 0: 15. A client asks for it with a value under 15. */
+    /** The largest window of the server's compressor, as a power of two, 8..15; 0: 15. A client
+     * asks for it with a value under 15. */
     uint8_t server_max_window_bits;
     /** The same of the client's compressor. A server with a value under 15 takes no offer that does not let it choose. */
     uint8_t client_max_window_bits;
-    uint8_t
-        level; /**< of our own compressor: 1 (fast) .. 9 (small); 0: 6 of zlib; of libdeflate what is faster and about as small */
+    /** Of our own compressor: 1 (fast) .. 9 (small); 0: 6 of zlib; of libdeflate what is faster and about as small. */
+    uint8_t level;
     uint8_t memory_level; /**< of our own compressor: 1 .. 9, see docs/compression.md; 0: 8 */
     /** Messages of fewer bytes are sent as they are, unless weir_frame.compress says otherwise; 0: 128; 1: all but empty ones are
      * compressed. A message that is sent in fragments counts as large. */
@@ -36,8 +39,8 @@ typedef struct weir_deflate_terms {
     bool server_no_context_takeover; /**< messages from the server refer to none before */
     bool client_no_context_takeover; /**< messages from the client refer to none before */
     uint8_t server_max_window_bits;  /**< 8..15; 0: not mentioned, which means 15 */
-    uint8_t
-        client_max_window_bits; /**< 8..15; 0: not mentioned, which means 15, or what the client said itself */
+    /** 8..15; 0: not mentioned, which means 15, or what the client said itself. */
+    uint8_t client_max_window_bits;
 } weir_deflate_terms;
 
 /** Room for any offer or answer, its NUL included. */
@@ -46,14 +49,14 @@ typedef struct weir_deflate_terms {
 /** Whether every value is in its range. */
 WEIR_API bool weir_deflate_options_are_valid(const weir_deflate_options *options);
 
-/** Client: writes its offer, the value of Sec-WebSocket-Extensions. Returns the size without the NUL. Errors: WEIR_EINVAL (options),
- * WEIR_ETOOBIG (capacity under WEIR_DEFLATE_TEXT_ROOM may be short). Borrows all. */
+/** Client: writes its offer, the value of Sec-WebSocket-Extensions. Returns the size without the NUL. Errors: WEIR_EINVAL
+ * (options), WEIR_ETOOBIG (capacity under WEIR_DEFLATE_TEXT_ROOM may be short). Borrows all. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_deflate_offer_write(char *out, size_t capacity,
                                                              const weir_deflate_options *options);
 
-/** Server: takes the first offer of a request that fits. An offer with an unknown parameter, one given twice, a value that is missing, quoted, out of
- * range or with a leading zero, does not fit, and the next one is looked at (RFC 7692 5.1). Returns whether one fits; *out is then
- * filled, else undefined. Borrows all. */
+/** Server: takes the first offer of a request that fits. An offer with an unknown parameter, one given twice, a value that is
+ * missing, quoted, out of range or with a leading zero, does not fit, and the next one is looked at (RFC 7692 5.1). Returns
+ * whether one fits; *out is then filled, else undefined. Borrows all. */
 WEIR_INTERNAL_API bool weir_deflate_choose(weir_deflate_terms *out, const weir_http_head *request,
                                            const weir_deflate_options *options);
 
@@ -61,8 +64,9 @@ WEIR_INTERNAL_API bool weir_deflate_choose(weir_deflate_terms *out, const weir_h
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_deflate_answer_write(char *out, size_t capacity,
                                                               const weir_deflate_terms *terms);
 
-/** Client: reads the answer to its offer. Returns 1 and fills *out: agreed; 0: the server does without; WEIR_EPROTOCOL: the answer
- * does not fit the offer, and *fault (may be NULL) says how: fault->offset counts from in, where the bytes of the head begin. Borrows all. */
+/** Client: reads the answer to its offer. Returns 1 and fills *out: agreed; 0: the server does without; WEIR_EPROTOCOL: the
+ * answer does not fit the offer, and *fault (may be NULL) says how: fault->offset counts from in, where the bytes of the
+ * head begin. Borrows all. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_deflate_accept(weir_deflate_terms *out,
                                                         const weir_http_head *answer,
                                                         const void *in,

@@ -1,8 +1,9 @@
 /** @file
- * weir/deflate_codec.h - the codec of permessage-deflate (RFC 7692 7.2), by zlib and, for messages without context takeover, libdeflate.
+ * weir/deflate_codec.h - the codec of permessage-deflate (RFC 7692 7.2), by zlib and, for messages without context takeover,
+ * libdeflate.
  *
- * The sessions of weir use it by themselves; it is here for those who drive an endpoint of their own. Not thread-safe: what is shared,
- * with all its codecs, belongs to one thread. */
+ * The sessions of weir use it by themselves; it is here for those who drive an endpoint of their own. Not thread-safe: what
+ * is shared, with all its codecs, belongs to one thread. */
 #ifndef WEIR_DEFLATE_CODEC_H
 #define WEIR_DEFLATE_CODEC_H
 

@@ -13,8 +13,8 @@ WEIR_BEGIN_DECLS
 
 /** Which end of the connection one is: a client masks what it sends, a server does not (RFC 6455 5.3). */
 enum weir_role {
-    WEIR_ROLE_SERVER = 0,
-    WEIR_ROLE_CLIENT = 1,
+    WEIR_ROLE_SERVER = 0, /**< the end that was connected to */
+    WEIR_ROLE_CLIENT = 1, /**< the end that connected */
 };
 
 /** What a frame is. The values are the opcodes (RFC 6455 5.2); 0, continuation, is no type. */
@@ -44,8 +44,8 @@ typedef struct weir_frame {
     void *owner;                  /**< handed to release */
     uint8_t type;                 /**< enum weir_frame_type */
     bool fin;                     /**< last (or only) fragment of its message */
-    uint8_t
-        rsv; /**< reserved bits 0..7 (RSV1 = 4, RSV2 = 2, RSV3 = 1); non-zero on raw sessions only */
+    /** Reserved bits 0..7 (RSV1 = 4, RSV2 = 2, RSV3 = 1); non-zero on raw sessions only. */
+    uint8_t rsv;
     uint8_t compress; /**< enum weir_compress, to be sent; of fragments the first decides */
 } weir_frame;
 
@@ -55,11 +55,11 @@ WEIR_API bool weir_frame_type_is_control(enum weir_frame_type type);
 /** The type that an opcode stands for; -1 for 0 (continuation), reserved opcodes and anything over 15. */
 WEIR_API int weir_frame_type_from_opcode(unsigned opcode);
 
-/** "TEXT", "BINARY", "CLOSE", "PING", "PONG", or "UNKNOWN". */
+/** "TEXT", "BINARY", "CLOSE", "PING", "PONG", or "UNKNOWN". Lends a string that stays valid for ever. */
 WEIR_API const char *weir_frame_type_name(int type);
 
 /** Whole frames (fin = true) that borrow the given bytes. A control payload may have at most 125 bytes: that is checked when
- * the frame is sent (WEIR_EINVAL), as is UTF-8 in nothing: text is the caller's promise. */
+ * the frame is sent (WEIR_EINVAL). That text is UTF-8 is the caller's promise: nothing checks it on the way out. */
 WEIR_API weir_frame weir_frame_text(const void *data, size_t size);
 WEIR_API weir_frame weir_frame_binary(const void *data, size_t size);
 WEIR_API weir_frame weir_frame_ping(const void *data, size_t size);
@@ -69,9 +69,9 @@ WEIR_API weir_frame weir_frame_pong(const void *data, size_t size);
 WEIR_API weir_frame weir_frame_by_type(bool fin, enum weir_frame_type type, const void *data,
                                        size_t size);
 
-/** A Close frame for a reason (reason NULL: empty payload). Allocates its payload through allocator (NULL: malloc); the frame owns it.
- * Errors: WEIR_EINVAL when the code may not be on the wire (weir_close_code_is_sendable), or the message is over 123 bytes or
- * not UTF-8; WEIR_ENOMEM. On failure *out is an empty frame that needs no release. */
+/** A Close frame for a reason (reason NULL: empty payload). Allocates its payload through allocator (NULL: malloc); the frame
+ * owns it. Errors: WEIR_EINVAL when the code may not be on the wire (weir_close_code_is_sendable), or the message is over
+ * 123 bytes or not UTF-8; WEIR_ENOMEM. On failure *out is an empty frame that needs no release. */
 WEIR_API WEIR_MUST_USE int weir_frame_close(weir_frame *out, const weir_close_reason *reason,
                                             const weir_allocator *allocator);
 

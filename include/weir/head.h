@@ -16,8 +16,8 @@ typedef struct weir_frame_head {
     uint64_t size;  /**< bytes of payload, below 2^63 */
     uint8_t key[4]; /**< mask key in the order of the wire; zero when not masked */
     uint8_t opcode; /**< 0..15; 0: continuation */
-    uint8_t
-        type; /**< enum weir_frame_type; for a continuation that of its message; the encoder ignores it */
+    /** Enum weir_frame_type; for a continuation that of its message; the encoder ignores it. */
+    uint8_t type;
     uint8_t rsv; /**< reserved bits 0..7 (RSV1 = 4, RSV2 = 2, RSV3 = 1) */
     bool fin;    /**< last (or only) fragment of its message */
     bool masked; /**< the payload is masked with key */

@@ -1,9 +1,9 @@
 /** @file
  * weir/parser.h - bytes of frames in, headers and pieces of payload out (RFC 6455 5.2, 5.4, 5.5). The model's FrameParser.
  *
- * It buffers no payload and allocates nothing: it says where a payload's bytes lie in the input, unmasked in place. It checks every rule of
- * a header, and the order of fragments; not UTF-8, and of a Close only its length. Whatever way the input is cut, the same bytes give the same headers, the
- * same payloads and the same fault. Not thread-safe. */
+ * It buffers no payload and allocates nothing: it says where a payload's bytes lie in the input, unmasked in place. It
+ * checks every rule of a header, and the order of fragments; not UTF-8, and of a Close only its length. Whatever way the
+ * input is cut, the same bytes give the same headers, the same payloads and the same fault. Not thread-safe. */
 #ifndef WEIR_PARSER_H
 #define WEIR_PARSER_H
 
@@ -21,8 +21,8 @@ enum weir_parser_mask {
 
 /** What kind of thing that is. */
 enum weir_parser_event_kind {
-    WEIR_PARSER_HEAD =
-        1, /**< a header is complete: see head. No byte of the payload was eaten yet. */
+    /** A header is complete: see head. No byte of the payload was eaten yet. */
+    WEIR_PARSER_HEAD = 1,
     WEIR_PARSER_PAYLOAD, /**< bytes of the payload of that frame; an empty payload gives one event of size 0 */
 };
 
@@ -38,8 +38,8 @@ typedef struct weir_parser_event {
 
 /** Begin with weir_parser_init(); the fields may be read, and those marked so may be set between two frames. */
 typedef struct weir_parser {
-    uint64_t
-        offset; /**< bytes eaten so far; after a fault, of those before the byte that broke the rule */
+    /** Bytes eaten so far; after a fault, of those before the byte that broke the rule. */
+    uint64_t offset;
     uint64_t left; /**< in a payload: its bytes still to come; in a length: what is known of it */
     uint64_t max_frame_size; /**< most bytes of payload a data frame may declare; settable */
     uint8_t key[4];          /**< mask key of the current frame */
@@ -50,18 +50,18 @@ typedef struct weir_parser {
     bool masked;             /**< the current frame is masked */
     uint8_t message;         /**< type of the message in progress; 0: none */
     uint8_t mask;            /**< enum weir_parser_mask */
-    uint8_t
-        rsv_allowed; /**< reserved bits that the first frame of a data message may have; settable */
-    uint8_t rule;    /**< the rule that was broken; private, see weir_parser_fault() */
+    /** Reserved bits that the first frame of a data message may have; settable. */
+    uint8_t rsv_allowed;
+    uint8_t rule; /**< the rule that was broken; private, see weir_parser_fault() */
 } weir_parser;
 
 /** Makes a parser at the start of a stream; nothing is to be released. max_frame_size: WEIR_UNLIMITED for none. */
 WEIR_INTERNAL_API void weir_parser_init(weir_parser *parser, enum weir_parser_mask mask,
                                         uint64_t max_frame_size);
 
-/** Eats input up to the next event. WEIR_OK: *event is filled, and *eaten bytes of in are done with (perhaps none). WEIR_EAGAIN: all
- * is eaten and more is needed. WEIR_EPROTOCOL, WEIR_ETOOBIG: the byte behind the eaten ones broke a rule, see weir_parser_fault(); every
- * further call says the same and eats nothing. Borrows in, and unmasks what it reports. */
+/** Eats input up to the next event. WEIR_OK: *event is filled, and *eaten bytes of in are done with (perhaps none).
+ * WEIR_EAGAIN: all is eaten and more is needed. WEIR_EPROTOCOL, WEIR_ETOOBIG: the byte behind the eaten ones broke a rule,
+ * see weir_parser_fault(); every further call says the same and eats nothing. Borrows in, and unmasks what it reports. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_parser_feed(weir_parser *parser, void *in, size_t size,
                                                      size_t *eaten, weir_parser_event *event);
 

@@ -39,10 +39,10 @@ typedef struct weir_serializer {
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_serializer_init(weir_serializer *serializer,
                                                          const weir_serializer_options *options);
 
-/** Queues a frame. Takes it, but for WEIR_EAGAIN, when it stays the caller's. A frame without a release hook only borrows its bytes: they
- * must then stay valid until it is written. A later fragment gets opcode 0, whatever its type says. Errors: WEIR_EAGAIN (the queue is full);
- * WEIR_EINVAL (a control frame over 125 bytes or not final, an unknown type, reserved bits over 7, a data type that differs from that of the message in
- * progress); WEIR_ENOMEM. */
+/** Queues a frame. Takes it, but for WEIR_EAGAIN, when it stays the caller's. A frame without a release hook only borrows its
+ * bytes: they must then stay valid until it is written. A later fragment gets opcode 0, whatever its type says. Errors:
+ * WEIR_EAGAIN (the queue is full); WEIR_EINVAL (a control frame over 125 bytes or not final, an unknown type, reserved bits
+ * over 7, a data type that differs from that of the message in progress); WEIR_ENOMEM. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_serializer_enqueue(weir_serializer *serializer,
                                                             const weir_frame *frame);
 

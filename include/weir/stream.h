@@ -91,7 +91,7 @@ WEIR_API WEIR_MUST_USE int weir_stream_peer_address(const weir_stream *stream, w
 WEIR_API WEIR_MUST_USE int weir_stream_keep_alive(weir_stream *stream, unsigned idle_s,
                                                   unsigned interval_s);
 
-/** The loop that a stream belongs to. */
+/** The loop that a stream belongs to. Lends it as long as the stream. */
 WEIR_API weir_loop *weir_stream_loop(const weir_stream *stream);
 
 /** Listens on an address (Borrows); port 0 takes a free one. share_port: several listeners, of

@@ -23,10 +23,11 @@ WEIR_INTERNAL_API WEIR_MUST_USE int weir_utf8_feed(weir_utf8 *state, const void 
 /** Whether the text may end here. */
 WEIR_INTERNAL_API bool weir_utf8_is_complete(const weir_utf8 *state);
 
-/** Whether all of it is UTF-8. */
+/** Whether all of it is UTF-8, and ends with a whole character. data may be NULL when size is 0. Borrows data. */
 WEIR_API bool weir_utf8_is_valid(const void *data, size_t size);
 
-/** The size of the longest part of valid text that is at most limit bytes and does not cut a character. */
+/** The size of the longest part of valid text that is at most limit bytes and does not cut a character: where to
+ * shorten a text. Borrows data. */
 WEIR_API size_t weir_utf8_cut(const void *data, size_t size, size_t limit);
 
 WEIR_END_DECLS
