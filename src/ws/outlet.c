@@ -217,10 +217,12 @@ static void drop_out(struct weir__outlet *outlet)
     close_large(outlet);
 }
 
-/* The output stands between two frames: what the endpoint owes goes first. */
+/* The output stands between two frames. What the endpoint owes overtakes what a slow peer does not take; while the kernel takes all, everything goes in order. */
 static void put_control(struct weir__outlet *outlet)
 {
     if (outlet->large_begun || (weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0)
+        return;
+    if (!outlet->was_stuck && (outlet->out.size > 0 || outlet->outgoing.count > 0))
         return;
     outlet->on->control(outlet, &outlet->flying);
     outlet->appended += outlet->flying.size;
@@ -300,6 +302,7 @@ static bool send_all(struct weir__outlet *outlet)
         }
         account(outlet, (size_t)size);
     }
+    outlet->was_stuck = true;
     return false;
 }
 
@@ -325,6 +328,7 @@ void weir__outlet_pump(struct weir__outlet *outlet)
         drained = send_all(outlet);
     }
     if (drained && outlet->io != NULL) {
+        outlet->was_stuck = false;
         give_buffers_back(outlet);
         weir__task_cancel(&outlet->late);
         outlet->on->drained(outlet);

@@ -33,6 +33,60 @@ static int peers_close_is_echoed_after_its_data(void *arg)
 }
 RUN(peers_close_is_echoed_after_its_data)
 
+static int echo_all(void *arg)
+{
+    weir_frame frame;
+    int status;
+    while ((status = weir_receive(arg, &frame)) == WEIR_OK)
+        assert_ok(weir_send(arg, &frame));
+    return status;
+}
+
+/* Messages and a Close behind them that arrive at once, and are echoed faster than they are sent. */
+static void burst_is_echoed_before_the_close(size_t count, uint16_t size)
+{
+    static const uint8_t close[] = {0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8};
+    static uint8_t burst[64 * 1024];
+    struct rig rig;
+    uint8_t first;
+    size_t end = 0;
+    rig_open(&rig, WEIR_ROLE_SERVER, NULL);
+    assert_ok(weir_go(weir_session_scope(rig.session), "echo", echo_all, rig.session));
+    assert_ok(weir_yield());
+    for (size_t i = 0; i < count; i++) {
+        const uint8_t head[8] = {0x82, 0xfe, (uint8_t)(size >> 8), (uint8_t)size};
+        memcpy(burst + end, head, sizeof head);
+        memset(burst + end + sizeof head, (int)i, size);
+        end += sizeof head + size;
+    }
+    memcpy(burst + end, close, sizeof close);
+    rig_put(&rig, burst, end + sizeof close);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(rig_take_frame(&rig, &first, burst, sizeof burst), size);
+        assert_int_equal(first, 0x82);
+        assert_int_equal(burst[size - 1], (uint8_t)i);
+    }
+    rig_expect_close(&rig, 1000);
+    rig_expect_ended(&rig, WEIR_END_CLEAN, 1000, 1000);
+    rig_close(&rig);
+}
+
+static int small_messages_of_a_burst_are_echoed_before_the_close(void *arg)
+{
+    (void)arg;
+    burst_is_echoed_before_the_close(300, 200);
+    return WEIR_OK;
+}
+RUN(small_messages_of_a_burst_are_echoed_before_the_close)
+
+static int large_messages_of_a_burst_are_echoed_before_the_close(void *arg)
+{
+    (void)arg;
+    burst_is_echoed_before_the_close(3, 20000);
+    return WEIR_OK;
+}
+RUN(large_messages_of_a_burst_are_echoed_before_the_close)
+
 static int empty_close_is_answered_empty(void *arg)
 {
     struct rig rig;
@@ -401,6 +455,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(peers_close_is_echoed_after_its_data_),
+        cmocka_unit_test(small_messages_of_a_burst_are_echoed_before_the_close_),
+        cmocka_unit_test(large_messages_of_a_burst_are_echoed_before_the_close_),
         cmocka_unit_test(empty_close_is_answered_empty_),
         cmocka_unit_test(own_close_travels_behind_the_data_),
         cmocka_unit_test(client_waits_for_the_server_to_end_the_stream_),
