@@ -8,7 +8,7 @@
 #include <weir/deflate.h>
 #include <weir/loop.h>
 
-/* Exit statuses. docs/cli.md and `weir connect --help` tell them to users: they are an interface. */
+/* Exit statuses. The help tells them to users: they are an interface. */
 enum cli_exit {
     CLI_EXIT_OK = 0,
     CLI_EXIT_FAILED =
