@@ -20,6 +20,12 @@ if(NOT CMOCKA_FOUND)
   message(STATUS "  cmocka was not found: the C tests are left out")
 endif()
 
+# The back-ends that this build has.
+set(weir_test_loops epoll)
+if(WEIR_WITH_URING)
+  list(APPEND weir_test_loops io_uring)
+endif()
+
 set(weir_test_environment
   "WEIR_BIN=${PROJECT_BINARY_DIR}/weir"
   "WEIR_BUILD_DIR=${PROJECT_BINARY_DIR}"
@@ -67,7 +73,7 @@ function(weir_register_test source name storey)
     return()
   endif()
   if("loops" IN_LIST marks)
-    foreach(loop epoll io_uring)
+    foreach(loop ${weir_test_loops})
       weir_add_test(${name}.${loop} ${storey} "${marks}" "WEIR_LOOP=${loop}" ${ARGN})
     endforeach()
   else()

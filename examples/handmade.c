@@ -28,6 +28,7 @@ static int dial(weir_stream **out, const weir_url *url)
     int status = find(url, addresses, &count);
     if (status != WEIR_OK)
         return status;
+    status = WEIR_ERESOLVE; /* if there is none */
     for (size_t i = 0; i < count; i++)
         if ((status = weir_stream_connect(out, &addresses[i], 2000)) == WEIR_OK)
             return WEIR_OK;
