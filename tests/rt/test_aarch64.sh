@@ -5,7 +5,7 @@ set -euo pipefail
 
 cc=aarch64-linux-gnu-gcc
 for tool in $cc qemu-aarch64; do
-    if ! command -v $tool >/dev/null; then
+    if ! command -v "$tool" >/dev/null; then
         echo "skipped: $tool is not installed"
         exit 77
     fi
