@@ -165,7 +165,7 @@ static int inflate_step(struct codec *codec, weir_codec_incoming *part, bool *do
 
 static int inflate_parts(struct codec *codec, weir_codec_incoming *part)
 {
-    bool done;
+    bool done = false;
     int status = codec->broken ? Z_DATA_ERROR : inflate_step(codec, part, &done);
     if (status == Z_MEM_ERROR)
         return WEIR_ENOMEM;
