@@ -12,8 +12,8 @@ from model import Case, Send, text
 from peer import FAILED, UNIMPLEMENTED, Connection, Failed, Result, check_request, settle_case, shake_hands_with_client, shake_hands_with_server
 
 AT_ONCE = 24  # light cases
-HEAVY_AT_ONCE = 2
-SHARDS = 6  # drivers beside each other
+HEAVY_AT_ONCE = 2  # with weir as a server
+SHARDS = 6  # drivers of light cases beside each other
 END_PATIENCE = 4  # how many times the patience for a case a process may take to end
 
 
@@ -131,10 +131,9 @@ async def run_as_server(processes, cases, with_deflate):
 class FuzzingServer:
     """Asks its client for one case after the other: /getCaseCount, /runCase?case=N&agent=A, /updateReports?agent=A."""
 
-    def __init__(self, cases, patience, heavy):
+    def __init__(self, cases, patience):
         self.cases = cases
         self.patience = patience
-        self.heavy = heavy  # a semaphore that all servers share
         self.results = {}
         self.tasks = set()
         self.sock = socket.create_server(("127.0.0.1", 0))
@@ -159,9 +158,7 @@ class FuzzingServer:
             return
         target = urlsplit(start.split()[1])
         case = self.case_of(target)
-        async with self.heavy if is_heavy(case) else asyncio.Semaphore():
-            result = await settle_case(connection, case, shake_hands_with_client(connection, case, key, fields))
-        self.results[case.id] = result
+        self.results[case.id] = await settle_case(connection, case, shake_hands_with_client(connection, case, key, fields))
 
     def case_of(self, target):
         if target.path.endswith("/runCase"):
@@ -172,8 +169,8 @@ class FuzzingServer:
         return Case("client", target.path, ())
 
 
-async def run_one_driver(processes, cases, options, heavy):
-    server = FuzzingServer(cases, processes.patience, heavy)
+async def run_one_driver(processes, cases, options):
+    server = FuzzingServer(cases, processes.patience)
     serving = asyncio.create_task(server.serve())
     words = []
     driver = await processes.start(processes.driver, *options, f"ws://127.0.0.1:{server.port}", "weir")
@@ -192,18 +189,23 @@ async def run_one_driver(processes, cases, options, heavy):
     return results
 
 
+def shards_of(cases):
+    """What goes to one driver each. The heavy cases share one: a case that waited for another driver's would run into
+    the client's deadline for the opening handshake."""
+    light = [case for case in cases if not is_heavy(case)]
+    shards = [light[n::SHARDS] for n in range(SHARDS)] + [list(filter(is_heavy, cases))]
+    return list(filter(None, shards))
+
+
 async def run_as_client(processes, cases, with_deflate):
     cases = [case for case in cases if "client" in case.roles]
     jobs, results = [], []
-    heavy = asyncio.Semaphore(HEAVY_AT_ONCE)
     for options in ((), ("--deflate",)):
         chosen = [case for case in cases if bool(case.deflate) == bool(options)]
         if options and not with_deflate:
             results += unimplemented(chosen)
             continue
-        chosen.sort(key=is_heavy)
-        shards = [chosen[n::SHARDS] for n in range(SHARDS)]
-        jobs += [run_one_driver(processes, shard, options, heavy) for shard in shards if shard]
+        jobs += [run_one_driver(processes, shard, options) for shard in shards_of(chosen)]
     for found in await asyncio.gather(*jobs):
         results += found
     return results
