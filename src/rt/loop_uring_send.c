@@ -260,6 +260,8 @@ void weir__uring_settle(struct weir__uring *uring)
     weir__node *node;
     if (weir__list_is_empty(&uring->submitted))
         return;
+    /* Looked at first: a failure queues a poll, which says nothing of the others. */
+    bool all = io_uring_sq_ready(&uring->ring) == 0 && !io_uring_cq_has_overflow(&uring->ring);
     io_uring_for_each_cqe(&uring->ring, head, cqe)
     {
         if ((cqe->user_data & WEIR__URING_OP_MASK) != URING_SIDE)
@@ -268,9 +270,7 @@ void weir__uring_settle(struct weir__uring *uring)
         cqe->user_data = URING_CANCEL; /* done with, whenever it is dispatched */
         take_failure(side, cqe->res);
     }
-    if (io_uring_sq_ready(&uring->ring) > 0 || io_uring_cq_has_overflow(&uring->ring))
-        return;
-    while ((node = weir__list_first(&uring->submitted)) != NULL) {
+    while (all && (node = weir__list_first(&uring->submitted)) != NULL) {
         struct weir__uring_side *side = WEIR__CONTAINER(node, struct weir__uring_side, link);
         make_idle(side);
         go_on(side->io);

@@ -160,6 +160,78 @@ static void a_cancelled_write_breaks_the_stream_for_both_ends(void **state)
     talk(state, cancel_writing);
 }
 
+/* --- several streams --- */
+
+struct stuck {
+    weir_stream *stream;
+    int writes;
+};
+
+static int write_until_stuck(void *arg)
+{
+    struct stuck *stuck = arg;
+    int status = WEIR_OK;
+    while (status == WEIR_OK) {
+        status = weir_stream_write(stuck->stream, large, (size_t)16 * 1024);
+        stuck->writes++;
+        if (status == WEIR_OK)
+            status = weir_sleep(1);
+    }
+    return status;
+}
+
+struct busy {
+    weir_stream *stream;
+    const struct stuck *other;
+};
+
+/* Always on its way, so that some byte goes out together with what makes the other stream stuck.
+ * Nobody reads them: nothing else happens that would wake the loop. */
+static int write_bytes(void *arg)
+{
+    const struct busy *busy = arg;
+    int status = WEIR_OK;
+    for (int left = 20000; left > 0 && status == WEIR_OK; left -= busy->other->writes >= 2) {
+        status = weir_stream_write(busy->stream, "x", 1);
+        if (status == WEIR_OK)
+            status = weir_yield();
+    }
+    return status;
+}
+
+/* So that it takes little to get stuck, and nothing comes loose again. */
+static void make_narrow(const weir_stream *from, const weir_stream *to)
+{
+    const int size = 4096;
+    assert_int_equal(setsockopt(from->io.fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+    assert_int_equal(setsockopt(to->io.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
+}
+
+static int get_one_stuck(void *arg)
+{
+    weir_stream *a, *b, *near, *far;
+    weir_scope scope;
+    (void)arg;
+    connect_both(&a, &b);
+    connect_both(&near, &far);
+    struct stuck stuck = {.stream = near};
+    struct busy busy = {.stream = a, .other = &stuck};
+    make_narrow(near, far);
+    assert_int_equal(weir_scope_open(&scope), WEIR_OK);
+    assert_int_equal(weir_go(&scope, "stuck", write_until_stuck, &stuck), WEIR_OK);
+    assert_int_equal(weir_with_deadline(5000, write_bytes, &busy), WEIR_OK);
+    weir_scope_cancel(&scope);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    close_both(near, far);
+    close_both(a, b);
+    return WEIR_OK;
+}
+
+static void a_stream_that_is_stuck_holds_up_no_other(void **state)
+{
+    place_run(*state, get_one_stuck, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +241,7 @@ int main(void)
         ON_BOTH(closing_under_a_cancelled_writer_is_safe),
         ON_BOTH(a_cancelled_read_loses_nothing),
         ON_BOTH(a_cancelled_write_breaks_the_stream_for_both_ends),
+        ON_KERNEL(a_stream_that_is_stuck_holds_up_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
