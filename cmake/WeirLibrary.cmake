@@ -12,6 +12,7 @@ function(weir_add_objects name)
     WEIR_CONTEXT_NAME="${WEIR_CONTEXT_NAME}"
     $<$<STREQUAL:${WEIR_CONTEXT_NAME},ucontext>:WEIR_CONTEXT_UCONTEXT>
     $<$<BOOL:${WEIR_WITH_URING}>:WEIR_HAVE_URING>
+    $<$<BOOL:${WEIR_HAVE_VALGRIND}>:WEIR_HAVE_VALGRIND>
     $<$<BOOL:${WEIR_WITH_DEFLATE}>:WEIR_HAVE_DEFLATE>
     $<$<BOOL:${WEIR_WITH_LIBDEFLATE}>:WEIR_HAVE_LIBDEFLATE>)
   target_link_libraries(${name} PRIVATE weir_flags Threads::Threads)

@@ -50,6 +50,11 @@ if(WEIR_WITH_LIBDEFLATE AND NOT weir_libdeflate_usable)
   message(FATAL_ERROR "WEIR_WITH_LIBDEFLATE is on, but libdeflate >= 1.7 was not found or WEIR_WITH_DEFLATE is off")
 endif()
 
+# So that Valgrind knows the coroutines' stacks. Asked anew each time: the header may have come since.
+include(CheckIncludeFile)
+unset(WEIR_HAVE_VALGRIND CACHE)
+check_include_file(valgrind/valgrind.h WEIR_HAVE_VALGRIND)
+
 # The assembly that switches coroutines, by processor; empty means ucontext.
 set(WEIR_CONTEXT_SOURCE "")
 set(WEIR_CONTEXT_NAME ucontext)

@@ -26,11 +26,8 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-#if defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
+#ifdef WEIR_HAVE_VALGRIND
 #include <valgrind/valgrind.h>
-#define WEIR__VALGRIND 1
-#endif
 #endif
 
 #endif

@@ -29,7 +29,7 @@ struct weir__slab {
     uint8_t *base;
     uint32_t fresh; /* stacks from here on were never used */
     uint32_t in_use;
-#ifdef WEIR__VALGRIND
+#ifdef WEIR_HAVE_VALGRIND
     unsigned valgrind[STACKS_A_SLAB];
 #endif
 };
@@ -95,7 +95,7 @@ static struct weir__slab *new_slab(struct weir__stack_pool *pool)
 
 static void free_slab(struct weir__stack_pool *pool, struct weir__slab *slab)
 {
-#ifdef WEIR__VALGRIND
+#ifdef WEIR_HAVE_VALGRIND
     for (uint32_t i = 0; i < slab->fresh; i++)
         VALGRIND_STACK_DEREGISTER(slab->valgrind[i]);
 #endif
@@ -163,7 +163,7 @@ static int carve(struct weir__stack_pool *pool, struct weir__stack *stack)
     int status = make_guard(pool, stack->low - pool->page);
     if (status != WEIR_OK)
         return status;
-#ifdef WEIR__VALGRIND
+#ifdef WEIR_HAVE_VALGRIND
     slab->valgrind[slab->fresh] = VALGRIND_STACK_REGISTER(stack->low, stack->low + stack->size);
 #endif
     slab->fresh++;
