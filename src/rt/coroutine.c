@@ -213,28 +213,20 @@ int weir_sleep(uint64_t milliseconds)
     return weir__wait_suspend(&sleep.wait);
 }
 
-struct yielding {
-    struct weir__wait wait;
-    weir__task task;
-};
-
 static void withdraw_yield(struct weir__wait *wait)
 {
-    weir__task_cancel(&WEIR__CONTAINER(wait, struct yielding, wait)->task);
+    weir__task_cancel(&wait->coroutine->ready);
 }
 
-static void end_yield(weir__task *task)
-{
-    weir__wait_wake_now(&WEIR__CONTAINER(task, struct yielding, task)->wait, WEIR_OK);
-}
-
+/* Nobody wakes it: it is in the ready queue at once, behind those that are there. */
 int weir_yield(void)
 {
-    struct yielding yielding;
-    int status = weir__wait_init(&yielding.wait, "yield", withdraw_yield);
+    struct weir__wait wait;
+    int status = weir__wait_init(&wait, "yield", withdraw_yield);
     if (status != WEIR_OK)
         return status;
-    weir__task_init(&yielding.task, end_yield);
-    weir__task_post(weir_loop_current(), &yielding.task);
-    return weir__wait_suspend(&yielding.wait);
+    weir__task_post(wait.coroutine->scope->loop, &wait.coroutine->ready);
+    status = weir__wait_suspend(&wait);
+    wait.coroutine->wait = NULL;
+    return status;
 }

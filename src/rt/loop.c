@@ -13,7 +13,9 @@
 #define READ_BUFFER_MIN     ((size_t)512)
 #define READ_BUFFER_MAX     ((size_t)16 * 1024 * 1024)
 
-static _Thread_local weir_loop *current_loop;
+/* Every call that suspends asks for it. The model spares each of them a call into the dynamic linker; a pointer fits into the
+ * room that every C library keeps for libraries that are loaded later. */
+static _Thread_local weir_loop *current_loop __attribute__((tls_model("initial-exec")));
 
 weir_loop *weir_loop_current(void)
 {
