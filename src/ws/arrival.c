@@ -275,9 +275,20 @@ static const struct weir__io_events arrival_events = {
     .on_closed = lose_stream,
 };
 
+/* RFC 9110 15.5.9: who has begun to ask is told; who said nothing, or does not take our answer, is not waited for again. */
 static void pass_deadline(weir__timer *timer)
 {
-    close_arrival(WEIR__CONTAINER(timer, struct weir__arrival, timer), true);
+    static const weir_handshake_refusal late = {
+        .http_status = 408,
+        .fault = {WEIR_EPROTOCOL, 0, "RFC 9110 15.5.9: the request took too long"},
+    };
+    struct weir__arrival *arrival = WEIR__CONTAINER(timer, struct weir__arrival, timer);
+    if (arrival->state != ARRIVAL_AWAIT_HEAD || arrival->head.size == 0) {
+        close_arrival(arrival, true);
+        return;
+    }
+    weir__timer_set_after(loop_of(arrival), &arrival->timer, LINGER_MS);
+    refuse_request(arrival, &late);
 }
 
 static void cancel_arrival(struct weir__job *job)

@@ -1,0 +1,153 @@
+/* ctest: timeout=120 loops once */
+/* 10,000 connections that never finish their opening handshake, beside 100 sessions that work: these go on as before, also while all the others are dropped at once at their deadline,
+ * and somebody new is let in. Against a server in another process. */
+#include "support/victim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WORKERS     100
+#define HALF_OPEN   10000
+#define ROUNDS      100 /* of all workers, for one figure */
+#define DEADLINE_MS 6000
+
+/* A half-open connection costs its arrival and what it has said; beside that there is what many at once need for a moment. */
+#define EACH_MAX   ((size_t)2048)
+#define BESIDE_MAX ((size_t)16 * 1024 * 1024)
+
+static int workers[WORKERS];
+static int half_open[HALF_OPEN];
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const uint64_t *x = a;
+    const uint64_t *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Every worker asks and is answered, one after the other. */
+static void work(uint64_t *took_us)
+{
+    for (int i = 0; i < WORKERS; i++) {
+        uint64_t start = now_us();
+        attacker_expect_echo(workers[i], "a round trip");
+        took_us[i] = now_us() - start;
+    }
+}
+
+static void report(const char *when, uint64_t *took_us, size_t count)
+{
+    qsort(took_us, count, sizeof *took_us, compare);
+    uint64_t p99 = took_us[count * 99 / 100];
+    print_message("%-36s %6zu round trips: median %4llu us, p99 %5llu us, max %6llu us\n", when,
+                  count, (unsigned long long)took_us[count / 2], (unsigned long long)p99,
+                  (unsigned long long)took_us[count - 1]);
+    assert_in_range(p99, 0, 1000000); /* as a machine that has other things to do keeps it */
+}
+
+static void work_for_a_while(const char *when)
+{
+    static uint64_t took_us[ROUNDS * WORKERS];
+    for (int i = 0; i < ROUNDS; i++)
+        work(&took_us[i * WORKERS]);
+    report(when, took_us, ROUNDS * WORKERS);
+}
+
+/* Some say nothing, some the half of a request, some all of it but the last byte. */
+static void begin(const struct victim *victim, int i)
+{
+    size_t whole = strlen(attacker_request);
+    size_t sizes[] = {0, whole / 2, whole - 1};
+    half_open[i] = attacker_connect(victim);
+    attacker_send(half_open[i], attacker_request, sizes[i % 3]);
+}
+
+static void begin_all(const struct victim *victim)
+{
+    static uint64_t took_us[HALF_OPEN / 100 * WORKERS];
+    for (int i = 0; i < HALF_OPEN; i++) {
+        begin(victim, i);
+        if (i % 100 == 99)
+            work(&took_us[i / 100 * WORKERS]);
+    }
+    report("while they come", took_us, sizeof took_us / sizeof *took_us);
+}
+
+static void work_until_they_are_dropped(const struct victim *victim, size_t descriptors)
+{
+    static uint64_t took_us[2000 * WORKERS];
+    size_t count = 0;
+    do {
+        work(took_us + count * WORKERS);
+        count++;
+    } while (victim_descriptors(victim) > descriptors && count < 2000);
+    assert_soon(victim_descriptors(victim) == descriptors);
+    report("until they are dropped", took_us, count * WORKERS);
+}
+
+static bool may_open(rlim_t files)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return false;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max >= files;
+}
+
+static void half_open_handshakes_do_not_disturb_sessions(void **state)
+{
+    struct victim victim;
+    (void)state;
+    victim_start(&victim,
+                 &(weir_serve_options){.handler = victim_echo, .handshake_timeout_ms = DEADLINE_MS},
+                 0);
+    for (int i = 0; i < WORKERS; i++)
+        workers[i] = attacker_open(&victim);
+    work_for_a_while("alone");
+    size_t descriptors = victim_descriptors(&victim);
+    size_t resident_kib = victim_resident_kib(&victim);
+    victim_mark(&victim);
+
+    begin_all(&victim);
+    size_t open = victim_descriptors(&victim) - descriptors;
+    print_message("%zu half open at once\n", open);
+    assert_int_equal(open, HALF_OPEN);
+    work_for_a_while("beside them");
+    work_until_they_are_dropped(&victim, descriptors);
+    print_message("%zu KiB more allocated at most, resident %zu KiB before, %zu KiB now\n",
+                  victim_growth(&victim) / 1024, resident_kib, victim_resident_kib(&victim));
+    assert_in_range(victim_growth(&victim), 0, HALF_OPEN * EACH_MAX + BESIDE_MAX);
+
+    int late = attacker_open(&victim);
+    attacker_expect_echo(late, "let in");
+    work_for_a_while("alone again");
+    close(late);
+    for (int i = 0; i < HALF_OPEN; i++)
+        close(half_open[i]);
+    for (int i = 0; i < WORKERS; i++)
+        close(workers[i]);
+    victim_stop(&victim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(half_open_handshakes_do_not_disturb_sessions),
+    };
+    if (!may_open(HALF_OPEN + WORKERS + 100)) {
+        puts("skipped: a process may not open 10,200 files here");
+        return 77;
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
