@@ -85,36 +85,47 @@ static void attend(weir__task *task)
     }
 }
 
-static bool push_cancel(weir__io *io, struct io_uring_sqe *sqe)
-{
-    weir__uring_push(sqe, WEIR__SYS_RING_CANCEL, URING_CANCEL, io);
-    io->flags |= URING_FLIES_CANCEL;
-    return true;
-}
-
-static bool cancel_one(weir__io *io, enum weir__uring_op op)
+/* By the operation and never by the descriptor: for that the kernel looks at every operation of the ring, and many closing at once would stand still. */
+static bool cancel(weir__io *io, enum weir__uring_op op)
 {
     struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(io->loop));
     if (sqe == NULL)
         return false;
     io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)io | (uint64_t)op, 0);
-    return push_cancel(io, sqe);
+    weir__uring_push(sqe, WEIR__SYS_RING_CANCEL, URING_CANCEL, io);
+    io->flags |= URING_FLIES_CANCEL;
+    return true;
 }
 
-static bool cancel_all(weir__io *io)
+/* Has the next operation of a closing io end that was not told to yet. Returns whether that could be said. */
+static bool cancel_next(weir__io *io)
 {
-    struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(io->loop));
-    if (sqe == NULL)
-        return false;
-    io_uring_prep_cancel_fd(sqe, io->fd, IORING_ASYNC_CANCEL_ALL);
-    return push_cancel(io, sqe);
+    static const struct {
+        uint32_t flies;
+        uint32_t told;
+        enum weir__uring_op op;
+    } operations[] = {
+        {URING_FLIES_RECV, URING_STOPS, URING_RECV},
+        {URING_FLIES_ACCEPT, URING_STOPS, URING_ACCEPT},
+        {URING_FLIES_CONNECT, URING_CANCELS, URING_CONNECT},
+        {URING_FLIES_WRITABLE, URING_CANCELS, URING_WRITABLE},
+    };
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+        if ((io->flags & (operations[i].flies | operations[i].told)) != operations[i].flies)
+            continue;
+        if (!cancel(io, operations[i].op))
+            return false;
+        io->flags |= operations[i].told;
+        break;
+    }
+    return true;
 }
 
 void weir__uring_stop(weir__io *io, enum weir__uring_op op)
 {
     if ((io->flags & (URING_STOPS | URING_FLIES_CANCEL)) != 0)
         return;
-    if (cancel_one(io, op))
+    if (cancel(io, op))
         io->flags |= URING_STOPS;
     else
         weir__task_post_late(io->loop, &io->task);
@@ -137,11 +148,7 @@ void weir__uring_go_on_closing(weir__io *io)
     if ((io->flags & URING_CLOSED) != 0)
         return;
     if ((io->flags & WEIR__URING_FLIES) != 0) {
-        if ((io->flags & (URING_CANCELS | URING_FLIES_CANCEL)) != 0)
-            return;
-        if (cancel_all(io))
-            io->flags |= URING_CANCELS;
-        else
+        if ((io->flags & URING_FLIES_CANCEL) == 0 && !cancel_next(io))
             weir__task_post_late(io->loop, &io->task);
         return;
     }

@@ -35,7 +35,7 @@ enum weir__uring_flag {
     URING_FLIES_WRITABLE = WEIR__IO_BACKEND << 3,
     URING_FLIES_CANCEL = WEIR__IO_BACKEND << 4,
     URING_STOPS = WEIR__IO_BACKEND << 5,     /* the accept or recv in flight was told to end */
-    URING_CANCELS = WEIR__IO_BACKEND << 6,   /* everything in flight was */
+    URING_CANCELS = WEIR__IO_BACKEND << 6,   /* the connect or writable in flight was */
     URING_END_KEPT = WEIR__IO_BACKEND << 7,  /* on_end is owed */
     URING_SENT_OWED = WEIR__IO_BACKEND << 8, /* on_sent is owed */
     URING_SHUTS = WEIR__IO_BACKEND << 9,     /* to be shut down when the side's bytes are out */

@@ -17,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_S 30
+#define PATIENCE_S    30
+#define INHERITED_MAX 1024
 
 struct victim_memory {
     _Atomic size_t live;
@@ -137,6 +138,14 @@ static int serve(weir_serve_options options, struct victim_memory *memory, int l
     return status == WEIR_OK && left == 0 ? 0 : 1;
 }
 
+/* What the attackers have open is not the server's: it would count, and hold other servers' lifelines. */
+static void close_others(int keep, int keep_too)
+{
+    for (int fd = STDERR_FILENO + 1; fd < INHERITED_MAX; fd++)
+        if (fd != keep && fd != keep_too)
+            close(fd);
+}
+
 void victim_start(struct victim *victim, const weir_serve_options *options, unsigned descriptors)
 {
     int said[2];
@@ -151,8 +160,7 @@ void victim_start(struct victim *victim, const weir_serve_options *options, unsi
     assert_true(victim->process >= 0);
     if (victim->process == 0) {
         weir_serve_options own = *options;
-        close(said[0]);
-        close(lifeline[1]);
+        close_others(said[1], lifeline[0]);
         if (descriptors > 0)
             (void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){descriptors, descriptors});
         own.listening_arg = &said[1];
@@ -280,11 +288,16 @@ static void take_head(int fd)
     assert_memory_equal(head, "HTTP/1.1 101 ", 13);
 }
 
+void attacker_finish_opening(int fd)
+{
+    attacker_send(fd, attacker_request, strlen(attacker_request));
+    take_head(fd);
+}
+
 int attacker_open(const struct victim *victim)
 {
     int fd = attacker_connect(victim);
-    attacker_send(fd, attacker_request, strlen(attacker_request));
-    take_head(fd);
+    attacker_finish_opening(fd);
     return fd;
 }
 

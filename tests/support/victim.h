@@ -53,8 +53,9 @@ size_t victim_resident_kib(const struct victim *victim);
 int attacker_try_connect(const struct victim *victim);
 int attacker_connect(const struct victim *victim);
 
-/* A connection on which the opening handshake is done. */
+/* A connection on which the opening handshake is done; or does it on one. */
 int attacker_open(const struct victim *victim);
+void attacker_finish_opening(int fd);
 
 /* A request that opens a WebSocket. */
 extern const char attacker_request[];
