@@ -27,6 +27,7 @@ struct attempt {
     weir_handshake_response response; /* views into in */
     weir_deflate_terms deflate_terms; /* when deflates */
     bool deflates;                    /* permessage-deflate is agreed on */
+    bool refused;                     /* by another status than 101; of its body some may miss */
 };
 
 static uint64_t or_default(uint64_t value, uint64_t otherwise)
@@ -149,7 +150,8 @@ static int read_answer(struct attempt *attempt)
             continue;
         attempt->failure->fault = attempt->response.fault;
         attempt->failure->http_status = attempt->response.head.status;
-        if (status == WEIR_EREFUSED)
+        attempt->refused = status == WEIR_EREFUSED;
+        if (attempt->refused)
             read_body(attempt);
         return status > 0 ? accept_extensions(attempt) : status;
     }
@@ -237,6 +239,8 @@ static int run_attempt(struct attempt *attempt, weir_scope *scope, weir_session 
     if (status == WEIR_OK)
         status = weir_with_deadline(or_default(options->handshake_timeout_ms, DEFAULT_TIMEOUT_MS),
                                     shake_hands, attempt);
+    if (status == WEIR_ETIMEDOUT && attempt->refused) /* it was the body that did not come */
+        status = WEIR_EREFUSED;
     /* This may run inside a callback of the back-end, which has perhaps more to tell of this stream: the handler is to run before that. */
     if (status == WEIR_OK)
         status = weir_yield();
