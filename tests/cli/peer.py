@@ -117,8 +117,8 @@ def answer_of(key):
 
 
 @contextlib.contextmanager
-def client(url):
-    """A client of a `weir echo`, from the URL that it printed."""
+def client(url, *fields):
+    """A client of a `weir echo`, from the URL that it printed, with further fields."""
     if url.startswith("ws+unix:"):
         address, path = url[len("ws+unix:"):].partition(":")[::2]
         sock = socket.socket(socket.AF_UNIX)
@@ -131,8 +131,9 @@ def client(url):
         sock.settimeout(PATIENCE)
         sock.connect(address)
         key = base64.b64encode(os.urandom(16)).decode()
-        sock.sendall(f"GET {path or '/'} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                     f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
+        lines = [f"GET {path or '/'} HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
+                 f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", *fields]
+        sock.sendall("".join(line + "\r\n" for line in lines + [""]).encode())
         head, rest = read_head(sock)
         assert head.startswith("HTTP/1.1 101 "), head
         peer = Peer(sock, head, rest, masks=True)
