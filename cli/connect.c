@@ -272,7 +272,7 @@ static int report_no_session(const struct talk *talk)
     int error = weir_status_errno(talk->status);
     if (talk->status == WEIR_EREFUSED) {
         const char *reason = weir_http_reason(failure->http_status);
-        int size = (int)strcspn(failure->body, "\r\n\033"); /* one line, and no terminal tricks */
+        int size = (int)strcspn(failure->body, "\r\n");
         bool says_more = size > 0 && strcmp(failure->body, reason) != 0;
         cli_complain(NAME, "%s refused: HTTP %u %s%s%.*s", url, failure->http_status, reason,
                      says_more ? ": " : "", says_more ? size : 0, failure->body);

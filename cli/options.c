@@ -11,6 +11,18 @@
 
 #define HELP_COLUMN 26
 
+/* What a peer had a hand in is said as one line that tells a terminal nothing: no control character, C1 (U+0080 to U+009F) included. */
+static void blank_controls(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++) {
+        bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f;
+        if (c1)
+            *at++ = '?';
+        if (c1 || *at < ' ' || *at == 0x7f)
+            *at = '?';
+    }
+}
+
 void cli_complain(const char *name, const char *format, ...)
 {
     char text[1024];
@@ -18,6 +30,7 @@ void cli_complain(const char *name, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    blank_controls(text);
     fprintf(stderr, "weir%s%s: %s\n", name != NULL ? " " : "", name != NULL ? name : "", text);
 }
 

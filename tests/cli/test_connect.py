@@ -233,6 +233,14 @@ class Ends(unittest.TestCase):
 
         self.assertEqual(self.end(serve), (4, "URL refused: HTTP 503 Service Unavailable"))
 
+    def test_what_a_server_says_of_itself_cannot_command_a_terminal(self):
+        def serve(sock):
+            read_head(sock)
+            sock.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n" + "gr\u00fcn\x1b[2J\x07\u009b1m\x7f!".encode() + b"\r\nmore")
+
+        self.assertEqual(self.end(serve), (4, "URL refused: HTTP 403 Forbidden: gr\u00fcn?[2J???1m?!"))
+        self.assertEqual(self.closing(4000, "\x1b]0;a title\x07\u009d0;\n".encode()), (6, "closed by server: 4000 ?]0;a title???0;?"))
+
     def test_no_server_is_1(self):
         with socket.create_server(("127.0.0.1", 0)) as free:
             url = f"ws://127.0.0.1:{free.getsockname()[1]}/"
