@@ -16,7 +16,8 @@ typedef struct weir_connect_failure {
     int status;           /**< what the call returned */
     unsigned http_status; /**< the server's answer, 0: none came */
     weir_fault fault;     /**< the rule that the server's answer broke, if one */
-    char body[1024];      /**< the start of the refusal's body as text, terminated by NUL */
+    /** The start of the refusal's body as text, as far as it came in time; terminated by NUL. */
+    char body[1024];
 } weir_connect_failure;
 
 /** How to connect. Only url has to be set. Borrows all that it points to. */

@@ -64,9 +64,10 @@ typedef struct weir_serve_options {
     /** Sees each request before it is accepted; may suspend. Returns WEIR_OK to go on; a negative status without
      * weir_upgrade_refuse() refuses with 500. NULL: all are accepted. */
     int (*on_upgrade)(weir_upgrade *upgrade, void *arg);
-    void *upgrade_arg;             /**< handed to on_upgrade */
-    weir_session_options session;  /**< of every session */
-    uint64_t handshake_timeout_ms; /**< from accepted connection to answer; 0: 10,000 */
+    void *upgrade_arg;            /**< handed to on_upgrade */
+    weir_session_options session; /**< of every session */
+    /** From accepted connection to answer; 0: 10,000. Over it: 408, to who has begun to ask. */
+    uint64_t handshake_timeout_ms;
     size_t max_head_size; /**< bytes of a request's head; 0: 8,192; at most 65,536. Over it: 431 */
     size_t max_head_fields; /**< fields of it; 0: 100; at most 1,000. Over it: 431 */
     /** A loop's sessions and handshakes together; more wait unaccepted. 0: no limit but descriptors. */
