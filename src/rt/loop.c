@@ -234,6 +234,8 @@ static void run_first(weir__node *queue)
 
 /* How many ready tasks run before sockets are looked at again: a busy pair of coroutines cannot lock them out. */
 #define READY_TASKS 1024
+/* The same of timers: thousands of connections may come to their deadline at once. */
+#define DUE_TIMERS 256
 
 /* First what is ready, and what that makes ready; then what is late, but not what gets late meanwhile. */
 static void run_tasks(weir_loop *loop)
@@ -279,7 +281,7 @@ static int turn(weir_loop *loop, int64_t timeout_ms)
     if (!was_empty && is_empty(loop))
         timeout_ms = 0; /* nobody is left to wait for */
     int status = loop->backend->poll(loop, timeout_ms);
-    weir__wheel_advance(&loop->wheel, loop->now_ms);
+    weir__wheel_advance(&loop->wheel, loop->now_ms, DUE_TIMERS);
     weir__mailbox_open(&loop->mailbox);
     run_tasks(loop);
     loop->turning = false;

@@ -125,10 +125,10 @@ static size_t open_slots_at_now(struct weir__wheel *wheel)
     return fired;
 }
 
-size_t weir__wheel_advance(struct weir__wheel *wheel, uint64_t now_ms)
+size_t weir__wheel_advance(struct weir__wheel *wheel, uint64_t now_ms, size_t most)
 {
     size_t fired = 0;
-    while (wheel->now_ms < now_ms) {
+    while (wheel->now_ms < now_ms && fired < most) {
         uint64_t next = weir__wheel_next(wheel);
         if (next > now_ms) {
             wheel->now_ms = now_ms;

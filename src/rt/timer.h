@@ -45,8 +45,9 @@ void weir__timer_cancel(weir__timer *timer);
 uint64_t weir__wheel_next(struct weir__wheel *wheel);
 
 /* Moves the clock to now_ms and fires what is due, in order of deadlines. Returns how many fired. What a callback sets fires in the same call if it
- * is due by now_ms. A clock that goes back is not followed. */
-size_t weir__wheel_advance(struct weir__wheel *wheel, uint64_t now_ms);
+ * is due by now_ms. Stops between two deadlines when `most` have fired or more: the clock then stands there, and the rest fires with the next call. A clock
+ * that goes back is not followed. */
+size_t weir__wheel_advance(struct weir__wheel *wheel, uint64_t now_ms, size_t most);
 
 /* The same on a loop's wheel; deadlines are in the loop's clock. */
 void weir__timer_set(weir_loop *loop, weir__timer *timer, uint64_t deadline_ms);

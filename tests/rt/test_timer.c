@@ -3,6 +3,8 @@
 
 #include "rt/timer.h"
 
+#include <unistd.h>
+
 #define TIMERS  64
 #define STEPS   400
 #define SEEDS   400
@@ -105,7 +107,7 @@ static void advance_some(struct world *world)
     if (roll_below(&world->dice, 3) == 0 && weir__wheel_next(&world->wheel) < UINT64_MAX / 4)
         to = weir__wheel_next(&world->wheel);
     world->fired = 0;
-    size_t fired = weir__wheel_advance(&world->wheel, to);
+    size_t fired = weir__wheel_advance(&world->wheel, to, SIZE_MAX);
     assert_int_equal(fired, world->fired);
     assert_true(world->wheel.now_ms == to);
     assert_true(earliest(world) > to);
@@ -165,7 +167,7 @@ static void a_deadline_of_never_does_not_arm(void **state)
     weir__wheel_set(&wheel, &note.timer, UINT64_MAX);
     assert_false(weir__timer_is_armed(&note.timer));
     assert_true(weir__wheel_next(&wheel) == UINT64_MAX);
-    assert_int_equal(weir__wheel_advance(&wheel, UINT64_MAX - 1), 0);
+    assert_int_equal(weir__wheel_advance(&wheel, UINT64_MAX - 1, SIZE_MAX), 0);
     assert_int_equal(note.fired, 0);
 }
 
@@ -177,8 +179,8 @@ static void the_last_moment_of_all_can_be_a_deadline(void **state)
     weir__wheel_init(&wheel, 7);
     weir__timer_init(&note.timer, note_firing);
     weir__wheel_set(&wheel, &note.timer, UINT64_MAX - 1);
-    assert_int_equal(weir__wheel_advance(&wheel, UINT64_MAX - 2), 0);
-    assert_int_equal(weir__wheel_advance(&wheel, UINT64_MAX - 1), 1);
+    assert_int_equal(weir__wheel_advance(&wheel, UINT64_MAX - 2, SIZE_MAX), 0);
+    assert_int_equal(weir__wheel_advance(&wheel, UINT64_MAX - 1, SIZE_MAX), 1);
     assert_int_equal(note.fired, 1);
 }
 
@@ -191,10 +193,10 @@ static void a_passed_deadline_fires_at_the_next_tick(void **state)
     weir__timer_init(&note.timer, note_firing);
     weir__wheel_set(&wheel, &note.timer, 1000);
     assert_int_equal(weir__wheel_next(&wheel), 1001);
-    assert_int_equal(weir__wheel_advance(&wheel, 1000), 0);
-    assert_int_equal(weir__wheel_advance(&wheel, 1001), 1);
+    assert_int_equal(weir__wheel_advance(&wheel, 1000, SIZE_MAX), 0);
+    assert_int_equal(weir__wheel_advance(&wheel, 1001, SIZE_MAX), 1);
     weir__wheel_set(&wheel, &note.timer, 0);
-    assert_int_equal(weir__wheel_advance(&wheel, 1002), 1);
+    assert_int_equal(weir__wheel_advance(&wheel, 1002, SIZE_MAX), 1);
 }
 
 static void a_clock_that_goes_back_is_not_followed(void **state)
@@ -205,9 +207,9 @@ static void a_clock_that_goes_back_is_not_followed(void **state)
     weir__wheel_init(&wheel, 1000);
     weir__timer_init(&note.timer, note_firing);
     weir__wheel_set(&wheel, &note.timer, 1500);
-    assert_int_equal(weir__wheel_advance(&wheel, 10), 0);
+    assert_int_equal(weir__wheel_advance(&wheel, 10, SIZE_MAX), 0);
     assert_int_equal(wheel.now_ms, 1000);
-    assert_int_equal(weir__wheel_advance(&wheel, 1500), 1);
+    assert_int_equal(weir__wheel_advance(&wheel, 1500, SIZE_MAX), 1);
 }
 
 static void free_it(weir__timer *timer)
@@ -226,7 +228,7 @@ static void a_callback_may_free_its_timer(void **state)
         weir__timer_init(&note->timer, free_it);
         weir__wheel_set(&wheel, &note->timer, i * 97);
     }
-    assert_int_equal(weir__wheel_advance(&wheel, 100000), 100);
+    assert_int_equal(weir__wheel_advance(&wheel, 100000, SIZE_MAX), 100);
 }
 
 static struct weir__wheel repeat_wheel;
@@ -244,7 +246,7 @@ static void what_a_callback_sets_fires_in_the_same_advance(void **state)
     weir__wheel_init(&repeat_wheel, 0);
     weir__timer_init(&note.timer, fire_again);
     weir__wheel_set(&repeat_wheel, &note.timer, 10);
-    assert_int_equal(weir__wheel_advance(&repeat_wheel, 1005), 100);
+    assert_int_equal(weir__wheel_advance(&repeat_wheel, 1005, SIZE_MAX), 100);
     assert_int_equal(weir__wheel_next(&repeat_wheel), 1010);
 }
 
@@ -266,12 +268,12 @@ static void a_crowd_of_armed_timers_costs_nothing_a_tick(void **state)
     for (uint64_t tick = 1; tick < FAR_OFF; tick++) {
         uint64_t before[WEIR__WHEEL_LEVELS];
         memcpy(before, wheel.occupied, sizeof before);
-        assert_int_equal(weir__wheel_advance(&wheel, 12345 + tick), 0);
+        assert_int_equal(weir__wheel_advance(&wheel, 12345 + tick, SIZE_MAX), 0);
         working_ticks += memcmp(before, wheel.occupied, sizeof before) != 0;
     }
     /* Only the slots of 4,096 ticks on the way are opened, and below them, in the last of these, slots of 64. */
     assert_in_range(working_ticks, 1, FAR_OFF / 4096 + 64);
-    size_t fired = weir__wheel_advance(&wheel, 12345 + 2 * FAR_OFF);
+    size_t fired = weir__wheel_advance(&wheel, 12345 + 2 * FAR_OFF, SIZE_MAX);
     assert_int_equal(fired, CROWD);
     for (size_t i = 0; i < CROWD; i++)
         assert_int_equal(notes[i].fired, 1);
@@ -289,14 +291,64 @@ static void a_far_deadline_is_reached_in_few_wakeups(void **state)
     weir__wheel_set(&wheel, &note.timer, 99 + 30 * A_YEAR + 4711);
     unsigned wakeups = 0;
     while (note.fired == 0) {
-        weir__wheel_advance(&wheel, weir__wheel_next(&wheel));
+        weir__wheel_advance(&wheel, weir__wheel_next(&wheel), SIZE_MAX);
         wakeups++;
     }
     assert_in_range(wakeups, 1, WEIR__WHEEL_LEVELS);
     assert_true(wheel.now_ms == 99 + 30 * A_YEAR + 4711);
 }
 
+static void advancing_stops_between_two_deadlines_when_enough_have_fired(void **state)
+{
+    (void)state;
+    enum { PAIRS = 50 };
+    struct weir__wheel wheel;
+    struct note notes[2 * PAIRS] = {0};
+    weir__wheel_init(&wheel, 0);
+    for (size_t i = 0; i < 2 * PAIRS; i++) {
+        weir__timer_init(&notes[i].timer, note_firing);
+        weir__wheel_set(&wheel, &notes[i].timer, 100 + i / 2 * 77);
+    }
+    for (size_t fired = 0; fired < 2 * PAIRS;) {
+        size_t now = weir__wheel_advance(&wheel, 100000, 3);
+        assert_int_equal(now, fired + 4 <= 2 * PAIRS ? 4 : 2 * PAIRS - fired);
+        fired += now;
+        for (size_t i = 0; i < 2 * PAIRS; i++)
+            assert_int_equal(notes[i].fired, i < fired);
+        if (fired < 2 * PAIRS)
+            assert_true(wheel.now_ms < weir__wheel_next(&wheel));
+    }
+    assert_int_equal(weir__wheel_advance(&wheel, 100000, 3), 0);
+    assert_true(wheel.now_ms == 100000);
+}
+
 /* --- on a loop --- */
+
+/* Of many that are due a turn fires some, and does not wait before the next. The simulated world is never late, so the kernel's clock it is. */
+static void timers_that_are_due_at_once_do_not_lock_out_the_rest(void **state)
+{
+    (void)state;
+    enum { MANY = 2000, A_TICK = 10, AT_MOST = 300 };
+    static struct note notes[MANY];
+    weir_loop *loop;
+    unsigned fired = 0;
+    unsigned turns = 0;
+    assert_int_equal(weir_loop_new(&loop, NULL), WEIR_OK);
+    for (unsigned i = 0; i < MANY; i++) {
+        weir__timer_init(&notes[i].timer, note_firing);
+        weir__timer_set_after(loop, &notes[i].timer, 1 + i / A_TICK);
+    }
+    usleep((MANY / A_TICK + 50) * 1000);
+    for (; fired < MANY; turns++) {
+        unsigned before = fired;
+        (void)weir_loop_turn(loop, -1);
+        while (fired < MANY && notes[fired].fired != 0)
+            fired++;
+        assert_in_range(fired - before, 1, AT_MOST);
+    }
+    assert_true(turns >= MANY / AT_MOST);
+    weir_loop_free(loop);
+}
 
 static void a_delay_beyond_all_time_is_never(void **state)
 {
@@ -327,6 +379,8 @@ int main(void)
         cmocka_unit_test(a_clock_that_goes_back_is_not_followed),
         cmocka_unit_test(a_callback_may_free_its_timer),
         cmocka_unit_test(what_a_callback_sets_fires_in_the_same_advance),
+        cmocka_unit_test(advancing_stops_between_two_deadlines_when_enough_have_fired),
+        cmocka_unit_test(timers_that_are_due_at_once_do_not_lock_out_the_rest),
         cmocka_unit_test(a_crowd_of_armed_timers_costs_nothing_a_tick),
         cmocka_unit_test(a_far_deadline_is_reached_in_few_wakeups),
         cmocka_unit_test(a_delay_beyond_all_time_is_never),
