@@ -10,6 +10,7 @@
 
 #define STACK_SIZE_DEFAULT  ((size_t)64 * 1024)
 #define READ_BUFFER_DEFAULT ((size_t)64 * 1024)
+#define FAILURES_MAX        16 /* of polls, while a loop is freed */
 #define READ_BUFFER_MIN     ((size_t)512)
 #define READ_BUFFER_MAX     ((size_t)16 * 1024 * 1024)
 
@@ -155,17 +156,25 @@ static void free_bufs(weir_loop *loop)
 
 static int turn(weir_loop *loop, int64_t timeout_ms);
 
+/* One failure of a poll says nothing of the next; a loop that cannot be polled at all is given up. */
+static bool turn_on(weir_loop *loop, int64_t timeout_ms, unsigned *failures)
+{
+    int status = turn(loop, timeout_ms);
+    return status >= 0 || (weir_status_errno(status) != 0 && ++*failures < FAILURES_MAX);
+}
+
 static void run_to_the_end(weir_loop *loop)
 {
+    unsigned failures = 0;
     weir_scope_cancel(&loop->root);
     while (loop->root.child_count > 0)
-        if (turn(loop, -1) < 0)
+        if (!turn_on(loop, -1, &failures))
             break;
     while (loop->closing_count > 0)
-        if (turn(loop, -1) < 0)
+        if (!turn_on(loop, -1, &failures))
             break;
     while (!weir__list_is_empty(&loop->ready) || !weir__list_is_empty(&loop->late))
-        if (turn(loop, 0) < 0)
+        if (!turn_on(loop, 0, &failures))
             break;
 }
 
