@@ -154,8 +154,9 @@ WEIR_API uint64_t weir_endpoint_deadline(const weir_endpoint *endpoint);
 
 /** Does what is due at now_ms (nothing, when called early): appends a ping, gives up on a ping, a Close or a lingering
  * stream. out NULL says that the output is stuck or inside a frame: a ping is then owed to the next flush(), and its clock
- * runs already; a Close after a missed pong is not written. In FRAMES no ping is sent. WEIR_OK, WEIR_ENOMEM (the ping is
- * left out). */
+ * runs already; a Close after a missed pong is not written. In FRAMES no ping is sent. Called a second or more after the
+ * time for a pong has passed it gives that time once more: it is we who were away. WEIR_OK, WEIR_ENOMEM (the ping is left
+ * out). */
 WEIR_API WEIR_MUST_USE int weir_endpoint_tick(weir_endpoint *endpoint, uint64_t now_ms,
                                               weir_buffer *out);
 

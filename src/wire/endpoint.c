@@ -7,6 +7,8 @@
 
 #define SIZE_DEFAULT            (UINT64_C(1) << 20)
 #define PING_TIMEOUT_DEFAULT_MS 20000
+/* A tick so late means that it is we who were away: blocked, stopped or asleep with the machine. The pong may be there unread. */
+#define AWAY_MS 1000
 
 static uint64_t size_or_default(uint64_t size)
 {
@@ -300,17 +302,32 @@ static int give_up_on_ping(weir_endpoint *endpoint, weir_buffer *out)
     return status;
 }
 
+/* Our own absence is not the peer's fault, once for each ping. */
+static bool excuse_ping(weir_endpoint *endpoint)
+{
+    if (endpoint->ping_excused || endpoint->now_ms - endpoint->deadline_ms < AWAY_MS)
+        return false;
+    endpoint->ping_excused = true;
+    weir__endpoint_ping_defer(endpoint);
+    return true;
+}
+
+static int pass_ping_deadline(weir_endpoint *endpoint, weir_buffer *out)
+{
+    if (!endpoint->pong_awaited)
+        return weir__endpoint_ping(endpoint, out);
+    return excuse_ping(endpoint) ? WEIR_OK : give_up_on_ping(endpoint, out);
+}
+
 int weir_endpoint_tick(weir_endpoint *endpoint, uint64_t now_ms, weir_buffer *out)
 {
     weir__endpoint_clock(endpoint, now_ms);
     if (now_ms < weir_endpoint_deadline(endpoint))
         return WEIR_OK;
-    if (endpoint->close_state != WEIR__CLOSE_OPEN) {
-        weir__endpoint_on_close_timeout(endpoint);
-        return WEIR_OK;
-    }
-    return endpoint->pong_awaited ? give_up_on_ping(endpoint, out)
-                                  : weir__endpoint_ping(endpoint, out);
+    if (endpoint->close_state == WEIR__CLOSE_OPEN)
+        return pass_ping_deadline(endpoint, out);
+    weir__endpoint_on_close_timeout(endpoint);
+    return WEIR_OK;
 }
 
 void weir_endpoint_hold(weir_endpoint *endpoint, bool held, uint64_t now_ms)

@@ -66,6 +66,7 @@ struct weir_endpoint {
     bool held : 1;          /* the driver does not read */
     bool pong_awaited : 1;  /* our last ping is unanswered */
     bool ping_owed : 1;     /* ... and not even written: the output was busy when it was due */
+    bool ping_excused : 1;  /* ... but we were away when its time passed: it has got it again */
     bool pong_owed : 1;     /* the peer's last ping is unanswered */
     bool by_peer : 1;       /* the peer's Close came before ours was sent */
     bool eof : 1;           /* the peer's orderly end of stream */

@@ -122,6 +122,31 @@ static void a_missing_pong_ends_at_once_with_1011(void **state)
     }
 }
 
+/* A driver that was away itself: a process that was stopped, a machine that slept. */
+static void a_tick_that_comes_far_too_late_excuses_each_ping_once(void **state)
+{
+    (void)state;
+    struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, 500, 200);
+    tick_at(rig, 90000);
+    assert_true(deadline(rig) == 90200); /* one ping, however many pauses have passed */
+    tick_at(rig, 91200);
+    assert_int_equal(rig_end(rig).kind, WEIR_END_NONE);
+    assert_true(deadline(rig) == 91400);
+    tick_at(rig, 99000);
+    assert_int_equal(rig_end(rig).kind, WEIR_END_PING_TIMEOUT);
+    rig_free(rig);
+}
+
+static void a_tick_that_is_a_little_late_excuses_nothing(void **state)
+{
+    (void)state;
+    struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, 500, 200);
+    tick_at(rig, 1500);
+    tick_at(rig, 2699);
+    assert_int_equal(rig_end(rig).kind, WEIR_END_PING_TIMEOUT);
+    rig_free(rig);
+}
+
 static void a_stuck_output_does_not_stop_the_clock(void **state)
 {
     (void)state;
@@ -377,6 +402,8 @@ int main(void)
         cmocka_unit_test(without_an_interval_no_ping_is_sent),
         cmocka_unit_test(the_default_timeout_is_20_seconds),
         cmocka_unit_test(a_missing_pong_ends_at_once_with_1011),
+        cmocka_unit_test(a_tick_that_comes_far_too_late_excuses_each_ping_once),
+        cmocka_unit_test(a_tick_that_is_a_little_late_excuses_nothing),
         cmocka_unit_test(a_stuck_output_does_not_stop_the_clock),
         cmocka_unit_test(a_ping_that_met_a_busy_output_goes_out_as_soon_as_it_can),
         cmocka_unit_test(other_pongs_do_not_count),
