@@ -86,6 +86,7 @@ void weir_going_away(weir_session *session, unsigned code, const char *message)
     if (code != 0 && weir_close_reason_init(reason, code, message) != WEIR_OK)
         reason->code = WEIR_CLOSE_INTERNAL_ERROR;
     session->leaving = reason;
+    session->outlet.leaves = true;
     session->leaving_deadline_ms = loop->now_ms + session->close_timeout_ms;
     weir__session_attend(session);
 }

@@ -217,12 +217,20 @@ static void drop_out(struct weir__outlet *outlet)
     close_large(outlet);
 }
 
-/* The output stands between two frames. What the endpoint owes overtakes what a slow peer does not take; while the kernel takes all, everything goes in order. */
+/* What the endpoint owes overtakes what a slow peer does not take; while the kernel takes all, everything goes in order. */
+static bool wants_control(const struct weir__outlet *outlet)
+{
+    if (outlet->leaves)
+        return true;
+    if ((weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0)
+        return false;
+    return outlet->was_stuck || (outlet->out.size == 0 && outlet->outgoing.count == 0);
+}
+
+/* The output stands between two frames. */
 static void put_control(struct weir__outlet *outlet)
 {
-    if (outlet->large_begun || (weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0)
-        return;
-    if (!outlet->was_stuck && (outlet->out.size > 0 || outlet->outgoing.count > 0))
+    if (outlet->large_begun || !wants_control(outlet))
         return;
     outlet->on->control(outlet, &outlet->flying);
     outlet->appended += outlet->flying.size;

@@ -46,10 +46,27 @@ void weir__session_close_stream(weir_session *session, bool reset)
     weir__io_close(&session->stream->io, reset);
 }
 
+/* The Close of one who goes away. Errors: WEIR_ENOMEM. */
+static int append_leaving(weir_session *session, weir_buffer *to)
+{
+    weir_close_reason *reason = session->leaving;
+    if (reason == NULL)
+        return WEIR_OK;
+    session->leaving = NULL;
+    session->outlet.leaves = false;
+    int status = weir_endpoint_close(&session->endpoint, reason->code == 0 ? NULL : reason,
+                                     loop_of(session)->now_ms, to);
+    weir__loop_free(loop_of(session), reason, sizeof *reason);
+    return status == WEIR_ENOMEM ? status : WEIR_OK;
+}
+
 static void append_control(struct weir__outlet *outlet, weir_buffer *to)
 {
     weir_session *session = WEIR__CONTAINER(outlet, weir_session, outlet);
-    if (weir_endpoint_flush(&session->endpoint, loop_of(session)->now_ms, to) == WEIR_OK)
+    int status = append_leaving(session, to);
+    if (status == WEIR_OK)
+        status = weir_endpoint_flush(&session->endpoint, loop_of(session)->now_ms, to);
+    if (status == WEIR_OK)
         return;
     weir_endpoint_terminate(&session->endpoint);
     weir__task_post(loop_of(session), &session->attend);
@@ -73,15 +90,10 @@ static void flush_endpoint(weir_session *session)
 static void leave(weir_session *session)
 {
     struct weir__outlet *outlet = &session->outlet;
-    weir_close_reason *reason = session->leaving;
-    if (reason == NULL || outlet->io == NULL || !weir__outlet_is_between_frames(outlet))
+    if (session->leaving == NULL || outlet->io == NULL || !weir__outlet_is_between_frames(outlet))
         return;
-    session->leaving = NULL;
     size_t before = outlet->out.size;
-    int status = weir_endpoint_close(&session->endpoint, reason->code == 0 ? NULL : reason,
-                                     loop_of(session)->now_ms, &outlet->out);
-    weir__loop_free(loop_of(session), reason, sizeof *reason);
-    if (status == WEIR_ENOMEM)
+    if (append_leaving(session, &outlet->out) != WEIR_OK)
         weir_endpoint_terminate(&session->endpoint);
     outlet->appended += outlet->out.size - before;
     weir__outlet_pump_late(outlet);
