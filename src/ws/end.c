@@ -72,7 +72,7 @@ void weir_terminate(weir_session *session)
     weir__session_attend(session);
 }
 
-void weir_going_away(weir_session *session, unsigned code, const char *message)
+void weir__session_leave(weir_session *session, unsigned code, const char *message, bool ahead)
 {
     weir_loop *loop = session->scope.loop;
     if (session->stream == NULL || session->closing || session->leaving != NULL)
@@ -86,7 +86,12 @@ void weir_going_away(weir_session *session, unsigned code, const char *message)
     if (code != 0 && weir_close_reason_init(reason, code, message) != WEIR_OK)
         reason->code = WEIR_CLOSE_INTERNAL_ERROR;
     session->leaving = reason;
-    session->outlet.leaves = true;
+    session->outlet.leaves = ahead;
     session->leaving_deadline_ms = loop->now_ms + session->close_timeout_ms;
     weir__session_attend(session);
+}
+
+void weir_going_away(weir_session *session, unsigned code, const char *message)
+{
+    weir__session_leave(session, code, message, true);
 }

@@ -221,7 +221,7 @@ static void drop_out(struct weir__outlet *outlet)
 static bool wants_control(const struct weir__outlet *outlet)
 {
     if (outlet->leaves)
-        return true;
+        return outlet->out.size == 0 && !outlet->large_open;
     if ((weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0)
         return false;
     return outlet->was_stuck || (outlet->out.size == 0 && outlet->outgoing.count == 0);

@@ -39,7 +39,7 @@ struct weir__outlet {
     bool large_masked;
     bool pumping;
     bool was_stuck;    /* the kernel was full, and has not taken all since */
-    bool leaves;       /* control() has a Close that jumps over all that has not begun */
+    bool leaves;       /* control() has a Close that jumps over all that is queued */
     uint32_t pushed;   /* frames serialized so far: a count that wraps */
     uint64_t appended; /* bytes serialized so far */
     uint64_t taken;    /* bytes taken by the kernel so far */

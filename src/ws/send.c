@@ -231,8 +231,8 @@ int weir_close(weir_session *session, unsigned code, const char *message)
     if (status == WEIR_OK)
         status = weir_with_deadline(session->close_timeout_ms, close_in_order, &closing);
     weir_frame_release(&closing.frame);
-    /* Out of time, memory, or cancelled, or the queue takes nothing any more: the Close goes ahead of what is queued. */
+    /* Out of time, memory, or cancelled: the Close goes ahead of what is queued. A queue that only takes nothing any more comes first. */
     if (status != WEIR_OK && !weir_endpoint_output_ended(&session->endpoint))
-        weir_going_away(session, code, message);
+        weir__session_leave(session, code, message, status != WEIR_CLOSED);
     return status == WEIR_CLOSED ? WEIR_OK : status;
 }

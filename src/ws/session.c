@@ -90,7 +90,8 @@ static void flush_endpoint(weir_session *session)
 static void leave(weir_session *session)
 {
     struct weir__outlet *outlet = &session->outlet;
-    if (session->leaving == NULL || outlet->io == NULL || !weir__outlet_is_between_frames(outlet))
+    if (session->leaving == NULL || outlet->io == NULL || !weir__outlet_is_between_frames(outlet) ||
+        (!outlet->leaves && outlet->outgoing.count > 0))
         return;
     size_t before = outlet->out.size;
     if (append_leaving(session, &outlet->out) != WEIR_OK)

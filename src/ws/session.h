@@ -115,6 +115,9 @@ void weir__session_attend(weir_session *session);
 /* Tells how it ended, once the endpoint knows. */
 void weir__session_report_end(weir_session *session);
 
+/* Begins to close it without the queue: ahead: its Close jumps over what is queued; else it goes behind that. */
+void weir__session_leave(weir_session *session, unsigned code, const char *message, bool ahead);
+
 /* Closes the stream without more ado; reset: unsent bytes are discarded. */
 void weir__session_close_stream(weir_session *session, bool reset);
 

@@ -443,6 +443,36 @@ static int going_away_ends_the_large_message_that_has_begun(void *arg)
 }
 RUN(going_away_ends_the_large_message_that_has_begun)
 
+static int send_and_go_away(weir_session *session, void *arg)
+{
+    (void)arg;
+    weir_frame frame = weir_frame_binary(large, 100000);
+    assert_ok(weir_try_send(session, &frame));
+    weir_going_away(session, WEIR_CLOSE_GOING_AWAY, NULL);
+    return WEIR_OK;
+}
+
+static int a_server_that_goes_away_at_once_has_shaken_hands(void *arg)
+{
+    weir_server *server;
+    weir_session *client;
+    weir_frame frame;
+    (void)arg;
+    weir_serve_options options = {.url = "ws://127.0.0.1:0", .handler = send_and_go_away};
+    assert_ok(weir_server_start(&server, weir_scope_current(), &options));
+    assert_ok(weir_client_open(&client, weir_scope_current(),
+                               &(weir_connect_options){.url = weir_server_url(server)}));
+    assert_ok(weir_receive(client, &frame));
+    assert_int_equal(frame.size, 100000);
+    weir_frame_release(&frame);
+    assert_status(weir_receive(client, &frame), WEIR_CLOSED);
+    assert_status(weir_session_join(client), WEIR_CLOSED);
+    weir_session_free(client);
+    weir_server_free(server);
+    return WEIR_OK;
+}
+RUN_OVER_SOCKETS(a_server_that_goes_away_at_once_has_shaken_hands)
+
 /* Reads all that comes. Returns how it ended. */
 static int drain_wire(struct rig *rig, size_t *sum)
 {
@@ -543,6 +573,7 @@ int main(void)
         cmocka_unit_test(own_close_waits_for_the_large_message_before_it_),
         cmocka_unit_test(peers_close_is_answered_behind_the_large_message_that_has_begun_),
         cmocka_unit_test(going_away_ends_the_large_message_that_has_begun_),
+        cmocka_unit_test(a_server_that_goes_away_at_once_has_shaken_hands_),
         cmocka_unit_test(terminating_cuts_the_large_message_off_and_the_peer_is_told_),
         cmocka_unit_test(a_close_behind_what_the_peer_does_not_read_is_given_up_),
         cmocka_unit_test(a_close_inside_a_message_in_pieces_ends_it_),
