@@ -27,6 +27,7 @@ typedef int cli_run(int argc, char **argv);
 cli_run cli_demo;
 cli_run cli_echo;
 cli_run cli_connect;
+cli_run cli_bench;
 
 /* One line on standard error: "weir NAME: ...". name NULL: "weir: ...". */
 void cli_complain(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -16,6 +16,7 @@ static const struct command commands[] = {
     {"demo", cli_demo, "a server and a client in one process, step by step"},
     {"echo", cli_echo, "serve: send every message back"},
     {"connect", cli_connect, "talk to a server: lines in, messages out"},
+    {"bench", cli_bench, "drive a server that echoes, and measure it"},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)

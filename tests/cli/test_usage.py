@@ -47,6 +47,21 @@ MISTAKES = [
     (["connect", "ws://127.0.0.1:1/", "--header", "Bad Name: x"], "header"),
     (["connect", "ws://127.0.0.1:1/", "--subprotocol", "two words"], "subprotocol"),
     (["connect", "ws://127.0.0.1:1/", "--origin", "two\r\nlines"], "origin"),
+    (["bench"], "no URL"),
+    (["bench", "http://127.0.0.1:1/"], "'http://127.0.0.1:1/'"),
+    (["bench", "wss://127.0.0.1:1/"], "TLS"),
+    (["bench", "tcp://127.0.0.1:1/path"], "tcp://HOST:PORT"),
+    (["bench", "tcp://"], "tcp://HOST:PORT"),
+    (["bench", "tcp://127.0.0.1:1", "--deflate"], "--deflate"),
+    (["bench", URL, "--connections", "0"], "without connections"),
+    (["bench", URL, "--connections", "1000000", "--idle", "1"], "a million"),
+    (["bench", URL, "--depth", "0"], "'0'"),
+    (["bench", URL, "--depth", "65536", "--size", "1M"], "1G"),
+    (["bench", URL, "--size", "2G"], "1G"),
+    (["bench", URL, "--seconds", "0.5"], "'0.5'"),
+    (["bench", URL, "--handshakes", "--depth", "2"], "--handshakes"),
+    (["bench", URL, "--handshakes", "--idle", "2"], "--handshakes"),
+    (["bench", URL, "--handshakes", "--rate", "2"], "--handshakes"),
 ]
 
 
@@ -61,11 +76,13 @@ class Usage(unittest.TestCase):
 
     def test_help_names_every_option(self):
         expected = {
-            None: ["demo", "echo", "connect", "--version"],
+            None: ["demo", "echo", "connect", "bench", "--version"],
             "demo": ["--help"],
             "echo": ["--loop", "--threads", "--max-frame", "--max-message", "--stream", "--on-message", "--ping-interval",
                      "--ping-timeout", "SIGUSR1"],
             "connect": ["--header", "--subprotocol", "--origin", "--binary", "--exit-on-eof", "--loop", "Exit status"],
+            "bench": ["--connections", "--depth", "--size", "--binary", "--deflate", "--seconds", "--count", "--rate", "--handshakes",
+                      "--idle", "--streams", "--pid", "--json", "tcp://HOST:PORT", "Exit status"],
         }
         for command, words in expected.items():
             for flag in ("--help", "-h"):

@@ -1,0 +1,245 @@
+/* weir bench: from a socket to a connection that can send messages, and its end. */
+#include "bench.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static bool resolve_unix(bench_run *run)
+{
+    struct sockaddr_un *address = (struct sockaddr_un *)&run->address;
+    if (run->url.socket_path.size >= sizeof address->sun_path) {
+        cli_complain(BENCH_NAME, "the path of the socket is too long");
+        return false;
+    }
+    address->sun_family = AF_UNIX;
+    memcpy(address->sun_path, run->url.socket_path.data, run->url.socket_path.size);
+    run->address_size = sizeof *address;
+    return true;
+}
+
+bool bench_resolve(bench_run *run)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    char host[WEIR_URL_HOST_MAX + 1];
+    char port[8];
+    if (weir_url_host_header(&run->url, run->host, sizeof run->host) < 0)
+        return false;
+    if (run->url.scheme == WEIR_URL_UNIX)
+        return resolve_unix(run);
+    (void)snprintf(host, sizeof host, "%.*s", (int)run->url.host.size, run->url.host.data);
+    (void)snprintf(port, sizeof port, "%u", run->url.port);
+    int error = getaddrinfo(host, port, &hints, &found);
+    if (error != 0) {
+        cli_complain(BENCH_NAME, "%s: %s", host, gai_strerror(error));
+        return false;
+    }
+    memcpy(&run->address, found->ai_addr, found->ai_addrlen);
+    run->address_size = found->ai_addrlen;
+    freeaddrinfo(found);
+    return true;
+}
+
+static void fail_to_connect(bench_run *run, int error)
+{
+    bench_fail(run, CLI_EXIT_FAILED, "no connection to %s: %s", run->url_text, strerror(error));
+}
+
+void bench_connect(bench_run *run, bench_connection *connection)
+{
+    const int on = 1;
+    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                .data.ptr = connection};
+    connection->opened_ns = bench_now_ns();
+    connection->fd = socket(run->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (connection->fd < 0) {
+        fail_to_connect(run, errno);
+        return;
+    }
+    connection->state = BENCH_CONNECTING;
+    run->opening++;
+    if (run->url.scheme != WEIR_URL_UNIX)
+        (void)setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if ((connect(connection->fd, (struct sockaddr *)&run->address, run->address_size) != 0 &&
+         errno != EINPROGRESS) ||
+        epoll_ctl(run->epoll, EPOLL_CTL_ADD, connection->fd, &event) != 0)
+        fail_to_connect(run, errno);
+}
+
+static weir_handshake_offer offer_of(const bench_run *run, const bench_connection *connection)
+{
+    weir_handshake_offer offer = {.host = run->host,
+                                  .path = run->url.path,
+                                  .query = run->url.query,
+                                  .extensions = run->offer[0] != '\0' ? run->offer : NULL};
+    memcpy(offer.nonce, connection->nonce, sizeof offer.nonce);
+    return offer;
+}
+
+static void send_request(bench_run *run, bench_connection *connection)
+{
+    char request[WEIR_HTTP_HEAD_DEFAULT];
+    bench_random(NULL, connection->nonce, sizeof connection->nonce);
+    weir_handshake_offer offer = offer_of(run, connection);
+    int size = weir_handshake_request_write(request, sizeof request, &offer);
+    if (size < 0) {
+        bench_fail(run, CLI_EXIT_FAILED, "no request: %s", weir_strerror(size));
+        return;
+    }
+    run->request_size = (size_t)size;
+    connection->state = BENCH_UPGRADING;
+    if (send(connection->fd, request, (size_t)size, MSG_NOSIGNAL) != size)
+        bench_fail(run, CLI_EXIT_ABNORMAL, "the request could not be sent: %s", strerror(errno));
+}
+
+/* The frames depend on what was negotiated: the first connection has them made. */
+static int make_rings(bench_run *run)
+{
+    const weir_deflate_terms apart = {
+        .client_no_context_takeover =
+            true, /* each frame is to be sent again and again, by anyone */
+        .client_max_window_bits = run->terms.client_max_window_bits};
+    int status = WEIR_OK;
+    for (size_t i = 0; i < BENCH_LOADS && status == WEIR_OK; i++) {
+        bench_load *load = &run->loads[i];
+        weir_codec *codec = NULL;
+        if (load->connection_count > 0 && run->deflate.enabled)
+            status = weir_deflate_codec_new(&codec, run->codecs, WEIR_ROLE_CLIENT, &run->deflate,
+                                            &apart);
+        if (load->connection_count > 0 && status == WEIR_OK)
+            status = bench_ring_init(&load->ring, load->depth, codec);
+    }
+    run->rings_ready = true;
+    return status;
+}
+
+static void open_connection(bench_run *run, bench_connection *connection)
+{
+    int status = run->rings_ready ? WEIR_OK : make_rings(run);
+    if (status == WEIR_OK && run->deflate.enabled)
+        status = weir_deflate_codec_new(&connection->codec, run->codecs, WEIR_ROLE_CLIENT,
+                                        &run->deflate, &run->terms);
+    if (status != WEIR_OK) {
+        bench_fail(run, CLI_EXIT_FAILED, "%s", weir_strerror(status));
+        return;
+    }
+    weir_parser_init(&connection->parser, WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
+    connection->parser.rsv_allowed = run->deflate.enabled ? 4 : 0;
+    connection->received = 0;
+    connection->state = BENCH_OPEN;
+}
+
+void bench_connected(bench_run *run, bench_connection *connection)
+{
+    int error = 0;
+    socklen_t size = sizeof error;
+    (void)getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0) {
+        fail_to_connect(run, error);
+    } else if (run->raw && !run->handshakes) {
+        open_connection(run, connection);
+        bench_send(run, connection);
+    } else {
+        send_request(run, connection);
+    }
+}
+
+/* Compression, as asked for, has to come about, and for all connections alike. */
+static bool agree(bench_run *run, const weir_handshake_response *response, const void *in)
+{
+    weir_deflate_terms terms;
+    weir_fault fault;
+    if (!run->deflate.enabled)
+        return true;
+    int agreed = weir_deflate_accept(&terms, &response->head, in, &run->deflate, &fault);
+    if (agreed < 0)
+        bench_fail(run, CLI_EXIT_PROTOCOL, "the server broke the protocol: %s", fault.rule);
+    else if (agreed == 0)
+        bench_fail(run, CLI_EXIT_FAILED, "the server does not compress");
+    else if (run->rings_ready && memcmp(&terms, &run->terms, sizeof terms) != 0)
+        bench_fail(run, CLI_EXIT_FAILED, "the server does not agree to the same each time");
+    else
+        run->terms = terms;
+    return run->failed == 0;
+}
+
+static size_t take_answer(bench_run *run, bench_connection *connection, const uint8_t *in,
+                          size_t size)
+{
+    weir_http_field fields[WEIR_HTTP_FIELDS_DEFAULT];
+    weir_handshake_response response = {
+        .head = {.fields = fields, .field_capacity = WEIR_HTTP_FIELDS_DEFAULT}};
+    weir_handshake_offer offer = offer_of(run, connection);
+    int status = weir_handshake_response_parse(&response, in, size, NULL, &offer);
+    if (status == WEIR_EREFUSED)
+        bench_fail(run, CLI_EXIT_REFUSED, "%s refused: HTTP %u %s", run->url_text,
+                   response.head.status, weir_http_reason(response.head.status));
+    else if (status < 0)
+        bench_fail(run, CLI_EXIT_PROTOCOL, "%s is no WebSocket server: %s", run->url_text,
+                   response.fault.rule != NULL ? response.fault.rule : weir_strerror(status));
+    if (status <= 0 || !agree(run, &response, in))
+        return 0;
+    return (size_t)status;
+}
+
+static size_t take_echo(const bench_run *run, bench_connection *connection, size_t size)
+{
+    size_t missing = run->request_size - (size_t)connection->received;
+    connection->received += size;
+    return size < missing ? 0 : missing;
+}
+
+size_t bench_upgrade(bench_run *run, bench_connection *connection, uint8_t **data, size_t size)
+{
+    size_t eaten;
+    if (run->raw) {
+        eaten = take_echo(run, connection, size);
+    } else {
+        if (connection->head.size > 0) {
+            if (weir_buffer_append(&connection->head, *data, size) != WEIR_OK)
+                bench_fail(run, CLI_EXIT_FAILED, "%s", weir_strerror(WEIR_ENOMEM));
+            *data = connection->head.data;
+            size = connection->head.size;
+        }
+        eaten = take_answer(run, connection, *data, size);
+        if (eaten == 0 && connection->head.size == 0 &&
+            weir_buffer_append(&connection->head, *data, size) != WEIR_OK)
+            bench_fail(run, CLI_EXIT_FAILED, "%s", weir_strerror(WEIR_ENOMEM));
+    }
+    if (eaten == 0 || run->failed != 0)
+        return 0;
+    open_connection(run, connection);
+    *data += eaten;
+    return size - eaten;
+}
+
+void bench_close(bench_run *run, bench_connection *connection)
+{
+    if (connection->state == BENCH_CLOSED)
+        return;
+    if (!connection->warm)
+        run->opening--;
+    (void)close(connection->fd);
+    weir_buffer_fini(&connection->head);
+    if (connection->codec != NULL)
+        connection->codec->ops->free(connection->codec);
+    connection->codec = NULL;
+    connection->state = BENCH_CLOSED;
+    connection->warm = false;
+    connection->at = 0;
+    connection->left = 0;
+    connection->next_frame = 0;
+    connection->next_answer = 0;
+    connection->in_flight = 0;
+    connection->control_size = 0;
+    connection->control_type = 0;
+    connection->pong_owed = false;
+}

@@ -1,0 +1,122 @@
+/* weir bench: the messages, and their frames as they go over the wire. */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <weir/endpoint.h>
+
+/* Different messages, as far as they are small: a compressor does not see one message for ever. */
+#define MESSAGES_MAX    64
+#define MESSAGES_MEMORY ((size_t)256 * 1024)
+
+void bench_random(void *context, void *out, size_t size)
+{
+    (void)context;
+    while (size > 0) {
+        ssize_t got = getrandom(out, size, 0);
+        if (got > 0) {
+            out = (uint8_t *)out + got;
+            size -= (size_t)got;
+        }
+    }
+}
+
+static uint32_t next_number(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+/* Records in JSON with the same names and other values, cut at size. */
+static void write_text(uint8_t *out, size_t size, uint32_t *state)
+{
+    char text[128];
+    size_t at = 0;
+    while (at < size) {
+        int length = snprintf(
+            text, sizeof text, "{\"id\":%u,\"price\":%u.%02u,\"size\":%u,\"side\":\"%s\"},",
+            next_number(state), next_number(state) % 5000, next_number(state) % 100,
+            next_number(state) % 64, next_number(state) % 2 != 0 ? "buy" : "sell");
+        size_t part = (size_t)length < size - at ? (size_t)length : size - at;
+        memcpy(out + at, text, part);
+        at += part;
+    }
+}
+
+static void write_messages(bench_ring *ring)
+{
+    uint32_t state = 1;
+    if (ring->type == WEIR_FRAME_BINARY)
+        for (size_t i = 0; i < ring->count * ring->message_size; i++)
+            ring->messages[i] = (uint8_t)next_number(&state);
+    else
+        for (size_t i = 0; i < ring->count; i++)
+            write_text(ring->messages + i * ring->message_size, ring->message_size, &state);
+}
+
+/* A client's endpoint does what it always does: masks, and compresses where there is a codec. */
+static int write_frames(bench_ring *ring, weir_codec *codec)
+{
+    const weir_endpoint_options options = {.role = WEIR_ROLE_CLIENT, .random = bench_random};
+    weir_endpoint *endpoint;
+    int status = weir_endpoint_new(&endpoint, &options, 0);
+    if (status != WEIR_OK) {
+        if (codec != NULL)
+            codec->ops->free(codec);
+        return status;
+    }
+    if (codec != NULL)
+        weir_endpoint_set_codec(endpoint, codec);
+    for (size_t i = 0; i < ring->count && status == WEIR_OK; i++) {
+        size_t before = ring->frames.size;
+        weir_frame frame =
+            weir_frame_by_type(true, (enum weir_frame_type)ring->type,
+                               ring->messages + i * ring->message_size, ring->message_size);
+        status = weir_endpoint_send(endpoint, &frame, &ring->frames);
+        ring->sizes[i] = ring->frames.size - before;
+    }
+    weir_endpoint_free(endpoint);
+    ring->wire_size = ring->frames.size;
+    return status;
+}
+
+/* Behind the last frame come the first ones again. */
+static int repeat_frames(bench_ring *ring, size_t depth)
+{
+    size_t size = 0;
+    for (size_t i = 0; i + 1 < depth; i++)
+        size += ring->sizes[i % ring->count];
+    uint8_t *end = weir_buffer_reserve(&ring->frames, size);
+    if (end == NULL && size > 0)
+        return WEIR_ENOMEM;
+    for (size_t i = 0; i < size; i++)
+        end[i] = ring->frames.data[i % ring->wire_size];
+    ring->frames.size += size;
+    return WEIR_OK;
+}
+
+int bench_ring_init(bench_ring *ring, size_t depth, weir_codec *codec)
+{
+    ring->count = ring->message_size == 0 ? 1 : MESSAGES_MEMORY / ring->message_size;
+    ring->count = ring->count < 1 ? 1 : ring->count;
+    ring->count = ring->count > MESSAGES_MAX ? MESSAGES_MAX : ring->count;
+    ring->sizes = calloc(ring->count, sizeof *ring->sizes);
+    ring->messages = malloc(ring->count * ring->message_size + 1);
+    if (ring->sizes == NULL || ring->messages == NULL) {
+        if (codec != NULL)
+            codec->ops->free(codec);
+        return WEIR_ENOMEM;
+    }
+    write_messages(ring);
+    int status = write_frames(ring, codec);
+    return status == WEIR_OK ? repeat_frames(ring, depth) : status;
+}
+
+void bench_ring_fini(bench_ring *ring)
+{
+    weir_buffer_fini(&ring->frames);
+    free(ring->sizes);
+    free(ring->messages);
+}
