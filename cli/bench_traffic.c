@@ -53,10 +53,9 @@ static bool send_control(bench_run *run, const bench_connection *connection,
 static bool send_frames(bench_run *run, bench_connection *connection)
 {
     const bench_ring *ring = &connection->load->ring;
-    const int flags = MSG_NOSIGNAL | (run->handshakes ? MSG_MORE : 0); /* the Close goes with it */
     while (connection->left > 0) {
-        ssize_t sent =
-            send(connection->fd, ring->frames.data + connection->at, connection->left, flags);
+        ssize_t sent = send(connection->fd, ring->frames.data + connection->at, connection->left,
+                            MSG_NOSIGNAL);
         if (sent < 0) {
             if (errno != EAGAIN)
                 bench_fail(run, CLI_EXIT_ABNORMAL, "connection lost: %s", strerror(errno));
@@ -81,18 +80,14 @@ static bool send_pong(bench_run *run, bench_connection *connection)
 
 void bench_send(bench_run *run, bench_connection *connection)
 {
-    static const uint8_t normal[] = {WEIR_CLOSE_NORMAL >> 8, WEIR_CLOSE_NORMAL & 0xff};
     size_t depth = depth_of(run, connection);
     if (!send_pong(run, connection))
         return;
     while (connection->in_flight < depth &&
            (connection->load->sent < connection->load->quota || run->handshakes))
         add_message(run, connection);
-    if (connection->left == 0 || !send_frames(run, connection))
-        return;
-    (void)send_pong(run, connection);
-    if (run->handshakes && !send_control(run, connection, WEIR_FRAME_CLOSE, normal, sizeof normal))
-        bench_fail(run, CLI_EXIT_FAILED, "the Close could not be sent");
+    if (connection->left > 0 && send_frames(run, connection))
+        (void)send_pong(run, connection);
 }
 
 void bench_pace(bench_run *run, bench_load *load)
@@ -114,6 +109,14 @@ void bench_pace(bench_run *run, bench_load *load)
 
 /* --- in --- */
 
+static void begin_close(bench_run *run, bench_connection *connection)
+{
+    static const uint8_t normal[] = {WEIR_CLOSE_NORMAL >> 8, WEIR_CLOSE_NORMAL & 0xff};
+    connection->state = BENCH_CLOSING;
+    if (!send_control(run, connection, WEIR_FRAME_CLOSE, normal, sizeof normal))
+        bench_fail(run, CLI_EXIT_FAILED, "the Close could not be sent");
+}
+
 static void take_answer(bench_run *run, bench_connection *connection)
 {
     bench_load *load = connection->load;
@@ -133,7 +136,7 @@ static void take_answer(bench_run *run, bench_connection *connection)
         run->opening--;
     }
     if (run->handshakes)
-        connection->state = BENCH_CLOSING;
+        begin_close(run, connection);
 }
 
 /* The Close has come: a handshake more. */
