@@ -53,6 +53,8 @@ bool bench_usage_of(uint64_t pid, bench_usage *out);
 
 /* --- what is sent: bench_ring.c --- */
 
+struct bench_run;
+
 /* Frames of a client as they stand on the wire, sent from the first to the last and then from the first again. */
 typedef struct bench_ring {
     weir_buffer
@@ -66,14 +68,12 @@ typedef struct bench_ring {
     uint8_t type;        /* enum weir_frame_type */
 } bench_ring;
 
-/* codec: Takes it; NULL: nothing is compressed. Errors: WEIR_ENOMEM. */
-int bench_ring_init(bench_ring *ring, size_t depth, weir_codec *codec);
+/* Makes the frames, compressed when the run has agreed on that. Errors: WEIR_ENOMEM. */
+int bench_ring_init(bench_ring *ring, size_t depth, const struct bench_run *run);
 void bench_ring_fini(bench_ring *ring);
 void bench_random(void *context, void *out, size_t size);
 
 /* --- connections --- */
-
-struct bench_run;
 
 /* Connections that do the same. Set: the first block. */
 typedef struct bench_load {

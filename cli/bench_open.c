@@ -103,20 +103,10 @@ static void send_request(bench_run *run, bench_connection *connection)
 /* The frames depend on what was negotiated: the first connection has them made. */
 static int make_rings(bench_run *run)
 {
-    const weir_deflate_terms apart = {
-        .client_no_context_takeover =
-            true, /* each frame is to be sent again and again, by anyone */
-        .client_max_window_bits = run->terms.client_max_window_bits};
     int status = WEIR_OK;
-    for (size_t i = 0; i < BENCH_LOADS && status == WEIR_OK; i++) {
-        bench_load *load = &run->loads[i];
-        weir_codec *codec = NULL;
-        if (load->connection_count > 0 && run->deflate.enabled)
-            status = weir_deflate_codec_new(&codec, run->codecs, WEIR_ROLE_CLIENT, &run->deflate,
-                                            &apart);
-        if (load->connection_count > 0 && status == WEIR_OK)
-            status = bench_ring_init(&load->ring, load->depth, codec);
-    }
+    for (size_t i = 0; i < BENCH_LOADS && status == WEIR_OK; i++)
+        if (run->loads[i].connection_count > 0)
+            status = bench_ring_init(&run->loads[i].ring, run->loads[i].depth, run);
     run->rings_ready = true;
     return status;
 }

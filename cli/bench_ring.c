@@ -56,8 +56,9 @@ static void write_messages(bench_ring *ring)
             write_text(ring->messages + i * ring->message_size, ring->message_size, &state);
 }
 
-/* A client's endpoint does what it always does: masks, and compresses where there is a codec. */
-static int write_frames(bench_ring *ring, weir_codec *codec)
+/* A client's endpoint does what it always does: masks, and compresses where there is a codec. One for each message: none refers to one before, so that each can be sent
+ * again and again, to anyone. */
+static int write_frame(bench_ring *ring, size_t index, weir_codec *codec)
 {
     const weir_endpoint_options options = {.role = WEIR_ROLE_CLIENT, .random = bench_random};
     weir_endpoint *endpoint;
@@ -69,15 +70,29 @@ static int write_frames(bench_ring *ring, weir_codec *codec)
     }
     if (codec != NULL)
         weir_endpoint_set_codec(endpoint, codec);
-    for (size_t i = 0; i < ring->count && status == WEIR_OK; i++) {
-        size_t before = ring->frames.size;
-        weir_frame frame =
-            weir_frame_by_type(true, (enum weir_frame_type)ring->type,
-                               ring->messages + i * ring->message_size, ring->message_size);
-        status = weir_endpoint_send(endpoint, &frame, &ring->frames);
-        ring->sizes[i] = ring->frames.size - before;
-    }
+    size_t before = ring->frames.size;
+    weir_frame frame =
+        weir_frame_by_type(true, (enum weir_frame_type)ring->type,
+                           ring->messages + index * ring->message_size, ring->message_size);
+    status = weir_endpoint_send(endpoint, &frame, &ring->frames);
+    ring->sizes[index] = ring->frames.size - before;
     weir_endpoint_free(endpoint);
+    return status;
+}
+
+static int write_frames(bench_ring *ring, const bench_run *run)
+{
+    /* A stream that was begun with takeover in mind ends each message with a flush: there are servers that do not understand a final block (RFC 7692 7.2.3.4). */
+    const weir_deflate_terms terms = {.client_max_window_bits = run->terms.client_max_window_bits};
+    int status = WEIR_OK;
+    for (size_t i = 0; i < ring->count && status == WEIR_OK; i++) {
+        weir_codec *codec = NULL;
+        if (run->deflate.enabled)
+            status = weir_deflate_codec_new(&codec, run->codecs, WEIR_ROLE_CLIENT, &run->deflate,
+                                            &terms);
+        if (status == WEIR_OK)
+            status = write_frame(ring, i, codec);
+    }
     ring->wire_size = ring->frames.size;
     return status;
 }
@@ -97,20 +112,17 @@ static int repeat_frames(bench_ring *ring, size_t depth)
     return WEIR_OK;
 }
 
-int bench_ring_init(bench_ring *ring, size_t depth, weir_codec *codec)
+int bench_ring_init(bench_ring *ring, size_t depth, const bench_run *run)
 {
     ring->count = ring->message_size == 0 ? 1 : MESSAGES_MEMORY / ring->message_size;
     ring->count = ring->count < 1 ? 1 : ring->count;
     ring->count = ring->count > MESSAGES_MAX ? MESSAGES_MAX : ring->count;
     ring->sizes = calloc(ring->count, sizeof *ring->sizes);
     ring->messages = malloc(ring->count * ring->message_size + 1);
-    if (ring->sizes == NULL || ring->messages == NULL) {
-        if (codec != NULL)
-            codec->ops->free(codec);
+    if (ring->sizes == NULL || ring->messages == NULL)
         return WEIR_ENOMEM;
-    }
     write_messages(ring);
-    int status = write_frames(ring, codec);
+    int status = write_frames(ring, run);
     return status == WEIR_OK ? repeat_frames(ring, depth) : status;
 }
 
