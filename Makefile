@@ -7,7 +7,7 @@ CMAKE   ?= cmake
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all demo test check bench fuzz coverage docs install clean
+.PHONY: all demo test check bench bench-full fuzz coverage docs install clean
 .NOTPARALLEL:
 
 all:
@@ -28,9 +28,12 @@ test:
 check:
 	scripts/check.sh
 
+# Beside raw TCP and other implementations: the short form takes three minutes, bench-full half an hour and more.
 bench:
-	scripts/install-deps.sh build
-	scripts/bench.sh
+	scripts/bench.sh short
+
+bench-full:
+	scripts/bench.sh full
 
 # Every fuzz target for SECONDS seconds: make fuzz SECONDS=60
 fuzz:

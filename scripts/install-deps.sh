@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, and nothing when nothing is: install-deps.sh build|test|check ...
+# Installs what is missing, and nothing when nothing is: install-deps.sh build|test|check|bench ...
 # On Debian and Ubuntu through apt-get; elsewhere it says what is lacking and fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -64,8 +64,23 @@ lacking()
             links clang -fsanitize=address ||
                 echo "want clang's sanitizers:libclang-rt-$(clang_major)-dev libclang-rt-dev"
             ;;
+        bench)
+            has /usr/bin/python3 || echo "need python3:python3"
+            has perf || echo "want perf:linux-perf linux-tools-generic"
+            has strace || echo "want strace:strace"
+            has_module libwebsockets || echo "want libwebsockets:libwebsockets-dev"
+            has g++ || echo "want a C++ compiler:g++"
+            [ -e /usr/include/boost/beast.hpp ] || echo "want Boost Beast:libboost-dev"
+            has go || echo "want go:golang-go"
+            [ -e /usr/share/gocode/src/github.com/gorilla/websocket ] ||
+                echo "want gorilla/websocket:golang-github-gorilla-websocket-dev"
+            has node || echo "want node:nodejs"
+            has npm || echo "want npm:npm"
+            [ -e /etc/ssl/certs/ca-certificates.crt ] || echo "want the usual roots of trust:ca-certificates"
+            has_python_module websockets || echo "want python3-websockets:python3-websockets"
+            ;;
         *)
-            echo "install-deps.sh: no such level: $level (build, test, check)" >&2
+            echo "install-deps.sh: no such level: $level (build, test, check, bench)" >&2
             exit 2
             ;;
         esac
@@ -147,7 +162,7 @@ if [ -n "$missing" ] && has apt-get; then
         missing=$(lacking "${levels[@]}")
     fi
 fi
-if wants test; then
+if wants test || wants bench; then
     install_ws
 fi
 if [ -n "$missing" ]; then

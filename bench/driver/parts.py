@@ -31,14 +31,16 @@ class Bench:
     def __init__(self, servers, full, say):
         self.servers, self.full, self.say = servers, full, say
         self.seconds = 3 if full else 1
-        self.rounds = 7 if full else 3
+        self.rounds = 7 if full else 2
         self.results = {}
-
-    def of_kind(self, *kinds):
-        return [server for server in self.servers if server.kind in kinds]
 
     def named(self, *names):
         return [server for server in self.servers if server.name in names]
+
+    @staticmethod
+    def is_central(server):
+        """Measured at length in the short form, too."""
+        return server.name in (YARDSTICK, "weir epoll", "weir io_uring")
 
     def quietly(self, work, *arguments):
         """None for a run that failed, which is said."""
@@ -54,7 +56,7 @@ class Bench:
         for index in range(rounds):
             shift = index % len(processes)  # nobody always comes behind the same neighbour
             for process in processes[shift:] + processes[:shift]:
-                few = process.server.kind == "peer" and not self.full and index > 0
+                few = not self.full and index > 0 and not self.is_central(process.server)
                 found[process.server.name].append(
                     None if few else self.quietly(drive, process, "--seconds", self.seconds, *options))
         return found
@@ -109,7 +111,7 @@ def throughput(bench, stack):
         table[workload] = rows = summaries(bench.in_turns(processes, bench.rounds, *options))
         for process in processes:
             row = rows[process.server.name]
-            if row is None or (process.server.kind == "peer" and not bench.full):
+            if row is None or not (bench.full or bench.is_central(process.server)):
                 continue
             row["system_calls"] = bench.quietly(count_system_calls, process, "--seconds", 1, *options)
             share = bench.quietly(sample_user_share, process, "--seconds", bench.seconds, *options)
@@ -132,7 +134,7 @@ def memory(bench, _):
 
 def handshakes(bench, stack):
     """Connect, upgrade, one message, close; raw: the same bytes both ways over a connection of its own."""
-    servers = bench.servers if bench.full else bench.of_kind("raw", "weir")
+    servers = [server for server in bench.servers if bench.full or bench.is_central(server)]
     bench.results["handshakes"] = summaries(bench.in_turns(start_all(stack, servers), bench.rounds, *HANDSHAKES))
 
 
@@ -143,8 +145,7 @@ def compression(bench, stack):
         option = {"apart": "--deflate", "takeover": "--deflate=takeover"}[mode]
         servers = [server for server in bench.servers if mode in server.modes]
         if not bench.full:
-            servers = [server for server in servers if "on_message" not in server.name and
-                       server.name in ("weir epoll", "weir io_uring", "Beast", "node ws")]
+            servers = [server for server in servers if server.name in ("weir epoll", "weir io_uring", "Beast", "node ws")]
         processes = [stack.enter_context(running(server, *server.modes[mode])) for server in servers]
         table[mode] = summaries(bench.in_turns(processes, bench.rounds, option, *JSON_MESSAGES))
 
@@ -267,9 +268,9 @@ def sizes(bench, _):
     if library.exists() and run(["strip", "-o", str(with_strip), str(library.resolve())]).returncode == 0:
         figures["libweir.so"] = with_strip.stat().st_size
         with_strip.unlink()
-    listing = run(["size", "-t", str(BUILD / "libweir-wire.a")]).stdout.splitlines()
-    if listing and "TOTALS" in listing[-1]:
-        figures["libweir-wire.a"] = int(listing[-1].split()[0])
+    sections = re.findall(r"^\.text\S* +(\d+)", run(["size", "-A", str(BUILD / "libweir-wire.a")]).stdout, re.MULTILINE)
+    if sections:
+        figures["libweir-wire.a"] = sum(map(int, sections))
 
 
 PARTS = {

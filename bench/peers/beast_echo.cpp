@@ -77,7 +77,8 @@ int main(int argc, char **argv)
     compression.server_enable = !mode.empty();
     compression.server_no_context_takeover = mode != "--deflate=takeover";
     compression.client_no_context_takeover = mode != "--deflate=takeover";
-    compression.compLevel = 6; // as zlib has it, and as the others do
+    compression.compLevel = 6; // the others' defaults, both: its own are 8 and 4
+    compression.memLevel = 8;
     asio::io_context context{1};
     tcp::acceptor acceptor{context, {asio::ip::make_address("127.0.0.1"), 0}};
     std::cout << "listening on ws://127.0.0.1:" << acceptor.local_endpoint().port() << "/" << std::endl;
