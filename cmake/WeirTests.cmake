@@ -125,6 +125,15 @@ if(CMOCKA_FOUND)
   endforeach()
 endif()
 
+# Work whose instructions tests/perf/test_instructions.py counts: in builds that users get.
+if(NOT WEIR_SANITIZE AND NOT WEIR_COVERAGE)
+  add_executable(perf_workloads "${PROJECT_SOURCE_DIR}/tests/perf/workloads.c")
+  weir_finish_program(perf_workloads tests)
+  target_compile_definitions(perf_workloads PRIVATE WEIR_USE_INTERNAL_API)
+  target_include_directories(perf_workloads PRIVATE "${PROJECT_SOURCE_DIR}/src")
+  target_link_libraries(perf_workloads PRIVATE weir::weir-static Threads::Threads)
+endif()
+
 # Every fuzz target over its seeds and some thousand changes of them, without a fuzzer: with any compiler.
 set(weir_fuzz_runs 6000)
 file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/fuzz/fuzz_*.c")

@@ -1,0 +1,310 @@
+/* tests/perf/workloads.c - fixed amounts of work, to be counted in instructions: run under `valgrind --tool=callgrind --instr-atstart=no` by test_instructions.py. Each workload is done once
+ * unseen, so that pools are filled, and once counted; its dump carries its name. Without valgrind it does the same and nobody counts. */
+#include <rt/coroutine.h>
+#include <rt/timer.h>
+
+#include <weir/channel.h>
+#include <weir/endpoint.h>
+#include <weir/mask.h>
+#include <weir/parser.h>
+#include <weir/session.h>
+#include <weir/utf8.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+#else
+#define CALLGRIND_START_INSTRUMENTATION
+#define CALLGRIND_STOP_INSTRUMENTATION
+#define CALLGRIND_ZERO_STATS
+#define CALLGRIND_DUMP_STATS_AT(name)
+#endif
+
+#define BIG_SIZE 65536
+
+static void need(bool good, const char *what)
+{
+    if (good)
+        return;
+    fprintf(stderr, "does not work: %s\n", what);
+    exit(1);
+}
+
+/* --- wire --- */
+
+static const uint8_t key[4] = {0x37, 0xfa, 0x21, 0x3d};
+static uint8_t room[2 * BIG_SIZE];
+
+static void no_random(void *context, void *out, size_t size)
+{
+    (void)context;
+    memset(out, 0, size);
+}
+
+/* Masked frames, one behind the other; a key of zeros lets them be fed again and again. */
+static size_t write_frames(size_t count, size_t size, uint8_t opcode)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        weir_frame_head head = {.size = size, .opcode = opcode, .fin = true, .masked = true};
+        at += weir_frame_head_write(room + at, &head);
+        memset(room + at, 'x', size);
+        at += size;
+    }
+    return at;
+}
+
+static void echo(size_t times, size_t count, size_t size, uint8_t opcode)
+{
+    const weir_endpoint_options options = {.role = WEIR_ROLE_SERVER, .random = no_random};
+    weir_endpoint *endpoint;
+    weir_buffer out = {0};
+    weir_event event;
+    size_t echoed = 0;
+    size_t total = write_frames(count, size, opcode);
+    need(weir_endpoint_new(&endpoint, &options, 0) == WEIR_OK, "an endpoint");
+    for (size_t i = 0; i < times; i++) {
+        out.size = 0;
+        need(weir_endpoint_feed(endpoint, room, total, 0) == WEIR_OK, "feeding");
+        for (; weir_endpoint_next(endpoint, &event) == WEIR_OK; echoed++)
+            need(weir_endpoint_send(endpoint, &event.frame, &out) == WEIR_OK, "sending");
+    }
+    need(echoed == times * count, "an echo");
+    weir_endpoint_free(endpoint);
+    weir_buffer_fini(&out);
+}
+
+static void echo_small(size_t count)
+{
+    echo(count / 500, 500, 64, WEIR_FRAME_TEXT);
+}
+
+static void echo_big(size_t count)
+{
+    echo(count, 1, BIG_SIZE, WEIR_FRAME_BINARY);
+}
+
+static void parse_heads(size_t count)
+{
+    weir_parser parser;
+    weir_parser_event event;
+    size_t eaten;
+    (void)write_frames(1, 64, WEIR_FRAME_TEXT);
+    for (size_t i = 0; i < count; i++) {
+        weir_parser_init(&parser, WEIR_MASK_REQUIRED, WEIR_UNLIMITED);
+        need(weir_parser_feed(&parser, room, 70, &eaten, &event) == WEIR_OK, "a header");
+    }
+}
+
+static void mask_small(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        weir_mask(room, 64, key, 0);
+}
+
+static void mask_big(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        weir_mask(room, BIG_SIZE, key, 0);
+}
+
+static void validate(size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        weir_utf8 utf8 = {0};
+        need(weir_utf8_feed(&utf8, room, BIG_SIZE, NULL) == WEIR_OK, "UTF-8");
+    }
+}
+
+static void validate_ascii(size_t count)
+{
+    memset(room, 'x', BIG_SIZE);
+    validate(count);
+}
+
+static void validate_mixed(size_t count)
+{
+    static const char text[] = "plain, gr\xc3\xbc\xc3\x9f"
+                               "e, \xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x98\x80 ";
+    memset(room, 'x', BIG_SIZE);
+    for (size_t at = 0; at + sizeof text < BIG_SIZE; at += sizeof text - 1)
+        memcpy(room + at, text, sizeof text - 1);
+    validate(count);
+}
+
+/* --- rt: these run in a coroutine --- */
+
+static int yield_often(void *arg)
+{
+    for (size_t i = 0; i < *(size_t *)arg; i++)
+        need(weir_yield() == WEIR_OK, "a yield");
+    return WEIR_OK;
+}
+
+/* Two take turns: each yield is a switch to the other one. */
+static void switch_often(size_t count)
+{
+    weir_scope scope;
+    size_t half = count / 2;
+    need(weir_scope_open(&scope) == WEIR_OK, "a scope");
+    need(weir_go(&scope, "other", yield_often, &half) == WEIR_OK, "a coroutine");
+    need(yield_often(&half) == WEIR_OK, "yielding");
+    need(weir_scope_join(&scope) == WEIR_OK, "joining");
+}
+
+struct belt {
+    weir_channel *channel;
+    size_t count;
+};
+
+static int send_all(void *arg)
+{
+    struct belt *belt = arg;
+    for (size_t i = 0; i < belt->count; i++)
+        need(weir_channel_send(belt->channel, &i) == WEIR_OK, "sending on a channel");
+    return WEIR_OK;
+}
+
+static void hand_over(size_t count, size_t capacity)
+{
+    const weir_channel_options options = {.item_size = sizeof(size_t), .capacity = capacity};
+    struct belt belt = {.count = count};
+    weir_scope scope;
+    size_t item;
+    need(weir_channel_new(&belt.channel, weir_loop_current(), &options) == WEIR_OK, "a channel");
+    need(weir_scope_open(&scope) == WEIR_OK, "a scope");
+    need(weir_go(&scope, "sender", send_all, &belt) == WEIR_OK, "a coroutine");
+    for (size_t i = 0; i < count; i++)
+        need(weir_channel_receive(belt.channel, &item) == WEIR_OK && item == i, "receiving");
+    need(weir_scope_join(&scope) == WEIR_OK, "joining");
+    weir_channel_free(belt.channel);
+}
+
+static void hand_over_directly(size_t count)
+{
+    hand_over(count, 0);
+}
+
+static void hand_over_by_eight(size_t count)
+{
+    hand_over(count, 8);
+}
+
+static int do_nothing(void *arg)
+{
+    (void)arg;
+    return WEIR_OK;
+}
+
+static void spawn_and_join(size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        weir_scope scope;
+        need(weir_scope_open(&scope) == WEIR_OK, "a scope");
+        need(weir_go(&scope, "brief", do_nothing, NULL) == WEIR_OK, "a coroutine");
+        need(weir_scope_join(&scope) == WEIR_OK, "joining");
+    }
+}
+
+static void ring(weir__timer *timer)
+{
+    (void)timer;
+}
+
+static void set_timers(size_t count)
+{
+    static struct weir__wheel wheel;
+    weir__timer timer;
+    weir__wheel_init(&wheel, 1000);
+    weir__timer_init(&timer, ring);
+    for (size_t i = 0; i < count; i++) {
+        weir__wheel_set(&wheel, &timer, 1001 + i * 7919 % 600000);
+        weir__timer_cancel(&timer);
+    }
+}
+
+/* --- ws: two sessions over a stream in memory --- */
+
+static int echo_all(void *arg)
+{
+    weir_frame frame;
+    int status;
+    while ((status = weir_receive(arg, &frame)) == WEIR_OK)
+        need(weir_send(arg, &frame) == WEIR_OK, "echoing");
+    return status == WEIR_CLOSED ? WEIR_OK : status;
+}
+
+static void converse(size_t count)
+{
+    static const char text[] = "sixty-four bytes of text, which is what most messages are like.";
+    weir_stream *ends[2];
+    weir_session *sessions[2];
+    weir_frame frame;
+    weir_scope scope;
+    need(weir_scope_open(&scope) == WEIR_OK, "a scope");
+    need(weir_stream_pair(weir_loop_current(), &ends[0], &ends[1]) == WEIR_OK, "streams");
+    need(weir_session_start(&sessions[0], &scope, ends[0], WEIR_ROLE_SERVER, NULL) == WEIR_OK,
+         "a server's session");
+    need(weir_session_start(&sessions[1], &scope, ends[1], WEIR_ROLE_CLIENT, NULL) == WEIR_OK,
+         "a client's session");
+    need(weir_go(&scope, "echo", echo_all, sessions[0]) == WEIR_OK, "a coroutine");
+    for (size_t i = 0; i < count; i++) {
+        need(weir_send_text(sessions[1], text) == WEIR_OK, "asking");
+        need(weir_receive(sessions[1], &frame) == WEIR_OK && frame.size == sizeof text - 1,
+             "an answer");
+    }
+    weir_frame_release(&frame);
+    need(weir_close(sessions[1], WEIR_CLOSE_NORMAL, NULL) == WEIR_OK, "closing");
+    need(weir_scope_join(&scope) == WEIR_OK, "joining");
+    weir_session_free(sessions[0]);
+    weir_session_free(sessions[1]);
+}
+
+static const struct workload {
+    const char *name; /* what the expected counts call it */
+    void (*run)(size_t count);
+    size_t count;
+} workloads[] = {
+    {"wire: endpoint echoes 64 B text", echo_small, 10000},
+    {"wire: endpoint echoes 64 KiB binary", echo_big, 20},
+    {"wire: header of a frame", parse_heads, 10000},
+    {"wire: mask 64 B", mask_small, 10000},
+    {"wire: mask 64 KiB", mask_big, 20},
+    {"wire: UTF-8, 64 KiB of ASCII", validate_ascii, 20},
+    {"wire: UTF-8, 64 KiB of mixed text", validate_mixed, 20},
+    {"rt: switch", switch_often, 20000},
+    {"rt: hand-over without a queue", hand_over_directly, 10000},
+    {"rt: hand-over by a channel of 8", hand_over_by_eight, 10000},
+    {"rt: spawn and join", spawn_and_join, 5000},
+    {"rt: timer set and cancelled", set_timers, 10000},
+    {"ws: session echoes 64 B text, both ends", converse, 2000},
+};
+
+static int run_all(void *arg)
+{
+    (void)arg;
+    for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
+        const struct workload *workload = &workloads[i];
+        workload->run(workload->count);
+        CALLGRIND_START_INSTRUMENTATION;
+        CALLGRIND_ZERO_STATS;
+        workload->run(workload->count);
+        CALLGRIND_DUMP_STATS_AT(workload->name);
+        CALLGRIND_STOP_INSTRUMENTATION;
+        printf("%zu %s\n", workload->count, workload->name);
+    }
+    return WEIR_OK;
+}
+
+int main(void)
+{
+    const weir_loop_options options = {.backend = WEIR_BACKEND_EPOLL};
+    weir_loop *loop;
+    need(weir_loop_new(&loop, &options) == WEIR_OK, "a loop");
+    need(weir_loop_run(loop, "workloads", run_all, NULL) == WEIR_OK, "the workloads");
+    weir_loop_free(loop);
+    return 0;
+}
