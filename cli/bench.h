@@ -12,6 +12,7 @@
 
 #include "cli.h"
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <weir/buffer.h>
 #include <weir/deflate_codec.h>
@@ -20,6 +21,9 @@
 #include <weir/url.h>
 
 #define BENCH_NAME "bench"
+
+/* What epoll tells of each connection, each time that it begins. */
+#define BENCH_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 /* --- measuring: bench_meter.c --- */
 

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -56,8 +55,7 @@ static void fail_to_connect(bench_run *run, int error)
 void bench_connect(bench_run *run, bench_connection *connection)
 {
     const int on = 1;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                .data.ptr = connection};
+    struct epoll_event event = {.events = BENCH_EVENTS, .data.ptr = connection};
     connection->opened_ns = bench_now_ns();
     connection->fd = socket(run->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (connection->fd < 0) {

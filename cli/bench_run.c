@@ -7,16 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
-#define INPUT_SIZE  ((size_t)512 * 1024)
-#define EVENTS_MAX  512
-#define OPENING_MAX 64 /* the listener's queue is not to overflow */
-#define SETTLE_MS   200
-#define PATIENCE_MS 10000
-#define MILLISECOND UINT64_C(1000000)
-#define TURN_NS     (100 * MILLISECOND)
+#define INPUT_SIZE        ((size_t)512 * 1024)
+#define STREAM_INPUT_SIZE ((size_t)64 * 1024)
+#define EVENTS_MAX        512
+#define OPENING_MAX       64 /* the listener's queue is not to overflow */
+#define SETTLE_MS         200
+#define PATIENCE_MS       10000
+#define MILLISECOND       UINT64_C(1000000)
+#define TURN_NS           (100 * MILLISECOND)
 
 void bench_fail(bench_run *run, int status, const char *format, ...)
 {
@@ -46,12 +46,21 @@ static void take_input(bench_run *run, bench_connection *connection, size_t size
         bench_send(run, connection);
 }
 
-/* Reads until nothing is there: what is left unread would not be told again. */
+/* Has epoll tell again what it has told. */
+static void tell_again(bench_run *run, bench_connection *connection)
+{
+    struct epoll_event event = {.events = BENCH_EVENTS, .data.ptr = connection};
+    if (epoll_ctl(run->epoll, EPOLL_CTL_MOD, connection->fd, &event) != 0)
+        bench_fail(run, CLI_EXIT_LOCAL, "epoll: %s", strerror(errno));
+}
+
+/* Reads until nothing is there: what is left unread would not be told again. A stream takes turns with the others, so that it is the server that makes them wait, and not we. */
 static void read_input(bench_run *run, bench_connection *connection)
 {
-    int fd = connection->fd;
+    const bool streams = connection->load == &run->loads[BENCH_STREAMING];
+    const size_t room = streams ? STREAM_INPUT_SIZE : INPUT_SIZE;
     while (run->failed == 0) {
-        ssize_t got = recv(fd, run->input, INPUT_SIZE, 0);
+        ssize_t got = recv(connection->fd, run->input, room, 0);
         if (got < 0 && errno == EAGAIN)
             return;
         if (got == 0)
@@ -60,8 +69,12 @@ static void read_input(bench_run *run, bench_connection *connection)
             bench_fail(run, CLI_EXIT_ABNORMAL, "connection lost: %s", strerror(errno));
         else
             take_input(run, connection, (size_t)got);
-        if ((size_t)got < INPUT_SIZE || connection->state < BENCH_UPGRADING)
+        if (run->failed != 0 || (size_t)got < room || connection->state < BENCH_UPGRADING)
             return;
+        if (streams) {
+            tell_again(run, connection);
+            return;
+        }
     }
 }
 

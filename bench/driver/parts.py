@@ -1,5 +1,6 @@
 """What is measured: each part drives the servers and leaves its figures, as plain data."""
 
+import os
 import re
 import statistics
 import subprocess
@@ -260,6 +261,23 @@ def deflate_alone(bench, _):
     }
 
 
+def allocations(bench, _):
+    """Whether messages allocate, once a conversation has begun: a test counts."""
+    program = BUILD / "tests/test_ws_steady"
+    table = bench.results["allocations"] = {}
+    for server in bench.named("weir epoll", "weir io_uring"):
+        loop = server.name.split()[1]
+        table[server.name] = run([str(program)], env=dict(os.environ, WEIR_LOOP=loop)).returncode == 0 if program.exists() else None
+
+
+def others(bench, _):
+    """What the remaining programs of bench/ say: a line each, or several."""
+    said = bench.results["others"] = {}
+    for path in sorted((BUILD / "bench").glob("bench_*")):
+        if path.name not in ("bench_wire", "bench_coroutine", "bench_deflate", "bench_scale"):
+            said[path.name] = output_of(bench, path.name).strip()
+
+
 def sizes(bench, _):
     """Bytes of what is linked."""
     with_strip = BUILD / "libweir.stripped.so"
@@ -275,6 +293,6 @@ def sizes(bench, _):
 
 PARTS = {
     "throughput": throughput, "handshakes": handshakes, "memory": memory, "compression": compression, "fairness": fairness,
-    "scale": scale, "micro": micro, "deflate": deflate_alone, "sizes": sizes,
+    "scale": scale, "micro": micro, "deflate": deflate_alone, "allocations": allocations, "sizes": sizes, "others": others,
 }
-SHORT = ("throughput", "handshakes", "memory", "compression", "sizes")
+SHORT = ("throughput", "handshakes", "memory", "compression", "allocations", "sizes")

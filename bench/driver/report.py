@@ -64,6 +64,15 @@ def scale(results):
     return parts
 
 
+def programs(results):
+    """What programs of bench/ print, as it is."""
+    said = dict(results.get("others", {}))
+    said["bench_wire, bench_coroutine"] = results.get("micro", {}).get("text", "").strip()
+    said["bench_deflate"] = results.get("deflate", {}).get("text", "").strip()
+    parts = [part for name, words in said.items() if words for part in (f"### {name}", "", "```", words, "```", "")]
+    return ["## Parts alone", "", *parts] if parts else []
+
+
 def targets(rows):
     words = {True: "yes", False: "**no**", None: "not measured"}
     return ["## Targets", "", table(["", "what", "wanted", "reached", ""],
@@ -95,6 +104,7 @@ def markdown(results, rows, machine, form):
     parts += targets(rows)
     parts += ["## Servers", "", *throughput(results), *simple(results), *scale(results)]
     parts += [f"![{name[:-4]}]({name})\n" for name in pictures(results)]
+    parts += programs(results)
     if results.get("said"):
         parts += ["## Remarks of the run", "", *(f"- {line.strip()}" for line in results["said"])]
     return "\n".join(parts).rstrip() + "\n"
