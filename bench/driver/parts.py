@@ -31,8 +31,8 @@ class Bench:
 
     def __init__(self, servers, full, say):
         self.servers, self.full, self.say = servers, full, say
-        self.seconds = 3 if full else 1
-        self.rounds = 7 if full else 2
+        self.seconds = 2 if full else 1
+        self.rounds = 5 if full else 2
         self.results = {}
 
     def named(self, *names):

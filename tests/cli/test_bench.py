@@ -1,5 +1,5 @@
 #!/usr/bin/python3 -B
-# ctest: once timeout=120
+# ctest: timeout=120
 """weir bench: what it sends, what it counts, and what it refuses to count. No speed is asserted."""
 
 import json
