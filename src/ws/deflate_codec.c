@@ -25,7 +25,6 @@ struct codec {
     uint8_t whole_level;            /* of libdeflate; 0: as it thinks fit */
     uint8_t inflate_bits;
     uint8_t tail_eaten;    /* of the tail of the message being received */
-    bool send_whole : 1;   /* agreed: what we send does not refer back */
     bool forget_sent : 1;  /* it does not in any case */
     bool forget_heard : 1; /* what the peer sends does not */
     bool sending : 1;      /* a message is in the middle */
@@ -79,7 +78,7 @@ static void end_sent(struct codec *codec)
 /* Whether libdeflate may do it: it thinks of nothing but this message, and of windows of 32 KiB. */
 static bool is_whole(const struct codec *codec, const weir_codec_outgoing *part)
 {
-    return codec->send_whole && part->last && !codec->sending &&
+    return codec->forget_sent && part->last && !codec->sending &&
            (codec->kind.window_bits == WINDOW_BITS_DEFAULT ||
             part->size <= (size_t)1 << codec->kind.window_bits);
 }
@@ -242,12 +241,11 @@ static void agree(struct codec *codec, enum weir_role role, const weir_deflate_o
     codec->inflate_bits =
         (uint8_t)or_default(client ? terms->server_max_window_bits : terms->client_max_window_bits,
                             WINDOW_BITS_DEFAULT);
-    codec->send_whole =
-        client ? terms->client_no_context_takeover : terms->server_no_context_takeover;
     codec->forget_heard =
         client ? terms->server_no_context_takeover : terms->client_no_context_takeover;
-    codec->forget_sent = codec->send_whole || !(client ? options->client_context_takeover
-                                                       : options->server_context_takeover);
+    codec->forget_sent =
+        client ? terms->client_no_context_takeover || !options->client_context_takeover
+               : terms->server_no_context_takeover || !options->server_context_takeover;
 }
 
 int weir_deflate_codec_new(weir_codec **out, weir_deflate *shared, enum weir_role role,

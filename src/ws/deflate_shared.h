@@ -51,8 +51,8 @@ void weir__inflater_give(struct weir_deflate *shared, struct weir__inflater *inf
 /* --- whole messages: libdeflate, where it is built in --- */
 
 #ifdef WEIR_HAVE_LIBDEFLATE
-/* Compresses a whole message into part->out, as the last octets of RFC 7692 7.2.3.4 have it. False: not done (no memory for it). level 0: one that
- * suits the size. */
+/* Compresses a whole message into part->out, which holds what the codec's bound says, as one block that is not final. False: not done (too large, or no memory for
+ * it). level 0: one that suits the size. */
 bool weir__deflate_whole(struct weir_deflate *shared, unsigned level, weir_codec_outgoing *part);
 
 /* Inflates a whole message of at most size_max bytes into shared->room. False: not done: it is larger, or not as it should be. */

@@ -40,9 +40,8 @@ static void expect_judged(struct judge *judge, const weir_buffer *coded, const u
     judge->z.avail_in = (uInt)coded->size + 4;
     judge->z.next_out = out;
     judge->z.avail_out = (uInt)size + 1;
-    int status = inflate(&judge->z, Z_SYNC_FLUSH);
-    /* A final block is allowed where nothing refers back. */
-    assert_true(status == Z_OK || (status == Z_STREAM_END && judge->forgets));
+    /* A final block would be allowed where nothing refers back, but not every peer takes it. */
+    assert_int_equal(inflate(&judge->z, Z_SYNC_FLUSH), Z_OK);
     assert_int_equal(judge->z.avail_out, 1);
     assert_memory_equal(out, data, size);
     if (judge->forgets)
@@ -175,8 +174,8 @@ static void takeover_makes_a_repeated_message_smaller(void **state)
     close_ends(&ends);
 }
 
-/* A client whose wish to forget was not granted sends streams without an end in them: the server may go on with one inflater. */
-static void forgetting_without_agreement_leaves_no_final_block(void **state)
+/* A client whose wish to forget was not granted may do so all the same: the server goes on with one inflater. */
+static void forgetting_needs_no_agreement(void **state)
 {
     (void)state;
     uint8_t data[1000];
@@ -413,7 +412,7 @@ int main(void)
         cmocka_unit_test(every_level_works),
         cmocka_unit_test(nothing_grows_over_its_bound),
         cmocka_unit_test(takeover_makes_a_repeated_message_smaller),
-        cmocka_unit_test(forgetting_without_agreement_leaves_no_final_block),
+        cmocka_unit_test(forgetting_needs_no_agreement),
         cmocka_unit_test(fragments_are_one_message_however_they_are_cut),
         cmocka_unit_test(any_split_of_the_input_gives_the_same),
         cmocka_unit_test(connections_do_not_mix),
