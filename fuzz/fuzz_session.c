@@ -2,6 +2,7 @@
  * receive; text that it delivers is UTF-8; and once the peer is gone it comes to an end. */
 #include "support/fuzz.h"
 
+#include <weir/deflate_codec.h>
 #include <weir/endpoint.h>
 #include <weir/parser.h>
 
@@ -10,6 +11,7 @@
 /* One run. */
 struct run {
     weir_endpoint *endpoint;
+    weir_deflate *deflate; /* NULL: nothing is compressed */
     weir_endpoint_options options;
     uint32_t random;
     uint64_t now_ms;
@@ -19,6 +21,23 @@ struct run {
     weir_buffer events;
     weir_buffer out;
 };
+
+/* What both sides have agreed on, unless weir was built without. What the peer sends keeps its context: libdeflate would take more streams than zlib does, see
+ * fuzz_inflate.c. */
+static void add_codec(struct run *run, bool takeover)
+{
+    weir_codec *codec;
+    bool client = run->options.role == WEIR_ROLE_CLIENT;
+    const weir_deflate_options options = {
+        .server_context_takeover = true, .client_context_takeover = true, .compress_min = 1};
+    const weir_deflate_terms terms = {.server_no_context_takeover = !client && !takeover,
+                                      .client_no_context_takeover = client && !takeover};
+    if (weir_deflate_new(&run->deflate, NULL) == WEIR_ENOTSUP)
+        return;
+    FUZZ_CHECK(weir_deflate_codec_new(&codec, run->deflate, run->options.role, &options, &terms) ==
+               WEIR_OK);
+    weir_endpoint_set_codec(run->endpoint, codec);
+}
 
 static void set_up(struct run *run, uint8_t mode)
 {
@@ -34,6 +53,8 @@ static void set_up(struct run *run, uint8_t mode)
     };
     run->echo = run->options.delivery != WEIR_DELIVER_PIECES;
     FUZZ_CHECK(weir_endpoint_new(&run->endpoint, &run->options, run->now_ms) == WEIR_OK);
+    if ((mode & 0x80) != 0)
+        add_codec(run, (mode & 8) != 0);
 }
 
 static void flush(struct run *run)
@@ -126,7 +147,8 @@ static void let_end(struct run *run)
     fuzz_log_number(&run->events, end.kind);
     fuzz_log_number(&run->events,
                     (uint64_t)end.by_peer << 32 | (uint64_t)end.ours.code << 16 | end.theirs.code);
-    fuzz_log_number(&run->events, end.fault.offset);
+    if (run->deflate == NULL) /* else it is where the codec stood */
+        fuzz_log_number(&run->events, end.fault.offset);
     fuzz_log_number(&run->events, (uintptr_t)end.fault.rule);
 }
 
@@ -137,6 +159,7 @@ static void check_output(const struct run *run)
     uint8_t *in = fuzz_copy(run->out.data, run->out.size);
     bool masked = run->options.role == WEIR_ROLE_CLIENT;
     weir_parser_init(&parser, masked ? WEIR_MASK_REQUIRED : WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
+    parser.rsv_allowed = run->deflate != NULL ? 4 : 0;
     for (size_t at = 0, eaten;; at += eaten) {
         weir_parser_event event;
         int status = weir_parser_feed(&parser, in + at, run->out.size - at, &eaten, &event);
@@ -160,6 +183,7 @@ static void play(struct run *run, uint8_t mode, const struct fuzz_input *input, 
     let_end(run);
     check_output(run);
     weir_endpoint_free(run->endpoint);
+    weir_deflate_free(run->deflate);
     weir_buffer_fini(&run->message);
 }
 

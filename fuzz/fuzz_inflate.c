@@ -1,0 +1,239 @@
+/* Compressed messages in: the bytes of the input are what a peer says is DEFLATE. A message in one frame, fed whole and through libdeflate where it may, gives the same as
+ * its fragments, in pieces and through zlib; none is over the limit, and neither is the memory that it takes. */
+#include "support/fuzz.h"
+
+#ifdef WEIR_HAVE_DEFLATE
+
+#include "wire/rule.h"
+#include "ws/deflate_shared.h"
+
+#include <weir/endpoint.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What an endpoint may take beyond its message: itself, and what it needs for control frames. */
+#define MEMORY_OF_ITS_OWN ((size_t)4096)
+
+/* How the input is run; from its first byte. */
+struct mode {
+    enum weir_role role;
+    enum weir_delivery delivery;
+    enum weir_frame_type type;
+    uint64_t limit; /* bytes of a message */
+    bool forgets;   /* libdeflate may take part */
+    weir_deflate_terms terms;
+};
+
+/* One run. */
+struct run {
+    weir_deflate *shared;
+    weir_endpoint *endpoint;
+    const struct mode *mode;
+    uint32_t random;
+    size_t live_bytes; /* of the endpoint */
+    size_t peak_bytes;
+    weir_buffer wire;    /* the messages as frames */
+    weir_buffer message; /* what has come of the present one */
+    weir_buffer events;
+    weir_buffer end; /* the rule that was broken, and the Close that says so */
+    bool coded;      /* that rule is that it be DEFLATE */
+};
+
+static struct mode mode_of(uint8_t bits)
+{
+    struct mode mode = {
+        .role = (bits & 1) != 0 ? WEIR_ROLE_CLIENT : WEIR_ROLE_SERVER,
+        .type = (bits & 0x20) != 0 ? WEIR_FRAME_TEXT : WEIR_FRAME_BINARY,
+        .delivery = (bits & 0x40) != 0 ? WEIR_DELIVER_PIECES : WEIR_DELIVER_MESSAGES,
+        .limit = (bits & 0x80) != 0 ? 300 : 100000,
+        .forgets = (bits & 2) != 0,
+    };
+    mode.terms.server_no_context_takeover = mode.terms.client_no_context_takeover = mode.forgets;
+    mode.terms.server_max_window_bits = (uint8_t)(8 + (bits >> 2 & 7));
+    mode.terms.client_max_window_bits = mode.terms.server_max_window_bits;
+    return mode;
+}
+
+/* --- what the peer sends --- */
+
+/* Masked, if need be, with a key that changes nothing. */
+static void put_frame(struct run *run, uint8_t bits, const uint8_t *data, size_t size)
+{
+    bool masked = run->mode->role == WEIR_ROLE_SERVER;
+    uint8_t head[14] = {bits, (uint8_t)(masked ? 0x80 : 0)};
+    size_t width = size < 126 ? 0 : size <= UINT16_MAX ? 2 : 8;
+    head[1] |= (uint8_t)(width == 0 ? size : width == 2 ? 126 : 127);
+    for (size_t i = 0; i < width; i++)
+        head[2 + i] = (uint8_t)((uint64_t)size >> (8 * (width - 1 - i)));
+    fuzz_log(&run->wire, head, 2 + width + (masked ? 4 : 0));
+    fuzz_log(&run->wire, data, size);
+}
+
+static void put_message(struct run *run, const uint8_t *data, size_t size, struct fuzz_cuts *cuts)
+{
+    uint8_t first = (uint8_t)(0x40 | run->mode->type);
+    size_t at = 0;
+    do {
+        size_t part = at < size ? fuzz_next_cut(cuts, size - at) : 0;
+        uint8_t fin = at + part == size ? 0x80 : 0;
+        put_frame(run, (uint8_t)(fin | (at == 0 ? first : 0)), data + at, part);
+        at += part;
+    } while (at < size);
+}
+
+/* Messages stand in the input behind their size in two bytes. */
+static void put_messages(struct run *run, struct fuzz_input input, uint8_t seed)
+{
+    struct fuzz_cuts cuts = fuzz_cuts_of(seed);
+    while (input.size > 0) {
+        size_t size = fuzz_take(&input);
+        size = size << 8 | fuzz_take(&input);
+        size = size < input.size ? size : input.size;
+        put_message(run, input.data, size, &cuts);
+        input.data += size;
+        input.size -= size;
+    }
+}
+
+/* --- the endpoint --- */
+
+static void *resize(void *context, void *block, size_t old_size, size_t new_size)
+{
+    struct run *run = context;
+    void *moved = NULL;
+    if (new_size == 0)
+        free(block);
+    else
+        moved = realloc(block, new_size);
+    FUZZ_CHECK(moved != NULL || new_size == 0);
+    run->live_bytes += new_size - old_size;
+    if (run->live_bytes > run->peak_bytes)
+        run->peak_bytes = run->live_bytes;
+    return moved;
+}
+
+static void set_up(struct run *run, const struct mode *mode)
+{
+    static const weir_deflate_options options = {0};
+    weir_codec *codec;
+    *run = (struct run){.random = 1, .mode = mode};
+    weir_endpoint_options endpoint_options = {
+        .role = mode->role,
+        .delivery = mode->delivery,
+        .max_frame_size = WEIR_UNLIMITED,
+        .max_message_size = mode->limit,
+        .allocator = {resize, run},
+        .random = fuzz_random,
+        .random_context = &run->random,
+    };
+    FUZZ_CHECK(weir_deflate_new(&run->shared, NULL) == WEIR_OK);
+    FUZZ_CHECK(weir_endpoint_new(&run->endpoint, &endpoint_options, 0) == WEIR_OK);
+    FUZZ_CHECK(weir_deflate_codec_new(&codec, run->shared, mode->role, &options, &mode->terms) ==
+               WEIR_OK);
+    weir_endpoint_set_codec(run->endpoint, codec);
+}
+
+static void on_frame(struct run *run, weir_event *event)
+{
+    const weir_frame *frame = &event->frame;
+    bool complete;
+    fuzz_log(&run->message, frame->data, frame->size);
+    weir_frame_release(&event->frame);
+    FUZZ_CHECK(run->message.size <= run->mode->limit);
+    if (!event->last)
+        return;
+    size_t size = run->message.size;
+    if (frame->type == WEIR_FRAME_TEXT)
+        FUZZ_CHECK(fuzz_utf8_prefix(run->message.data, size, &complete) == size && complete);
+    fuzz_log_number(&run->events, frame->type);
+    fuzz_log_number(&run->events, size);
+    fuzz_log(&run->events, run->message.data, size);
+    run->message.size = 0;
+}
+
+static void feed(struct run *run, const uint8_t *data, size_t size)
+{
+    weir_event event;
+    int status;
+    uint8_t *in = fuzz_copy(data, size);
+    FUZZ_CHECK(weir_endpoint_feed(run->endpoint, in, size, 0) == WEIR_OK);
+    while ((status = weir_endpoint_next(run->endpoint, &event)) == WEIR_OK)
+        if (event.kind == WEIR_EVENT_FRAME)
+            on_frame(run, &event);
+        else
+            FUZZ_CHECK(event.kind == WEIR_EVENT_FAULT);
+    FUZZ_CHECK(status == WEIR_EAGAIN || status == WEIR_CLOSED);
+    free(in);
+}
+
+static void log_end(struct run *run)
+{
+    weir_end end;
+    FUZZ_CHECK(weir_endpoint_flush(run->endpoint, 0, &run->end) == WEIR_OK);
+    weir_endpoint_eof(run->endpoint, WEIR_OK, 0);
+    weir_endpoint_end(run->endpoint, &end);
+    fuzz_log_number(&run->end, end.kind);
+    fuzz_log_number(&run->end, (uintptr_t)end.fault.rule);
+    run->coded = end.fault.rule == weir__rule_text(WEIR__RULE_CODED);
+}
+
+/* seed 0: one frame a message, all of it fed at once. */
+static void play(struct run *run, const struct mode *mode, const struct fuzz_input *input,
+                 uint8_t seed, bool streams_only)
+{
+    struct fuzz_cuts cuts = fuzz_cuts_of(seed);
+    set_up(run, mode);
+    run->shared->streams_only = streams_only;
+    put_messages(run, *input, seed);
+    for (size_t at = 0; at < run->wire.size;) {
+        size_t part = fuzz_next_cut(&cuts, run->wire.size - at);
+        feed(run, run->wire.data + at, part);
+        at += part;
+    }
+    log_end(run);
+    FUZZ_CHECK(run->peak_bytes <= 2 * mode->limit + MEMORY_OF_ITS_OWN);
+    weir_endpoint_free(run->endpoint);
+    FUZZ_CHECK(run->live_bytes == 0);
+    weir_deflate_free(run->shared);
+    weir_buffer_fini(&run->wire);
+    weir_buffer_fini(&run->message);
+}
+
+/* libdeflate takes a few streams that zlib does not: with the codes that RFC 1951 3.2.5 reserves, or distances that have no code. */
+static bool is_only_more(const struct run *whole, const struct run *streams)
+{
+    size_t size = streams->events.size;
+    return streams->coded && whole->events.size >= size &&
+           (size == 0 || memcmp(whole->events.data, streams->events.data, size) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fuzz_input input = {data, size};
+    struct mode mode = mode_of(fuzz_take(&input));
+    uint8_t seed = fuzz_take(&input);
+    struct run whole;
+    struct run streams;
+    play(&whole, &mode, &input, 0, false);
+    play(&streams, &mode, &input, seed | 1, true);
+    if (mode.forgets && is_only_more(&whole, &streams)) {
+        whole.events.size = streams.events.size;
+        whole.end.size = streams.end.size = 0;
+    }
+    fuzz_compare(&whole.events, &streams.events);
+    fuzz_compare(&whole.end, &streams.end);
+    return 0;
+}
+
+#else
+
+/* Built without zlib: there is nothing to inflate with. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    (void)data;
+    (void)size;
+    return 0;
+}
+
+#endif
