@@ -7,7 +7,7 @@ CMAKE   ?= cmake
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all demo test check bench bench-full fuzz coverage docs install clean
+.PHONY: all demo test check bench bench-full fuzz soak coverage docs install clean
 .NOTPARALLEL:
 
 all:
@@ -40,6 +40,15 @@ fuzz:
 	scripts/install-deps.sh build check
 	scripts/fuzz.sh $(SECONDS)
 
+# Sessions come and go for SECONDS seconds, on each loop: make soak SECONDS=600
+soak:
+	scripts/install-deps.sh build
+	$(CMAKE) --preset release
+	$(CMAKE) --build build/release --parallel $(JOBS) --target soak
+	WEIR_LOOP=epoll build/release/tests/soak $(SECONDS)
+	WEIR_LOOP=io_uring build/release/tests/soak $(SECONDS)
+
+# Line coverage of the whole suite; fails below the bar of a storey.
 coverage:
 	scripts/install-deps.sh build test
 	scripts/coverage.sh

@@ -134,6 +134,13 @@ if(NOT WEIR_SANITIZE AND NOT WEIR_COVERAGE)
   target_link_libraries(perf_workloads PRIVATE weir::weir-static Threads::Threads)
 endif()
 
+# The soak is built with the tests, so that it stays right, and run by hand: make soak.
+add_executable(soak "${PROJECT_SOURCE_DIR}/tests/soak/soak.c")
+weir_finish_program(soak tests)
+target_compile_definitions(soak PRIVATE WEIR_USE_INTERNAL_API)
+target_include_directories(soak PRIVATE "${PROJECT_SOURCE_DIR}/include")
+target_link_libraries(soak PRIVATE weir::weir-static Threads::Threads)
+
 # Every fuzz target over its seeds and some thousand changes of them, without a fuzzer: with any compiler.
 set(weir_fuzz_runs 6000)
 file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/fuzz/fuzz_*.c")
