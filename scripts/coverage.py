@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints line coverage by file and by storey from a tree of gcov data: coverage.py BUILD_DIR"""
+"""Prints line coverage by file and by storey from a tree of gcov data, and fails where a storey is below its bar: coverage.py BUILD_DIR"""
 
 import collections
 import json
@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+BARS = {"wire": 98, "rt": 90, "net": 90, "ws": 90}  # per cent of a storey's lines
 
 
 def read_gcov(build):
@@ -65,9 +66,15 @@ def main(build):
         print_row(source, hit, total, missed_ranges(lines[source]))
         storeys[source.split("/")[1]].extend(lines[source].values())
     print()
-    for storey in sorted(storeys):
-        print_row(storey, *ratio(storeys[storey]))
+    return 0 if all([hold_bar(storey, storeys[storey], bar) for storey, bar in BARS.items()]) else 1
+
+
+def hold_bar(storey, counts, bar):
+    hit, total = ratio(counts)
+    holds = 100 * hit >= bar * max(total, 1)
+    print_row(storey, hit, total, f"{'at least' if holds else 'BELOW'} {bar} %")
+    return holds
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(main(sys.argv[1]))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Line coverage of src/ by the whole suite: by file and by storey.
+# Line coverage of src/ by the whole suite: by file and by storey. Fails below a storey's bar.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Takes one check at a time out of weir and demands that the suite notices: mutants.py [NAME]...
 
-Works on a copy of the tree in build/mutants, which is built anew for each mutant (the library and the command alone), and runs the light groups
-with weir as a server. Ends with "N noticed, M alive"; exit status 1 when one is alive, or no longer applies. Takes some minutes: it is no part of `make test`."""
+Works on a copy of the tree in build/mutants, which is built anew for each mutant (the library, the command and the driver alone), and runs the groups
+that it may matter to. Ends with "N noticed, M alive"; exit status 1 when one is alive, or no longer applies. Takes some minutes: it is no part of `make test`."""
 
 import filecmp
 import os
@@ -16,9 +16,14 @@ SUITE = os.path.join(ROOT, "tests", "conformance", "test_suite.py")
 
 PARSER, MESSAGE, CONTROL = "src/wire/parser.c", "src/wire/endpoint_message.c", "src/wire/endpoint_control.c"
 ENDPOINT, CLOSING, CODES, UTF8 = "src/wire/endpoint.c", "src/wire/endpoint_close.c", "src/wire/close.c", "src/wire/utf8.c"
-SEND, MASK = "src/wire/endpoint_send.c", "src/wire/mask.c"
+INFLATED, CODEC, TERMS = "src/wire/endpoint_codec.c", "src/ws/deflate_codec.c", "src/wire/deflate.c"
 
-# Name, file, what stands there, what stands there instead.
+# What the suite is asked to run.
+LIGHT = ("--light", "--role", "server")
+CODED = ("--role", "server", "--case", "compressed", "--case", "deflate-negotiation", "--case", "deflated", "--case", "13")
+ANSWERS = ("--role", "client", "--case", "deflate-negotiation")
+
+# Name, file, what stands there, what stands there instead; and what is run, if it is not LIGHT.
 MUTANTS = [
     ("reserved bits of data are not looked at", PARSER, "if ((bits >> 4 & 7u & ~allowed) != 0)", "if (allowed > 7)"),
     ("reserved bits of control frames are not looked at", PARSER, "if ((bits & 0x70u) != 0)", "if (bits > 0xFFu)"),
@@ -76,6 +81,26 @@ MUTANTS = [
      "        end_as(endpoint, WEIR_END_CLEAN);\n        await_end_of_stream(endpoint, endpoint->client);\n        break;\n    case WEIR__CLOSE_FAILED:"),
     ("after a violation TCP is left open", CLOSING, "endpoint->ours_is_cause = true;\n        await_end_of_stream(endpoint, true);", "endpoint->ours_is_cause = true;\n        await_end_of_stream(endpoint, false);"),
     ("the type of an echo is always text", MESSAGE, "(weir_frame){.data = data, .size = size, .type = type, .fin = true}", "(weir_frame){.data = data, .size = size, .type = 1, .fin = true}"),
+    ("RSV1 of a continuation passes", PARSER, "unsigned allowed = opcode != 0 ? parser->rsv_allowed : 0;", "unsigned allowed = parser->rsv_allowed;", CODED),
+    ("no limit on what is inflated", INFLATED, "bool fits = part->out_size <= room;", "bool fits = part->out_size <= SIZE_MAX;", CODED),
+    ("inflated text is not checked", INFLATED, "if (weir_utf8_feed(&endpoint->utf8, part->out, size, NULL) != WEIR_OK)", "if (weir_utf8_feed(&endpoint->utf8, part->out, 0, NULL) != WEIR_OK)", CODED),
+    ("inflated text may end inside a character", INFLATED, "if (fits && ends && !weir_utf8_is_complete(&endpoint->utf8))", "if (fits && ends && endpoint->utf8.wanted > 9)", CODED),
+    ("the tail is not appended", CODEC, "if (drained && part->last && (status == Z_OK || status == Z_STREAM_END)) {", "if (drained && part->last && status == Z_MEM_ERROR) {", CODED),
+    ("the tail is not cut off", CODEC, "part->out_size -= sizeof tail;", "part->out_size -= 0;", CODED),
+    ("a message may end inside a block", CODEC, "if (drained && !is_at_end(z, status))", "if (drained && status > Z_STREAM_END)", CODED),
+    ("a final block ends what is inflated", CODEC, "        inflateResetKeep(z);\n        if (z->avail_in == 0 || z->avail_out == 0)\n            break;\n", "        break;\n", CODED),
+    ("the context of what comes is not kept", CODEC, "if (!codec->forget_heard)", "if (codec->receiving)", CODED),
+    ("the context of what is sent is kept where none may be", CODEC, "if (!codec->forget_sent)", "if (!codec->sending)", CODED),
+    ("the window that was agreed on is not used", CODEC, "codec->kind.window_bits = client ? client_bits : server_bits;", "codec->kind.window_bits = client || server_bits > 0 ? client_bits : server_bits;", CODED),
+    ("messages of any size are compressed without their window", CODEC, "part->size <= (size_t)1 << codec->kind.window_bits);", "part->size <= (size_t)1 << 30);", CODED),
+    ("an offer with an unknown parameter is taken", TERMS, 'return "RFC 7692 7: an unknown parameter";', "return NULL;", CODED),
+    ("an offer with a parameter given twice is taken", TERMS, "if (mentions(reading, parameter))", "if (parameter > PARAMETER_COUNT)", CODED),
+    ("an offer of a window under 8 is taken", TERMS, "if (number < WINDOW_BITS_MIN)", "if (number < 0)", CODED),
+    ("an offer of a flag with a value is taken", TERMS, "return param->value.data == NULL ? NULL :", "return param != NULL ? NULL :", CODED),
+    ("an answer with an unknown parameter is accepted", TERMS, 'return "RFC 7692 7: an unknown parameter";', "return NULL;", ANSWERS),
+    ("an answer with a parameter given twice is accepted", TERMS, "if (mentions(reading, parameter))", "if (parameter > PARAMETER_COUNT)", ANSWERS),
+    ("an answer with a window under 8 is accepted", TERMS, "if (number < WINDOW_BITS_MIN)", "if (number < 0)", ANSWERS),
+    ("an answer that agrees twice is accepted", TERMS, "if (agreed != 0)", "if (agreed > 1)", ANSWERS),
 ]
 
 
@@ -91,7 +116,7 @@ def copy_file(source, target):
 
 
 def copy_tree():
-    for name in ("src", "include", "cli", "cmake", "CMakeLists.txt"):
+    for name in ("src", "include", "cli", "examples", "cmake", "CMakeLists.txt"):
         source = os.path.join(ROOT, name)
         files = [source] if os.path.isfile(source) else [os.path.join(folder, file) for folder, _, files in os.walk(source) for file in files]
         for file in files:
@@ -99,26 +124,26 @@ def copy_tree():
 
 
 def build():
-    return run("cmake", "--build", os.path.join(COPY, "build"), "--parallel", str(os.cpu_count()), "--target", "weir")
+    return run("cmake", "--build", os.path.join(COPY, "build"), "--parallel", str(os.cpu_count()), "--target", "weir", "example_fuzzing_client_driver")
 
 
 def configure():
-    done = run("cmake", "-S", COPY, "-B", os.path.join(COPY, "build"), "-DCMAKE_BUILD_TYPE=Debug", "-DWEIR_TESTS=OFF", "-DWEIR_EXAMPLES=OFF", "-DWEIR_BENCH=OFF")
+    done = run("cmake", "-S", COPY, "-B", os.path.join(COPY, "build"), "-DCMAKE_BUILD_TYPE=Debug", "-DWEIR_TESTS=OFF", "-DWEIR_BENCH=OFF")
     if done.returncode != 0:
         raise SystemExit(done.stdout + done.stderr)
 
 
-def play():
+def play(words):
     """The failures that the suite reports; a run that does not end is noticed too."""
     try:
-        done = run(SUITE, "--build", os.path.join(COPY, "build"), "--light", "--role", "server", "--backend", "epoll", "--patience", "2", "--enough", "20", timeout=300)
+        done = run(SUITE, "--build", os.path.join(COPY, "build"), *words, "--backend", "epoll", "--patience", "2", "--enough", "20", timeout=300)
     except subprocess.TimeoutExpired:
         return ["the suite did not end"]
     lines = [line.strip() for line in done.stdout.splitlines() if line.startswith("  ") and "not tried" not in line]
     return lines or ([done.stderr[-500:]] if done.returncode != 0 else [])
 
 
-def try_mutant(path, old, new):
+def try_mutant(path, old, new, words=LIGHT):
     """None when it does not apply or does not build, else what the suite reports."""
     path = os.path.join(COPY, path)
     with open(path, encoding="utf-8") as file:
@@ -133,7 +158,7 @@ def try_mutant(path, old, new):
         if built.returncode != 0:
             print(built.stdout[-2000:] + built.stderr[-2000:])
             return None
-        return play()
+        return play(words)
     finally:
         with open(path, "w", encoding="utf-8") as file:
             file.write(original)
@@ -143,7 +168,9 @@ def main(names):
     copy_tree()
     configure()
     built = build()
-    failures = play() if built.returncode == 0 else [built.stdout[-2000:] + built.stderr[-2000:]]
+    failures = [built.stdout[-2000:] + built.stderr[-2000:]] if built.returncode != 0 else []
+    for words in (LIGHT, CODED, ANSWERS) if not failures else ():
+        failures += play(words)
     if failures:
         raise SystemExit("weir itself is not right: " + "\n".join(failures))
     noticed = alive = 0

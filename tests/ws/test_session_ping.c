@@ -230,6 +230,57 @@ static int pinger_and_ponger_serve_a_raw_session(void *arg)
 }
 RUN(pinger_and_ponger_serve_a_raw_session)
 
+/* While the queue has no room, the ponger remembers the newest ping alone. */
+static int ponger_answers_the_newest_ping_of_those_that_had_no_room(void *arg)
+{
+    static uint8_t plenty[8 << 20];
+    struct rig rig;
+    weir_channel *pings;
+    weir_channel *again;
+    (void)arg;
+    rig_open_raw(&rig, WEIR_ROLE_SERVER, &(weir_session_options){.outgoing_capacity = 1});
+    assert_ok(weir_ponger_start(&pings, rig.session));
+    assert_ok(weir_ponger_start(&again, rig.session));
+    assert_ptr_equal(again, pings); /* one is enough */
+    assert_ok(weir_send_binary(rig.session, plenty, sizeof plenty));
+    assert_ok(weir_sleep(1));
+    assert_ok(weir_send_text(rig.session, "queued"));
+    weir_frame frames[] = {weir_frame_ping("old", 3), weir_frame_ping("newest", 6),
+                           weir_frame_pong("no ping", 7)};
+    for (int i = 0; i < 3; i++)
+        assert_ok(weir_channel_send(pings, &frames[i]));
+    rig_expect_frame(&rig, 0x82, plenty, sizeof plenty);
+    rig_expect_frame(&rig, 0x81, "queued", 6);
+    rig_expect_frame(&rig, 0x8a, "newest", 6);
+    rig_close(&rig);
+    return WEIR_OK;
+}
+RUN(ponger_answers_the_newest_ping_of_those_that_had_no_room)
+
+static int pong_that_is_owed_goes_with_its_session(void *arg)
+{
+    static uint8_t plenty[8 << 20];
+    struct rig rig;
+    weir_channel *pings;
+    weir_channel *pongs;
+    (void)arg;
+    rig_open_raw(&rig, WEIR_ROLE_SERVER, &(weir_session_options){.outgoing_capacity = 1});
+    assert_status(weir_ponger_start(NULL, rig.session), WEIR_EINVAL);
+    assert_ok(weir_ponger_start(&pings, rig.session));
+    assert_ok(weir_send_binary(rig.session, plenty, sizeof plenty));
+    assert_ok(weir_sleep(1));
+    assert_ok(weir_send_text(rig.session, "queued"));
+    weir_frame ping = weir_frame_ping("owed", 4);
+    assert_ok(weir_channel_send(pings, &ping));
+    weir_terminate(rig.session);
+    assert_status(weir_session_join(rig.session), WEIR_CANCELED);
+    assert_status(weir_ponger_start(&pings, rig.session), WEIR_CLOSED);
+    assert_status(weir_pinger_start(&pongs, rig.session, 10, 10), WEIR_CLOSED);
+    rig_close(&rig);
+    return WEIR_OK;
+}
+RUN(pong_that_is_owed_goes_with_its_session)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +292,8 @@ int main(void)
         cmocka_unit_test(timeout_passes_a_stuck_queue_and_wakes_everybody_),
         cmocka_unit_test(own_slowness_is_not_the_peers_fault_),
         cmocka_unit_test(pinger_and_ponger_serve_a_raw_session_),
+        cmocka_unit_test(ponger_answers_the_newest_ping_of_those_that_had_no_room_),
+        cmocka_unit_test(pong_that_is_owed_goes_with_its_session_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
