@@ -80,7 +80,8 @@ WEIR_API void weir_endpoint_free(weir_endpoint *endpoint);
 
 /** Has messages compressed and inflated by a codec from now on: to be called before anything is sent or fed. Takes it.
  * max_message_size counts inflated bytes, as they come out; a compressed frame may be over max_frame_size by what a payload
- * grows that does not shrink; in FRAMES nothing is inflated and nothing compressed. */
+ * grows that does not shrink; in FRAMES nothing is inflated and nothing compressed. What is wrong with an inflated message
+ * is told at some byte of it: which one depends on the pieces that it came in. */
 WEIR_API void weir_endpoint_set_codec(weir_endpoint *endpoint, weir_codec *codec);
 
 /** Hands over bytes that arrived. Keeps in (and unmasks it in place) until next() has eaten it all, that is said WEIR_EAGAIN, or

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import cases_basic
 import cases_utf8
-from cases_load import Deflate
+from cases_load import APART, Deflate
 from model import (Answers, AwaitEnd, Case, Closes, Drops, Fails, InParts, Pause, Reset, Send, Shut, Vanishes, Waits, binary, close,
                    encode_size, fragments, more, ping, pong, split, text)
 from wire import BINARY, CONT, PONG, TEXT, Frame
@@ -227,11 +227,22 @@ def bomb(size):
     return (deflater.compress(bytes(size)) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
+def final_block(payload):
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return deflater.compress(payload) + deflater.flush(zlib.Z_FINISH)
+
+
+def refer_back(payload):
+    """A message twice, the second by what the first was."""
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return [(deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4] for _ in range(2)]
+
+
 def compressed():
     """RSV1 where it may and may not stand, streams of RFC 7692 7.2.3, and data that does not inflate."""
 
-    def case(what, *frames, expect=(), end=Closes()):
-        return Case("", what, (Send(frames),), expect, end, deflate=Deflate(((True, None),)))
+    def case(what, *frames, expect=(), end=Closes(), deflate=APART):
+        return Case("", what, (Send(frames),), expect, end, deflate=deflate)
 
     squeezed = text(HELLO_DEFLATED, rsv=4)
     yield case("a compressed message", squeezed, expect=(HELLO,))
@@ -252,6 +263,14 @@ def compressed():
     yield case("garbage", binary(b"\xff" * 20, rsv=4), end=Fails((1007,)))
     yield case("a stored block with a wrong check", binary(bytes.fromhex("000500fafe48656c6c6f00"), rsv=4), end=Fails((1007,)))
     yield case("a stream that ends inside a block", binary(bytes.fromhex("000500faff4865"), rsv=4), end=Fails((1007,)))
+    yield case("a stream that ends inside a block of codes", binary(HELLO_DEFLATED[:4], rsv=4), end=Fails((1007,)))
+    yield case("two final blocks", text(final_block(b"Hel") + final_block(b"lo") + b"\0", rsv=4), expect=(HELLO,))
+    yield case("a final block in fragments", text(final_block(b"Hello"), rsv=4, fin=False), more(b"\0"), text(HELLO_DEFLATED, rsv=4), expect=(HELLO, HELLO))
+    first, second = refer_back(b"Hello")
+    yield case("a message that refers back to the one before", text(first, rsv=4), text(second, rsv=4), expect=(HELLO, HELLO), deflate=Deflate())
+    yield replace(case("a message that refers back where it must not", binary(first, rsv=4), binary(second, rsv=4), expect=((BINARY, b"Hello"),),
+                       end=Fails((1007,))), roles=SERVER)
+    yield case("a message that refers back over one that is not compressed", text(first, rsv=4), text(), text(second, rsv=4), expect=(HELLO,) * 3, deflate=Deflate())
     yield case("compressed text that is not UTF-8", text(bytes.fromhex("000100feffff00"), rsv=4), end=Fails((1007,)))
     yield case("a bomb", binary(bomb(LIMIT + 1), rsv=4), end=Fails((1009,)))
 
@@ -276,7 +295,7 @@ def deflated():
     for case, frames in small_scripts():
         if case.group != "3":
             ops = (Send(tuple(deflate_frames(frames)), case.ops[0].pieces),)
-            yield replace(case, id=f"deflated.{case.id}", what=f"compressed: {case.what}", ops=ops, deflate=Deflate(((True, None),)))
+            yield replace(case, id=f"deflated.{case.id}", what=f"compressed: {case.what}", ops=ops, deflate=APART)
 
 
 TABLES = (("lengths", lengths), ("limits", limits), ("masks", masks), ("codes", codes), ("afterclose", after_close), ("firstbyte", first_byte),

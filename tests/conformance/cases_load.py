@@ -52,7 +52,10 @@ class Deflate:
     """What we ask of the peer's compressor: a list of alternatives, each (no context takeover, window bits or None)."""
 
     asked: tuple = ((False, None),)
+    option: str = "--deflate=takeover"  # of `weir echo`: what weir would do on its own
 
+
+APART = Deflate(((True, None),), "--deflate")
 
 SIZES = tuple((size, 0) for size in (16, 64, 256, KIB, 4 * KIB, 8 * KIB, 16 * KIB, 32 * KIB, 64 * KIB, 128 * KIB)) + tuple(
     (size, 256) for size in (8 * KIB, 16 * KIB, 32 * KIB, 64 * KIB, 128 * KIB)) + tuple(
