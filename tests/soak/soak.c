@@ -272,7 +272,9 @@ static void take_stock(size_t minute)
         (void)weir_sleep(10);
     }
     (void)weir_sleep(100); /* closed sockets are given back */
+#ifdef __GLIBC__
     (void)malloc_trim(0);
+#endif
     soak.resident[minute] = read_resident();
     soak.descriptors[minute] = count_descriptors();
     print_line("all left");
