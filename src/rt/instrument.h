@@ -2,6 +2,8 @@
 #ifndef WEIR_RT_INSTRUMENT_H
 #define WEIR_RT_INSTRUMENT_H
 
+#include <weir/base.h>
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define WEIR__ASAN 1
