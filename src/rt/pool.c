@@ -6,8 +6,9 @@
 /* Four classes a power of two, from 32 bytes on: at most a fifth of a block is waste. */
 #define SMALLEST_BITS 5
 #define LARGEST_SIZE  ((size_t)256 * 1024)
-/* At most this many bytes are kept a class. */
-#define KEPT_MAX ((size_t)512 * 1024)
+/* At most this many bytes are kept a class, and in all: or what each class once needed would stay for good, in all of them. */
+#define KEPT_MAX  ((size_t)512 * 1024)
+#define TOTAL_MAX ((size_t)4 * 1024 * 1024)
 
 #if defined(__SANITIZE_ADDRESS__)
 #define KEEPS_BLOCKS false
@@ -48,17 +49,64 @@ static struct class class_of(size_t size)
                           ((size_t)1 << bits) + steps * step};
 }
 
+/* The inverse: what blocks of a class have. */
+static size_t size_of(unsigned index)
+{
+    unsigned bits = SMALLEST_BITS + (index == 0 ? 0 : (index - 1) / 4);
+    size_t steps = index == 0 ? 0 : (index - 1) % 4 + 1;
+    return ((size_t)1 << bits) + (steps << (bits - 2));
+}
+
+/* A block out of those that are kept; NULL: none. */
+static void *unkeep(struct weir__pool *pool, struct class class)
+{
+    void *block = pool->free[class.index];
+    if (block == NULL)
+        return NULL;
+    memcpy(&pool->free[class.index], block, sizeof block);
+    pool->free_count[class.index]--;
+    pool->kept -= class.size;
+    return block;
+}
+
+static void drop(struct weir__pool *pool, struct class class)
+{
+    void *block = unkeep(pool, class);
+    (void)pool->parent.resize(pool->parent.context, block, class.size, 0);
+}
+
+static struct class richest_class(const struct weir__pool *pool)
+{
+    struct class richest = {0, size_of(0)};
+    for (unsigned index = 1; index < WEIR__POOL_CLASSES; index++) {
+        size_t size = size_of(index);
+        if (pool->free_count[index] * size > pool->free_count[richest.index] * richest.size)
+            richest = (struct class){index, size};
+    }
+    return richest;
+}
+
+/* Whether one more block of a class may be kept. When too much is kept in all, the class that keeps most gives way: so each that is in use has its share. */
+static bool make_room(struct weir__pool *pool, struct class class)
+{
+    if ((pool->free_count[class.index] + 1) * class.size > KEPT_MAX)
+        return false;
+    while (pool->kept + class.size > TOTAL_MAX) {
+        struct class richest = richest_class(pool);
+        if (richest.index == class.index)
+            return false;
+        drop(pool, richest);
+    }
+    return true;
+}
+
 void *weir__pool_take(struct weir__pool *pool, size_t size)
 {
     if (!KEEPS_BLOCKS || size > LARGEST_SIZE)
         return pool->parent.resize(pool->parent.context, NULL, 0, size);
     struct class class = class_of(size);
-    void *block = pool->free[class.index];
-    if (block == NULL)
-        return pool->parent.resize(pool->parent.context, NULL, 0, class.size);
-    memcpy(&pool->free[class.index], block, sizeof block);
-    pool->free_count[class.index]--;
-    return block;
+    void *block = unkeep(pool, class);
+    return block != NULL ? block : pool->parent.resize(pool->parent.context, NULL, 0, class.size);
 }
 
 void weir__pool_give(struct weir__pool *pool, void *block, size_t size)
@@ -70,13 +118,14 @@ void weir__pool_give(struct weir__pool *pool, void *block, size_t size)
         return;
     }
     struct class class = class_of(size);
-    if ((pool->free_count[class.index] + 1) * class.size > KEPT_MAX) {
+    if (!make_room(pool, class)) {
         (void)pool->parent.resize(pool->parent.context, block, class.size, 0);
         return;
     }
     memcpy(block, &pool->free[class.index], sizeof block);
     pool->free[class.index] = block;
     pool->free_count[class.index]++;
+    pool->kept += class.size;
 }
 
 static void *grow(struct weir__pool *pool, void *block, size_t old_size, size_t new_size)
@@ -117,16 +166,7 @@ void weir__pool_init(struct weir__pool *pool, const weir_allocator *parent)
 
 void weir__pool_fini(struct weir__pool *pool)
 {
-    for (unsigned index = 0; index < WEIR__POOL_CLASSES; index++) {
-        /* Class index back to the size of its blocks: the inverse of class_of(). */
-        unsigned bits = SMALLEST_BITS + (index == 0 ? 0 : (index - 1) / 4);
-        size_t steps = index == 0 ? 0 : (index - 1) % 4 + 1;
-        size_t size = ((size_t)1 << bits) + (steps << (bits - 2));
-        while (pool->free[index] != NULL) {
-            void *block = pool->free[index];
-            memcpy(&pool->free[index], block, sizeof block);
-            (void)pool->parent.resize(pool->parent.context, block, size, 0);
-        }
-        pool->free_count[index] = 0;
-    }
+    for (unsigned index = 0; index < WEIR__POOL_CLASSES; index++)
+        while (pool->free[index] != NULL)
+            drop(pool, (struct class){index, size_of(index)});
 }

@@ -12,6 +12,7 @@ struct weir__pool {
     weir_allocator face; /* the pool itself as an allocator */
     void *free[WEIR__POOL_CLASSES];
     uint32_t free_count[WEIR__POOL_CLASSES];
+    size_t kept; /* bytes of all free blocks */
 };
 
 /* parent.resize NULL: the C library's. The pool must not move afterwards. */

@@ -117,6 +117,49 @@ static void what_is_kept_is_bounded(void **state)
     close_pool(&pooled);
 }
 
+static void take_and_give(struct pooled *pooled, size_t size, size_t bytes)
+{
+    enum { COUNT_MAX = 8192 };
+    static void *blocks[COUNT_MAX];
+    size_t count = bytes / size;
+    for (size_t i = 0; i < count; i++)
+        blocks[i] = weir__pool_take(&pooled->pool, size);
+    for (size_t i = 0; i < count; i++)
+        weir__pool_give(&pooled->pool, blocks[i], size);
+}
+
+static void what_is_kept_in_all_classes_together_is_bounded(void **state)
+{
+    (void)state;
+    enum { TOTAL = 4 << 20, EACH = 512 << 10 };
+    struct pooled pooled;
+    open_pool(&pooled, 0);
+    for (size_t size = 64; size <= LARGEST; size += size / 4) {
+        take_and_give(&pooled, size, EACH);
+        assert_true(pooled.memory.live_bytes <= TOTAL);
+    }
+    assert_true(!KEEPS || pooled.memory.live_bytes > TOTAL - 2 * LARGEST);
+    close_pool(&pooled);
+}
+
+/* However much others keep, a class that is in use has room: the second time its blocks cost nothing. */
+static void no_class_keeps_others_out(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {64, 1000, 65600, 200000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct pooled pooled;
+        open_pool(&pooled, 0);
+        for (size_t size = 4096; size < 65536; size += size / 4) /* these alone could fill it */
+            take_and_give(&pooled, size, 512 << 10);
+        take_and_give(&pooled, sizes[i], sizes[i]);
+        size_t calls = pooled.memory.calls;
+        take_and_give(&pooled, sizes[i], sizes[i]);
+        assert_true(!KEEPS || pooled.memory.calls == calls);
+        close_pool(&pooled);
+    }
+}
+
 static void blocks_in_use_stay_valid_after_fini(void **state)
 {
     (void)state;
@@ -230,6 +273,8 @@ int main(void)
         cmocka_unit_test(at_most_a_fifth_of_a_block_is_waste),
         cmocka_unit_test(a_block_given_back_is_taken_again_without_the_allocator),
         cmocka_unit_test(what_is_kept_is_bounded),
+        cmocka_unit_test(what_is_kept_in_all_classes_together_is_bounded),
+        cmocka_unit_test(no_class_keeps_others_out),
         cmocka_unit_test(blocks_in_use_stay_valid_after_fini),
         cmocka_unit_test(giving_back_nothing_is_allowed),
         cmocka_unit_test(without_an_allocator_it_is_the_c_librarys),

@@ -27,6 +27,7 @@ static struct {
     unsigned resting;
     bool lull; /* nobody comes until it is over */
     bool over;
+    size_t allocated; /* bytes that the loop has from us */
     uint64_t random;
     unsigned long visits;
     unsigned long messages;
@@ -51,6 +52,21 @@ static void demand(bool condition, const char *what)
         return;
     fprintf(stderr, "soak: %s\n", what);
     exit(EXIT_FAILURE);
+}
+
+/* --- memory that is counted: none of it may be left behind --- */
+
+static void *resize(void *context, void *block, size_t old_size, size_t new_size)
+{
+    void *moved = NULL;
+    (void)context;
+    if (new_size == 0)
+        free(block);
+    else
+        moved = realloc(block, new_size);
+    if (moved != NULL || new_size == 0)
+        soak.allocated += new_size - old_size;
+    return moved;
 }
 
 /* --- the servers --- */
@@ -338,9 +354,10 @@ static void prepare(int argc, char **argv)
 int main(int argc, char **argv)
 {
     weir_loop *loop;
+    const weir_loop_options options = {.allocator.resize = resize};
     prepare(argc, argv);
     size_t descriptors = count_descriptors();
-    int status = weir_loop_new(&loop, NULL);
+    int status = weir_loop_new(&loop, &options);
     if (status == WEIR_ENOTSUP) {
         printf("skipped: this loop is not to be had here\n");
         return EXIT_SUCCESS;
@@ -353,6 +370,7 @@ int main(int argc, char **argv)
     demand(weir_loop_coroutine_count(loop) == 0, "coroutines are left");
     weir_loop_free(loop);
     demand(count_descriptors() == descriptors, "descriptors are left open");
+    demand(soak.allocated == 0, "memory is left behind");
     judge();
     return EXIT_SUCCESS;
 }
