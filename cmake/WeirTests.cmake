@@ -138,7 +138,7 @@ endif()
 add_executable(soak "${PROJECT_SOURCE_DIR}/tests/soak/soak.c")
 weir_finish_program(soak tests)
 target_compile_definitions(soak PRIVATE WEIR_USE_INTERNAL_API)
-target_include_directories(soak PRIVATE "${PROJECT_SOURCE_DIR}/include")
+target_include_directories(soak PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/tests")
 target_link_libraries(soak PRIVATE weir::weir-static Threads::Threads)
 
 # Every fuzz target over its seeds and some thousand changes of them, without a fuzzer: with any compiler.

@@ -6,10 +6,9 @@
 
 #include <string.h>
 
-#define ONE_BLOCK_MAX                                                                              \
-    ((size_t)9999) /* libdeflate cuts no block that leaves less than 5,000 bytes on either side */
-#define ONE_BLOCK_MAX_FAST                                                                         \
-    ((size_t)65535) /* ... on its fastest level, which looks for no better place */
+/* libdeflate cuts no block in two that would leave less than 5,000 bytes on either side; on its fastest level it does not look for a place at all. */
+#define ONE_BLOCK_MAX      ((size_t)9999)
+#define ONE_BLOCK_MAX_FAST ((size_t)65535)
 
 /* With these levels it comes near the size of zlib's 6, in half the time and less; higher ones pay at no size. */
 static unsigned level_for(size_t size)

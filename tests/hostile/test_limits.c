@@ -10,6 +10,11 @@
 #define TO_SAY_SO ((size_t)4096)
 
 static const weir_serve_options defaults = {.handler = victim_echo};
+static const weir_serve_options unlimited = {
+    .handler = victim_echo,
+    .session.max_frame_size = WEIR_UNLIMITED,
+    .session.max_message_size = WEIR_UNLIMITED,
+};
 
 /* Starts a server on which one session has come and another one stands. */
 static int start_warm(struct victim *victim, const weir_serve_options *options)
@@ -71,11 +76,7 @@ static void a_length_of_64_bits_is_a_violation(void **state)
 {
     struct victim victim;
     (void)state;
-    int fd = start_warm(&victim, &(weir_serve_options){
-                                     .handler = victim_echo,
-                                     .session.max_frame_size = WEIR_UNLIMITED,
-                                     .session.max_message_size = WEIR_UNLIMITED,
-                                 });
+    int fd = start_warm(&victim, &unlimited);
     attacker_send_frame(fd, 0x82, NULL, UINT64_MAX);
     attacker_expect_close(fd, 1002);
     assert_in_range(victim_growth(&victim), 0, TO_SAY_SO);
@@ -87,11 +88,7 @@ static void a_promise_costs_nothing_without_limits(void **state)
 {
     struct victim victim;
     (void)state;
-    int fd = start_warm(&victim, &(weir_serve_options){
-                                     .handler = victim_echo,
-                                     .session.max_frame_size = WEIR_UNLIMITED,
-                                     .session.max_message_size = WEIR_UNLIMITED,
-                                 });
+    int fd = start_warm(&victim, &unlimited);
     int other = attacker_open(&victim);
     attacker_expect_echo(other, "before");
     victim_mark(&victim);

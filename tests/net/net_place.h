@@ -13,11 +13,11 @@
 #include "net/connect.h"
 #include "net/listener.h"
 #include "rt/coroutine.h"
+#include "support/descriptors.h"
 #include "support/failing_allocator.h"
 
 #include <weir/sim.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,17 +30,6 @@ struct place {
     size_t descriptors; /* open before */
     bool is_sim;
 };
-
-static inline size_t count_descriptors(void)
-{
-    size_t count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    assert_non_null(dir);
-    while (readdir(dir) != NULL)
-        count++;
-    closedir(dir);
-    return count;
-}
 
 static inline int place_open_with(struct place *place, const weir_sim_options *sim, size_t fail_at)
 {

@@ -5,10 +5,10 @@
 #include "rt/coroutine.h"
 #include "rt/loop.h"
 #include "rt/sys.h"
+#include "support/descriptors.h"
 #include "support/failing_allocator.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -75,17 +75,6 @@ struct world {
     size_t descriptors;
     struct weir__job anchor; /* a turn waits only while somebody is there to wait for */
 };
-
-static size_t count_descriptors(void)
-{
-    size_t count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    while (directory != NULL && readdir(directory) != NULL)
-        count++;
-    if (directory != NULL)
-        closedir(directory);
-    return count;
-}
 
 /* Whether the loop that WEIR_LOOP asks for can be had here. */
 static inline bool loop_is_there(void)

@@ -1,7 +1,8 @@
 /* Soak: soak SECONDS [SEED]. Servers and a crowd of clients in one process: for so long they connect, talk and leave, with sizes, compression, ends and cancels at random. After
  * each minute (of less than three: after each third) all have to be gone; what is in memory then may be at most 2 % more after the last one than after the
  * second, and the same descriptors are open. Prints the series. No part of the suite: `make soak SECONDS=600`. */
-#include <dirent.h>
+#include "support/descriptors.h"
+
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,17 +252,6 @@ static double read_resident(void)
     demand(file != NULL && fscanf(file, "%*u %lu", &pages) == 1, "/proc/self/statm");
     (void)fclose(file);
     return (double)pages * (double)sysconf(_SC_PAGESIZE) / 1024;
-}
-
-static size_t count_descriptors(void)
-{
-    size_t count = 0;
-    DIR *entries = opendir("/proc/self/fd");
-    demand(entries != NULL, "/proc/self/fd");
-    while (readdir(entries) != NULL)
-        count++;
-    (void)closedir(entries);
-    return count;
 }
 
 static void print_line(const char *when)

@@ -1,8 +1,8 @@
 #include "support/session_rig.h"
 
 #include "net/stream.h"
+#include "support/descriptors.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <weir/address.h>
@@ -42,21 +42,21 @@ const failing_allocator *rig_memory(void)
     return place.memory;
 }
 
+int rig_echo(weir_session *session, void *arg)
+{
+    weir_frame frame;
+    int status;
+    (void)arg;
+    while ((status = weir_receive(session, &frame)) == WEIR_OK)
+        if ((status = weir_send(session, &frame)) != WEIR_OK)
+            break;
+    return status == WEIR_CLOSED ? WEIR_OK : status;
+}
+
 void rig_expect_passed(uint64_t start, uint64_t least_ms, uint64_t slack_ms)
 {
     uint64_t passed_ms = weir_loop_now(weir_loop_current()) - start;
     assert_in_range(passed_ms, least_ms, least_ms + (place.real ? 30000 : slack_ms));
-}
-
-size_t rig_count_descriptors(void)
-{
-    size_t count = 0;
-    DIR *dir = opendir("/proc/self/fd");
-    assert_non_null(dir);
-    while (readdir(dir) != NULL)
-        count++;
-    closedir(dir);
-    return count;
 }
 
 /* A coroutine must not be left by cmocka's longjmp: a failure ends the process, after its message. */
@@ -65,7 +65,7 @@ static void run_on(const weir_loop_options *options, int (*body)(void *arg), voi
     failing_allocator memory;
     weir_loop *loop;
     weir_loop_options own = *options;
-    size_t descriptors = rig_count_descriptors();
+    size_t descriptors = count_descriptors();
     setenv("CMOCKA_TEST_ABORT", "1", 1);
     failing_allocator_init(&memory, 0);
     own.allocator = memory.allocator;
@@ -78,7 +78,7 @@ static void run_on(const weir_loop_options *options, int (*body)(void *arg), voi
     if (!failing_allocator_is_clean(&memory))
         print_error("left: %zu bytes in %zu blocks\n", memory.live_bytes, memory.live_blocks);
     assert_true(failing_allocator_is_clean(&memory));
-    assert_int_equal(rig_count_descriptors(), descriptors);
+    assert_int_equal(count_descriptors(), descriptors);
 }
 
 static void run_in_sim(bool sockets, int (*body)(void *arg), void *arg)

@@ -43,11 +43,11 @@ bool rig_is_real(void);
 /* A time in ms that has passed since start: at least so much, and in the simulated world not much more. */
 void rig_expect_passed(uint64_t start, uint64_t least_ms, uint64_t slack_ms);
 
+/* A handler that sends back whatever comes, until the session ends. */
+int rig_echo(weir_session *session, void *arg);
+
 /* What the loop of the running test allocates from: for what must not grow. */
 const failing_allocator *rig_memory(void);
-
-/* Descriptors that this process has open. */
-size_t rig_count_descriptors(void);
 
 /* Opens a session of a role over a pair; options may be NULL. */
 void rig_open(struct rig *rig, enum weir_role role, const weir_session_options *options);

@@ -182,21 +182,10 @@ static int close_that_nobody_answered_times_out_at_once(void *arg)
 }
 RUN(close_that_nobody_answered_times_out_at_once)
 
-static int echo(weir_session *session, void *arg)
-{
-    weir_frame frame;
-    int status;
-    (void)arg;
-    while ((status = weir_receive(session, &frame)) == WEIR_OK)
-        if ((status = weir_send(session, &frame)) != WEIR_OK)
-            break;
-    return status == WEIR_CLOSED ? WEIR_OK : status;
-}
-
 static weir_session *start_talk(weir_server **server)
 {
     weir_session *client;
-    weir_serve_options options = {.url = "ws://127.0.0.1:0", .handler = echo};
+    weir_serve_options options = {.url = "ws://127.0.0.1:0", .handler = rig_echo};
     assert_ok(weir_server_start(server, weir_scope_current(), &options));
     assert_ok(weir_client_open(&client, weir_scope_current(),
                                &(weir_connect_options){.url = weir_server_url(*server)}));

@@ -19,17 +19,6 @@
 
 #define LARGE ((size_t)80000)
 
-static int echo(weir_session *session, void *arg)
-{
-    weir_frame frame;
-    int status;
-    (void)arg;
-    while ((status = weir_receive(session, &frame)) == WEIR_OK)
-        if ((status = weir_send(session, &frame)) != WEIR_OK)
-            break;
-    return status == WEIR_CLOSED ? WEIR_OK : status;
-}
-
 static int echo_message(weir_session *session, weir_frame *frame, void *arg)
 {
     (void)arg;
@@ -110,7 +99,7 @@ static int all_arrives_with_every_setting(void *arg)
         if (i % 3 == 0)
             options.on_message = echo_message;
         else
-            options.handler = echo;
+            options.handler = rig_echo;
         options.session.pieces = i % 3 == 1;
         assert_ok(weir_server_start(&server, weir_scope_current(), &options));
         deflate.client_max_window_bits = (uint8_t)(15 - i % 8);
@@ -133,7 +122,7 @@ static int one_side_alone_does_not_compress(void *arg)
     for (int side = 0; side < 2; side++) {
         weir_server *server;
         weir_serve_options options = {
-            .url = "ws://127.0.0.1:0", .handler = echo, .session.deflate.enabled = side == 0};
+            .url = "ws://127.0.0.1:0", .handler = rig_echo, .session.deflate.enabled = side == 0};
         assert_ok(weir_server_start(&server, weir_scope_current(), &options));
         weir_session *client = open_client(server, &(weir_deflate_options){.enabled = side != 0});
         assert_false(weir_session_deflate_terms(client, NULL));
@@ -193,7 +182,7 @@ static int a_bomb_gets_1009(void *arg)
     (void)arg;
     assert_non_null(zeros);
     weir_serve_options options = {.url = "ws://127.0.0.1:0",
-                                  .handler = echo,
+                                  .handler = rig_echo,
                                   .session = {.deflate.enabled = true, .max_message_size = 1000}};
     assert_ok(weir_server_start(&server, weir_scope_current(), &options));
     weir_session *client = open_client(server, &(weir_deflate_options){.enabled = true});
@@ -220,7 +209,7 @@ static int settings_out_of_range_are_refused(void *arg)
     (void)arg;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         weir_serve_options serve = {
-            .url = "ws://127.0.0.1:0", .handler = echo, .session.deflate = wrong[i]};
+            .url = "ws://127.0.0.1:0", .handler = rig_echo, .session.deflate = wrong[i]};
         weir_connect_options connect = {.url = "ws://127.0.0.1:1", .session.deflate = wrong[i]};
         assert_status(weir_server_start(&server, weir_scope_current(), &serve), WEIR_EINVAL);
         assert_status(weir_client_open(&session, weir_scope_current(), &connect), WEIR_EINVAL);

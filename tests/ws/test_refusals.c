@@ -190,23 +190,12 @@ RUN(who_gives_up_waiting_for_a_turn_is_passed_over)
 
 /* --- places --- */
 
-static int echo(weir_session *session, void *arg)
-{
-    weir_frame frame;
-    int status;
-    (void)arg;
-    while ((status = weir_receive(session, &frame)) == WEIR_OK)
-        if ((status = weir_send(session, &frame)) != WEIR_OK)
-            break;
-    return status;
-}
-
 static int servers_listen_where_there_is_an_address(void *arg)
 {
     weir_server *server;
     weir_session *client;
     weir_frame frame;
-    weir_serve_options options = {.url = "ws://nowhere.invalid:0", .handler = echo};
+    weir_serve_options options = {.url = "ws://nowhere.invalid:0", .handler = rig_echo};
     (void)arg;
     assert_status(weir_server_start(&server, weir_scope_current(), &options), WEIR_ERESOLVE);
     options.url = "ws://localhost:0";

@@ -10,17 +10,6 @@
 
 /* --- handlers --- */
 
-static int echo(weir_session *session, void *arg)
-{
-    weir_frame frame;
-    int status;
-    (void)arg;
-    while ((status = weir_receive(session, &frame)) == WEIR_OK)
-        if ((status = weir_send(session, &frame)) != WEIR_OK)
-            break;
-    return status == WEIR_CLOSED ? WEIR_OK : status;
-}
-
 static int echo_message(weir_session *session, weir_frame *frame, void *arg)
 {
     (void)arg;
@@ -63,7 +52,7 @@ static int both_shapes_of_handler_echo(void *arg)
         weir_session *client;
         weir_serve_options options = {.url = "ws://127.0.0.1:0/echo"};
         if (shape == 0)
-            options.handler = echo;
+            options.handler = rig_echo;
         else
             options.on_message = echo_message;
         assert_ok(weir_server_start(&server, weir_scope_current(), &options));
@@ -158,7 +147,7 @@ static int check_user(weir_session *session, void *arg)
     (void)arg;
     assert_int_equal(*(int *)weir_session_user(session), 42);
     assert_string_equal(weir_session_subprotocol(session), "b");
-    return echo(session, NULL);
+    return rig_echo(session, NULL);
 }
 
 static int upgrade_hook_accepts_and_refuses(void *arg)
@@ -352,8 +341,9 @@ static int frame_right_behind_the_handshake_is_served(void *arg)
     weir_server *server;
     char out[1024];
     (void)arg;
-    assert_ok(weir_server_start(&server, weir_scope_current(),
-                                &(weir_serve_options){.url = "ws://127.0.0.1:0", .handler = echo}));
+    assert_ok(
+        weir_server_start(&server, weir_scope_current(),
+                          &(weir_serve_options){.url = "ws://127.0.0.1:0", .handler = rig_echo}));
     weir_stream *stream = connect_bytes(server);
     static const char request[] = HEAD "\r\n\x81\x82\0\0\0\0hi\x88\x82\0\0\0\0\x03\xe8";
     assert_ok(weir_stream_write(stream, request, sizeof request - 1));
@@ -406,7 +396,7 @@ static int bad_requests_get_their_status(void *arg)
     weir_server *server;
     char out[2048];
     (void)arg;
-    weir_route route = {.path = "/", .handler = echo};
+    weir_route route = {.path = "/", .handler = rig_echo};
     assert_ok(weir_server_start(
         &server, weir_scope_current(),
         &(weir_serve_options){.url = "ws://127.0.0.1:0", .routes = &route, .route_count = 1}));
@@ -429,7 +419,7 @@ static int silent_connection_is_dropped_at_the_deadline(void *arg)
     char out[64];
     (void)arg;
     weir_serve_options options = {
-        .url = "ws://127.0.0.1:0", .handler = echo, .handshake_timeout_ms = 50};
+        .url = "ws://127.0.0.1:0", .handler = rig_echo, .handshake_timeout_ms = 50};
     assert_ok(weir_server_start(&server, weir_scope_current(), &options));
     weir_stream *stream = connect_bytes(server);
     uint64_t start = weir_loop_now(weir_loop_current());
@@ -447,7 +437,8 @@ static int sessions_over_the_limit_wait(void *arg)
     weir_session *first;
     weir_session *second;
     (void)arg;
-    weir_serve_options options = {.url = "ws://127.0.0.1:0", .handler = echo, .max_sessions = 1};
+    weir_serve_options options = {
+        .url = "ws://127.0.0.1:0", .handler = rig_echo, .max_sessions = 1};
     assert_ok(weir_server_start(&server, weir_scope_current(), &options));
     assert_ok(open_client(&first, server, "/"));
     weir_connect_options connect = {.url = weir_server_url(server), .handshake_timeout_ms = 50};
@@ -540,18 +531,18 @@ static int bad_options_are_refused(void *arg)
     assert_status(
         weir_server_start(&server, scope, &(weir_serve_options){.url = "ws://127.0.0.1:0"}),
         WEIR_EINVAL);
-    assert_status(weir_server_start(&server, scope, &(weir_serve_options){.handler = echo}),
+    assert_status(weir_server_start(&server, scope, &(weir_serve_options){.handler = rig_echo}),
                   WEIR_EINVAL);
     assert_status(weir_server_start(&server, scope,
-                                    &(weir_serve_options){.url = "http://x", .handler = echo}),
+                                    &(weir_serve_options){.url = "http://x", .handler = rig_echo}),
                   WEIR_EINVAL);
     assert_status(
         weir_server_start(&server, scope,
-                          &(weir_serve_options){.url = "wss://127.0.0.1:0", .handler = echo}),
+                          &(weir_serve_options){.url = "wss://127.0.0.1:0", .handler = rig_echo}),
         WEIR_ENOTSUP);
     assert_status(weir_server_start(&server, scope,
                                     &(weir_serve_options){.url = "ws://127.0.0.1:0",
-                                                          .handler = echo,
+                                                          .handler = rig_echo,
                                                           .max_head_size = 70000}),
                   WEIR_EINVAL);
     assert_status(weir_client_open(&client, scope, &(weir_connect_options){.url = "ftp://x"}),

@@ -7,17 +7,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
-static int echo(weir_session *session, void *arg)
-{
-    weir_frame frame;
-    int status;
-    (void)arg;
-    while ((status = weir_receive(session, &frame)) == WEIR_OK)
-        if ((status = weir_send(session, &frame)) != WEIR_OK)
-            break;
-    return status == WEIR_CLOSED ? WEIR_OK : status;
-}
-
 struct running {
     weir_service *service;
     pthread_t thread;
@@ -51,7 +40,7 @@ static void start(struct running *running, unsigned threads)
     pthread_mutex_init(&running->lock, NULL);
     pthread_cond_init(&running->changed, NULL);
     weir_serve_options options = {.url = "ws://127.0.0.1:0/echo",
-                                  .handler = echo,
+                                  .handler = rig_echo,
                                   .threads = threads,
                                   .on_listening = note_listening,
                                   .listening_arg = running};
@@ -169,8 +158,8 @@ static void service_can_be_stopped_before_it_runs(void **state)
 {
     weir_service *service;
     (void)state;
-    assert_ok(weir_service_new(&service,
-                               &(weir_serve_options){.url = "ws://127.0.0.1:0", .handler = echo}));
+    assert_ok(weir_service_new(
+        &service, &(weir_serve_options){.url = "ws://127.0.0.1:0", .handler = rig_echo}));
     weir_service_stop(service);
     assert_ok(weir_service_run(service));
     weir_service_free(service);
@@ -208,7 +197,7 @@ static void address_in_use_is_told(void **state)
     struct running running;
     (void)state;
     start(&running, 1);
-    assert_status(weir_serve(&(weir_serve_options){.url = running.url, .handler = echo}),
+    assert_status(weir_serve(&(weir_serve_options){.url = running.url, .handler = rig_echo}),
                   WEIR_SYSTEM(EADDRINUSE));
     stop(&running);
 }
@@ -218,10 +207,12 @@ static void bad_options_are_refused(void **state)
     weir_service *service;
     (void)state;
     assert_status(weir_service_new(&service, NULL), WEIR_EINVAL);
-    assert_status(weir_service_new(&service, &(weir_serve_options){.handler = echo}), WEIR_EINVAL);
+    assert_status(weir_service_new(&service, &(weir_serve_options){.handler = rig_echo}),
+                  WEIR_EINVAL);
     assert_status(weir_serve(&(weir_serve_options){.url = "ws://127.0.0.1:0"}), WEIR_EINVAL);
-    assert_status(weir_serve(&(weir_serve_options){.url = "wss://127.0.0.1:0", .handler = echo}),
-                  WEIR_ENOTSUP);
+    assert_status(
+        weir_serve(&(weir_serve_options){.url = "wss://127.0.0.1:0", .handler = rig_echo}),
+        WEIR_ENOTSUP);
     assert_status(weir_connect(&(weir_connect_options){.url = "ws://127.0.0.1:1"}), WEIR_EINVAL);
     assert_status(weir_service_run(NULL), WEIR_EINVAL);
     weir_service_stop(NULL);

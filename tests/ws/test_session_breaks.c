@@ -202,17 +202,6 @@ RUN(a_reset_in_each_state_is_told_or_comes_too_late)
 
 /* --- reset in the opening handshake --- */
 
-static int echo(weir_session *session, void *arg)
-{
-    weir_frame frame;
-    int status;
-    (void)arg;
-    while ((status = weir_receive(session, &frame)) == WEIR_OK)
-        if ((status = weir_send(session, &frame)) != WEIR_OK)
-            break;
-    return status == WEIR_CLOSED ? WEIR_OK : status;
-}
-
 struct hook {
     unsigned asked;
     unsigned closed;
@@ -262,7 +251,7 @@ static int a_client_that_resets_while_it_shakes_hands_leaves_nothing(void *arg)
     for (int hooked = 0; hooked < 2; hooked++) {
         struct hook hook = {0};
         weir_serve_options options = {
-            .url = "ws://127.0.0.1:0", .handler = echo, .on_close = count_end, .arg = &hook};
+            .url = "ws://127.0.0.1:0", .handler = rig_echo, .on_close = count_end, .arg = &hook};
         options.on_upgrade = hooked ? think : NULL;
         options.upgrade_arg = &hook;
         assert_ok(weir_server_start(&server, weir_scope_current(), &options));

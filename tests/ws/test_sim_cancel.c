@@ -7,17 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int echo(weir_session *session, void *arg)
-{
-    weir_frame frame;
-    int status;
-    (void)arg;
-    while ((status = weir_receive(session, &frame)) == WEIR_OK)
-        if ((status = weir_send(session, &frame)) != WEIR_OK)
-            break;
-    return status == WEIR_CLOSED ? WEIR_OK : status;
-}
-
 static int ticking_echo(weir_session *session, weir_frame *frame, void *arg)
 {
     (void)arg;
@@ -125,7 +114,7 @@ static int play_served(struct scene *scene)
         options.on_message = ticking_echo;
         options.on_open = sleepy_open;
     } else {
-        options.handler = echo;
+        options.handler = rig_echo;
     }
     int status = weir_server_start(&server, &scene->all, &options);
     if (status != WEIR_OK)

@@ -2,6 +2,7 @@
 /* Whole conversations between servers and clients in the simulated world: cut reads and writes, latency, resets, refused connects and failing system calls, for ten thousand
  * seeds. What must hold for each: every answer equals its question unless a fault was injected, everybody ends, and nothing is left. A failure prints its seed; the
  * environment variables WEIR_SEED and WEIR_SEEDS choose where to begin and how many to run. */
+#include "support/seeds.h"
 #include "support/session_rig.h"
 
 #include <signal.h>
@@ -374,17 +375,6 @@ static uint64_t run_seed(uint64_t seed)
     weir_loop_free(loop);
     assert_true(failing_allocator_is_clean(&memory));
     return stats.digest;
-}
-
-static uint64_t number_from_environment(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
-}
-
-static void say(const char *what, uint64_t count)
-{
-    print_message("%llu %s\n", (unsigned long long)count, what);
 }
 
 static void report(void)

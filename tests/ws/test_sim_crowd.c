@@ -6,6 +6,7 @@
 #include "support/session_rig.h"
 
 #include "crowd.h"
+#include "support/seeds.h"
 
 #include <signal.h>
 #include <unistd.h>
@@ -278,17 +279,6 @@ static void run_seed(uint64_t seed)
 }
 
 /* --- running --- */
-
-static uint64_t number_from_environment(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
-}
-
-static void say(const char *what, uint64_t count)
-{
-    print_message("%llu %s\n", (unsigned long long)count, what);
-}
 
 static void report(void)
 {

@@ -5,17 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int echo(weir_session *session, void *arg)
-{
-    weir_frame frame;
-    int status;
-    (void)arg;
-    while ((status = weir_receive(session, &frame)) == WEIR_OK)
-        if ((status = weir_send(session, &frame)) != WEIR_OK)
-            break;
-    return status == WEIR_CLOSED ? WEIR_OK : status;
-}
-
 /* A server that echoes, and a client of it. */
 struct call {
     weir_server *server;
@@ -24,7 +13,8 @@ struct call {
 
 static void place_call(struct call *call, const weir_session_options *options)
 {
-    weir_serve_options serve = {.url = "ws://127.0.0.1:0", .handler = echo, .session = *options};
+    weir_serve_options serve = {
+        .url = "ws://127.0.0.1:0", .handler = rig_echo, .session = *options};
     assert_ok(weir_server_start(&call->server, weir_scope_current(), &serve));
     weir_connect_options connect = {.url = weir_server_url(call->server), .session = *options};
     assert_ok(weir_client_open(&call->client, weir_scope_current(), &connect));
@@ -175,7 +165,7 @@ static int cancelled_scope_completes_the_close_reason(void *arg)
     struct call call;
     weir_scope scope;
     (void)arg;
-    weir_serve_options serve = {.url = "ws://127.0.0.1:0", .handler = echo};
+    weir_serve_options serve = {.url = "ws://127.0.0.1:0", .handler = rig_echo};
     assert_ok(weir_server_start(&call.server, weir_scope_current(), &serve));
     call.client = NULL;
     assert_ok(weir_scope_open(&scope));

@@ -4,6 +4,7 @@
 #define WEIR_TESTS_TWO_LOOPS_H
 
 #include "rt/sys.h"
+#include "support/descriptors.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,7 +216,7 @@ static inline bool close_stage(struct stage *stage)
     bool clean = close_side(&stage->client);
     clean = close_side(&stage->server) && clean;
     acting = NULL;
-    return clean && rig_count_descriptors() == stage->descriptors;
+    return clean && count_descriptors() == stage->descriptors;
 }
 
 /* Told what a turn returned. */
@@ -230,7 +231,7 @@ static inline void take_turn_of(struct side *side, int64_t timeout_ms, turn_hook
 /* Returns why the stage cannot be opened; nothing is left then. */
 static inline int open_stage(struct stage *stage, turn_hook *on_turn)
 {
-    *stage = (struct stage){.start_status = NOT_YET, .descriptors = rig_count_descriptors()};
+    *stage = (struct stage){.start_status = NOT_YET, .descriptors = count_descriptors()};
     int status = open_side(&stage->server, "server");
     if (status == WEIR_OK)
         status = open_side(&stage->client, "client");
