@@ -2,8 +2,7 @@
 /* Each system call of the back-ends fails in turn, at its n-th call, for every n until a small conversation passes untouched. Whatever happens,
  * nothing crashes, hangs or is left behind. */
 #include "io_ends.h"
-
-#include <sys/utsname.h>
+#include "support/strikes.h"
 
 struct fault {
     enum weir__sys_call call;
@@ -183,19 +182,6 @@ static bool hold_talk(uint8_t *bulk, bool must_succeed)
 static size_t next_number(size_t at)
 {
     return at < 40 ? at + 1 : at + at / 8;
-}
-
-/* Operations in the ring are made to fail by a no-op with a chosen result: Linux 6.11. */
-static bool can_strike(enum weir__sys_call call)
-{
-    struct utsname name;
-    int major = 0;
-    int minor = 0;
-    if (call < WEIR__SYS_RING_ACCEPT || call > WEIR__SYS_RING_CANCEL)
-        return true;
-    if (uname(&name) != 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2)
-        return false;
-    return major > 6 || (major == 6 && minor >= 11);
 }
 
 static void strike_each_call(int error, bool must_succeed, enum weir__sys_call first,

@@ -3,10 +3,10 @@
  * what can be repaired is; what cannot ends with that error on the side that was hit, with a plain end on the other, and with nothing left on both. */
 #include "support/session_rig.h"
 
+#include "support/strikes.h"
 #include "two_loops.h"
 
 #include <errno.h>
-#include <sys/utsname.h>
 
 struct fault {
     bool of_server; /* whose calls */
@@ -245,19 +245,6 @@ static bool hold_struck(struct fault next)
     expect(close_stage(&stage), "something is left");
     weir__sys_strike = NULL;
     return fault.struck;
-}
-
-/* Operations in the ring are made to fail by a no-op with a chosen result: Linux 6.11. */
-static bool can_strike(enum weir__sys_call call)
-{
-    struct utsname name;
-    int major = 0;
-    int minor = 0;
-    if (call < WEIR__SYS_RING_ACCEPT || call > WEIR__SYS_RING_CANCEL)
-        return true;
-    if (uname(&name) != 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2)
-        return false;
-    return major > 6 || (major == 6 && minor >= 11);
 }
 
 /* Returns how many times something was made to fail. */

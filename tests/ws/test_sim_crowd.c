@@ -8,12 +8,7 @@
 #include "crowd.h"
 #include "support/seeds.h"
 
-#include <signal.h>
-#include <unistd.h>
-
 #define SEEDS 150
-
-static uint64_t seed_now;
 
 /* --- servers --- */
 
@@ -302,10 +297,10 @@ static void report(void)
 static void crowds_live_for_days_within_bounds(void **state)
 {
     (void)state;
-    uint64_t first = number_from_environment("WEIR_SEED", 1);
-    uint64_t count = number_from_environment("WEIR_SEEDS", getenv("WEIR_SEED") != NULL ? 1 : SEEDS);
-    for (uint64_t seed = first; seed < first + count; seed++)
-        run_seed(seed);
+    struct seeds seeds = choose_seeds(SEEDS);
+    uint64_t count = seeds.count;
+    for (uint64_t i = 0; i < count; i++)
+        run_seed(seeds.first + i);
     report();
     if (count < 100)
         return;
@@ -321,21 +316,11 @@ static void crowds_live_for_days_within_bounds(void **state)
         assert_true(kind == WEIR_END_PROTOCOL || kind == WEIR_END_TOO_BIG || seen.ends[kind] > 0);
 }
 
-static void say_seed(int number)
-{
-    char text[64];
-    (void)number;
-    int size = snprintf(text, sizeof text, "\nWEIR_SEED=%llu\n", (unsigned long long)seed_now);
-    ssize_t written = write(STDERR_FILENO, text, (size_t)size);
-    (void)written;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(crowds_live_for_days_within_bounds),
     };
-    setenv("CMOCKA_TEST_ABORT", "1", 1);
-    signal(SIGABRT, say_seed);
+    say_seed_on_failure();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,17 +7,6 @@
 #define ROUNDS 500
 #define DEPTH  16
 
-static int echo_session(weir_session *session, void *arg)
-{
-    weir_frame frame;
-    int status;
-    (void)arg;
-    while ((status = weir_receive(session, &frame)) == WEIR_OK)
-        if ((status = weir_send(session, &frame)) != WEIR_OK)
-            break;
-    return status == WEIR_CLOSED ? WEIR_OK : status;
-}
-
 static int echo_message(weir_session *session, weir_frame *frame, void *arg)
 {
     (void)arg;
@@ -64,7 +53,7 @@ static void expect_nothing_allocated(weir_serve_options options)
 static int echo_by_coroutine(void *arg)
 {
     (void)arg;
-    expect_nothing_allocated((weir_serve_options){.handler = echo_session});
+    expect_nothing_allocated((weir_serve_options){.handler = rig_echo});
     return WEIR_OK;
 }
 

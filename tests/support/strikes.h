@@ -1,0 +1,23 @@
+/* tests/support/strikes.h - which system calls can be made to fail here (see weir__sys_strike). */
+#ifndef WEIR_TESTS_STRIKES_H
+#define WEIR_TESTS_STRIKES_H
+
+#include "rt/sys.h"
+
+#include <stdio.h>
+#include <sys/utsname.h>
+
+/* Operations in the ring are made to fail by a no-op with a chosen result: Linux 6.11. */
+static inline bool can_strike(enum weir__sys_call call)
+{
+    struct utsname name;
+    int major = 0;
+    int minor = 0;
+    if (call < WEIR__SYS_RING_ACCEPT || call > WEIR__SYS_RING_CANCEL)
+        return true;
+    if (uname(&name) != 0 || sscanf(name.release, "%d.%d", &major, &minor) != 2)
+        return false;
+    return major > 6 || (major == 6 && minor >= 11);
+}
+
+#endif
