@@ -163,6 +163,7 @@ static int a_101_that_breaks_a_rule_is_named(void *arg)
 }
 RUN_OVER_SOCKETS(a_101_that_breaks_a_rule_is_named)
 
+#ifdef WEIR_HAVE_DEFLATE
 static int parameters_that_cannot_be_are_named(void *arg)
 {
     static const char *const parameters[] = {
@@ -187,7 +188,6 @@ static int parameters_that_cannot_be_are_named(void *arg)
                    true, WEIR_EPROTOCOL, 101, "RFC 7692");
     return WEIR_OK;
 }
-#ifdef WEIR_HAVE_DEFLATE
 RUN_OVER_SOCKETS(parameters_that_cannot_be_are_named)
 #endif
 

@@ -124,12 +124,15 @@ static void cut_everywhere(bool of_server)
     size_t reads = 0;
     hold_cut((struct fault){.of_server = of_server, .single_writes = true});
     hold_cut((struct fault){.of_server = of_server, .single_reads = SIZE_MAX});
-    while (hold_cut((struct fault){.of_server = of_server, .cut = writes + 1}))
-        writes++;
+    /* A cut between two writes is none; behind it there are more. */
+    for (size_t at = 1, end = 2; at < end; at++) {
+        writes += hold_cut((struct fault){.of_server = of_server, .cut = at});
+        end = fault.written;
+    }
     while (hold_cut((struct fault){.of_server = of_server, .single_reads = reads + 1}))
         reads++;
     print_message("%s: writes cut at %zu bytes, reads at %zu\n", side_hit()->name, writes, reads);
-    assert_true(writes > 200);
+    assert_true(writes > 250); /* the handshake alone has fewer */
     /* io_uring reads as much as there is: what is cut is what the other side writes. */
     if (strcmp(weir_loop_backend_name(stage.client.loop), "epoll") == 0)
         assert_true(reads > 200);
