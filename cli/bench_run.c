@@ -203,6 +203,17 @@ static void let_the_clock_run(bench_run *run)
 
 /* --- the whole --- */
 
+static int prepare_deflate(bench_run *run)
+{
+    if (!run->deflate.enabled)
+        return WEIR_OK;
+    int status = weir_deflate_new(&run->codecs, NULL);
+    if (status != WEIR_OK)
+        return status;
+    int size = weir_deflate_offer_write(run->offer, sizeof run->offer, &run->deflate);
+    return size < 0 ? size : WEIR_OK;
+}
+
 static bool make_connections(bench_run *run)
 {
     for (size_t i = 0; i < BENCH_LOADS; i++)
@@ -220,13 +231,11 @@ static bool make_connections(bench_run *run)
             good = run->connections[at].times_ns != NULL;
         }
     }
-    if (good && run->deflate.enabled) {
-        good = weir_deflate_new(&run->codecs, NULL) == WEIR_OK &&
-               weir_deflate_offer_write(run->offer, sizeof run->offer, &run->deflate) > 0;
-    }
-    run->epoll = good ? epoll_create1(EPOLL_CLOEXEC) : -1;
+    int status = good ? prepare_deflate(run) : WEIR_ENOMEM;
+    run->epoll = status == WEIR_OK ? epoll_create1(EPOLL_CLOEXEC) : -1;
     if (run->epoll < 0)
-        bench_fail(run, CLI_EXIT_FAILED, "%s", good ? strerror(errno) : weir_strerror(WEIR_ENOMEM));
+        bench_fail(run, CLI_EXIT_FAILED, "%s",
+                   status == WEIR_OK ? strerror(errno) : weir_strerror(status));
     return run->epoll >= 0;
 }
 

@@ -238,6 +238,11 @@ class Echo(Process):
             super().__exit__(kind, *_)
 
 
+def has_deflate():
+    """Whether compression is built in."""
+    return "deflate" in weir("--version")[1].decode().split()
+
+
 def weir(*arguments, stdin=b"", **options):
     """Runs the command to its end: (status, standard output, standard error as text)."""
     done = subprocess.run([WEIR, *arguments], input=stdin, capture_output=True, timeout=PATIENCE, check=False, **options)

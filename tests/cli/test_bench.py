@@ -11,7 +11,7 @@ import threading
 import time
 import unittest
 
-from peer import BINARY, CLOSE, PING, PONG, TEXT, Echo, accept, read_head, server, weir
+from peer import BINARY, CLOSE, PING, PONG, TEXT, Echo, accept, has_deflate, read_head, server, weir
 
 
 def bench(url, *options):
@@ -79,6 +79,7 @@ class Echoes(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder, Echo(url=f"ws+unix:{folder}/socket") as echo:
             self.assertEqual(bench(echo.url, "--count", "10")["count"], 10)
 
+    @unittest.skipUnless(has_deflate(), "built without zlib")
     def test_compression(self):
         for setting in ("--deflate", "--deflate=takeover", "--deflate=min=1,client-window=9,server-window=9"):
             with Echo(setting) as echo:
@@ -244,6 +245,13 @@ class Answers(unittest.TestCase):
         with server(serve) as url:
             self.assertEqual(bench(url, "--connections", "1", "--count", "1")["count"], 1)
 
+    @unittest.skipIf(has_deflate(), "built with zlib")
+    def test_compression_that_is_not_built_in_is_told(self):
+        with Echo() as echo:
+            status, _, err = weir("bench", echo.url, "--deflate")
+        self.assertEqual((status, err), (1, "weir bench: not supported here\n"))
+
+    @unittest.skipUnless(has_deflate(), "built without zlib")
     def test_a_server_that_does_not_compress_is_not_measured(self):
         with Echo() as echo:
             status, _, err = weir("bench", echo.url, "--deflate", "--connections", "1")

@@ -225,7 +225,9 @@ class WsEcho:
 def by_options(jobs):
     """The jobs of each way to start a server of weir."""
     for kind, options in ((None, ()), ("together", ("--deflate=takeover,min=1",)), ("apart", ("--deflate=min=1",))):
-        yield options, [job for job in jobs if job[0].deflate == kind]
+        chosen = [job for job in jobs if job[0].deflate == kind]
+        if chosen:
+            yield options, chosen
 
 
 async def ask_weir_server(build, jobs):

@@ -16,6 +16,7 @@ BUILD = pathlib.Path(os.environ["WEIR_BUILD_DIR"])
 SOURCE = pathlib.Path(os.environ["WEIR_SOURCE_DIR"])
 WEIR = os.environ["WEIR_BIN"]
 PATIENCE_S = 60
+HAS_DEFLATE = "deflate" in subprocess.run([WEIR, "--version"], capture_output=True, text=True, check=True).stdout.split()
 
 
 def example(name):
@@ -78,9 +79,12 @@ def check_clients_of_echo():
         assert run("sans_io", "127.0.0.1", "9001", "/echo") == b"Hello, plain socket!\nsuccess, ended: clean\n"
         unmasked = run("sans_io", "127.0.0.1", "9001", "/echo", "--unmasked", status=1)
         assert b"the server said 1002 5.1" in unmasked, unmasked
-        watched = run("watch", url, "2").decode()
-        assert watched.count("-> Frame TEXT (fin=true, size=4)") == 2, watched
-        assert "the close reason: NORMAL (1000)" in watched and "<- Frame PONG" in watched, watched
+        if HAS_DEFLATE:
+            watched = run("watch", url, "2").decode()
+            assert watched.count("-> Frame TEXT (fin=true, size=4)") == 2, watched
+            assert "the close reason: NORMAL (1000)" in watched and "<- Frame PONG" in watched, watched
+        else:
+            run("watch", url, "2", status=1)
         check_gateway(url)
 
 
@@ -134,7 +138,7 @@ def check_those_that_end_by_themselves():
     raw = run("raw").decode()
     assert "server got Frame PING (fin=true, size=10)" in raw and raw.endswith("client ended: closed normally\n"), raw
     deflated = run("deflated").decode()
-    if "deflate" in subprocess.run([WEIR, "--version"], capture_output=True, text=True, check=True).stdout.replace("-deflate", ""):
+    if HAS_DEFLATE:
         assert deflated.count(", compressed: arrived") == 3 and "agreed: yes" in deflated, deflated
         assert "as they are: arrived" in run("deflated", "2").decode()
     halves = run("halves").decode()
