@@ -27,15 +27,9 @@ static void copy_item(const weir_channel *channel, void *to, const void *from)
 
 /* --- the queue --- */
 
-/* What is beyond the end goes on at the beginning. A division would cost as much as all the rest. */
-static uint32_t wrap(const weir_channel *channel, uint64_t index)
-{
-    return (uint32_t)(index < channel->capacity ? index : index - channel->capacity);
-}
-
 static void *slot(const weir_channel *channel, uint32_t position)
 {
-    uint32_t index = wrap(channel, (uint64_t)channel->head + position);
+    uint32_t index = (channel->head + position) % channel->capacity;
     return channel->ring + (size_t)index * channel->kind->item_size;
 }
 
@@ -80,7 +74,7 @@ static int enqueue(weir_channel *channel, void *item)
 static void pass_oldest(weir_channel *channel, size_t bytes)
 {
     channel->bytes -= bytes;
-    channel->head = wrap(channel, (uint64_t)channel->head + 1);
+    channel->head = (channel->head + 1) % channel->capacity;
     channel->count--;
 }
 
@@ -92,7 +86,7 @@ static void forget_oldest(weir_channel *channel)
 /* Where the item stands that was forgotten last: its bytes are untouched until the next one is queued. */
 static void *last_oldest(const weir_channel *channel)
 {
-    uint32_t index = wrap(channel, (uint64_t)channel->head + channel->capacity - 1);
+    uint32_t index = (channel->head + channel->capacity - 1) % channel->capacity;
     return channel->ring + (size_t)index * channel->kind->item_size;
 }
 
