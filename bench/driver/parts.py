@@ -295,4 +295,4 @@ PARTS = {
     "throughput": throughput, "handshakes": handshakes, "memory": memory, "compression": compression, "fairness": fairness,
     "scale": scale, "micro": micro, "deflate": deflate_alone, "allocations": allocations, "sizes": sizes, "others": others,
 }
-SHORT = ("throughput", "handshakes", "memory", "compression", "allocations", "sizes")
+SHORT = ("throughput", "handshakes", "memory", "compression", "micro", "allocations", "sizes", "others")
