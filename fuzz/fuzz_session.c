@@ -7,6 +7,7 @@
 #include <weir/parser.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 /* One run. */
 struct run {
@@ -111,18 +112,37 @@ static void on_event(struct run *run, weir_event *event)
     flush(run);
 }
 
-static void feed(struct run *run, const uint8_t *data, size_t size)
+/* Where the endpoint wants it, if it does, or in memory of its own, which is in *own. Returns how much. */
+static size_t place(const struct run *run, const uint8_t *data, size_t size, uint8_t **in,
+                    uint8_t **own)
+{
+    size_t room = weir_endpoint_room(run->endpoint, in);
+    *own = room == 0 ? fuzz_copy(data, size) : NULL;
+    if (room == 0) {
+        *in = *own;
+        return size;
+    }
+    size = size < room ? size : room;
+    memcpy(*in, data, size);
+    return size;
+}
+
+/* Returns how much it took. */
+static size_t feed(struct run *run, const uint8_t *data, size_t size)
 {
     weir_event event;
     int status;
-    uint8_t *in = fuzz_copy(data, size);
+    uint8_t *in;
+    uint8_t *own;
+    size = place(run, data, size, &in, &own);
     FUZZ_CHECK(weir_endpoint_feed(run->endpoint, in, size, run->now_ms) == WEIR_OK);
     while ((status = weir_endpoint_next(run->endpoint, &event)) == WEIR_OK)
         on_event(run, &event);
     FUZZ_CHECK(status == WEIR_EAGAIN || status == WEIR_CLOSED);
     FUZZ_CHECK((status == WEIR_CLOSED) == weir_endpoint_input_ended(run->endpoint));
-    free(in);
+    free(own);
     flush(run);
+    return size;
 }
 
 /* The peer goes; time passes. Whatever state it was in, a few deadlines later all is over. */
@@ -177,8 +197,7 @@ static void play(struct run *run, uint8_t mode, const struct fuzz_input *input, 
     set_up(run, mode);
     for (size_t at = 0; at < input->size;) {
         size_t part = fuzz_next_cut(&cuts, input->size - at);
-        feed(run, input->data + at, part);
-        at += part;
+        at += feed(run, input->data + at, part);
     }
     let_end(run);
     check_output(run);

@@ -95,6 +95,10 @@ WEIR_API WEIR_MUST_USE int weir_endpoint_feed(weir_endpoint *endpoint, void *in,
  * with 1011, the end is WEIR_END_IO with that status. */
 WEIR_API WEIR_MUST_USE int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event);
 
+/** Where the bytes that come next may be read to: up to as many as it returns. They are payload of a message that is being joined, and fed from there they are not
+ * copied any more. 0 (*room NULL): there is no such place now. Lends *room until the next call that changes the endpoint. */
+WEIR_API size_t weir_endpoint_room(const weir_endpoint *endpoint, uint8_t **room);
+
 /** The bytes fed and not yet eaten (Lends *rest; NULL size 0 when none). */
 WEIR_API size_t weir_endpoint_rest(const weir_endpoint *endpoint, uint8_t **rest);
 

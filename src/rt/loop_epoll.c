@@ -110,6 +110,16 @@ static void stop_reading(weir__io *io)
         end_receiving(io, status);
 }
 
+/* Where to read: to where much of a large message still fits, else to the buffer, into which comes what follows, too. Returns how much. */
+static size_t choose_room(weir__io *io, weir__buf *buf, uint8_t **data)
+{
+    size_t size = io->on->on_room != NULL ? io->on->on_room(io, data) : 0;
+    if (size >= buf->size)
+        return size < READ_MAX ? size : READ_MAX;
+    *data = buf->data;
+    return buf->size;
+}
+
 /* One read. Returns its size; 0: there is no going on. */
 static size_t read_once(weir__io *io)
 {
@@ -118,8 +128,9 @@ static size_t read_once(weir__io *io)
         end_receiving(io, WEIR_ENOMEM);
         return 0;
     }
-    size_t asked = buf->size;
-    ssize_t size = weir__sys_recv(io->fd, buf->data, &asked);
+    uint8_t *data;
+    size_t asked = choose_room(io, buf, &data);
+    ssize_t size = weir__sys_recv(io->fd, data, &asked);
     if (size <= 0) {
         if (size == -EAGAIN)
             stop_reading(io);
@@ -130,7 +141,7 @@ static size_t read_once(weir__io *io)
     /* Less than asked for: the kernel has no more, and says so when it has. */
     if ((size_t)size < asked && (io->flags & HUNG_UP) == 0)
         io->flags &= ~(uint32_t)READABLE;
-    io->on->on_data(io, buf, buf->data, (size_t)size);
+    io->on->on_data(io, buf, data, (size_t)size);
     return (size_t)size;
 }
 

@@ -5,10 +5,10 @@
 
 /* Four classes a power of two, from 32 bytes on: at most a fifth of a block is waste. */
 #define SMALLEST_BITS 5
-#define LARGEST_SIZE  ((size_t)256 * 1024)
-/* At most this many bytes are kept a class, and in all: or what each class once needed would stay for good, in all of them. */
-#define KEPT_MAX  ((size_t)512 * 1024)
-#define TOTAL_MAX ((size_t)4 * 1024 * 1024)
+/* A message of the default size limit, with what stands before it. Pages that the kernel has to give anew each time cost more than the copy. */
+#define LARGEST_SIZE ((size_t)2 * 1024 * 1024)
+/* At most this many bytes are kept in all. */
+#define KEPT_MAX ((size_t)8 * 1024 * 1024)
 
 #if defined(__SANITIZE_ADDRESS__)
 #define KEEPS_BLOCKS false
@@ -86,12 +86,10 @@ static struct class richest_class(const struct weir__pool *pool)
     return richest;
 }
 
-/* Whether one more block of a class may be kept. When too much is kept in all, the class that keeps most gives way: so each that is in use has its share. */
+/* Whether one more block of a class may be kept. When too much is kept, the class that keeps most gives way: so each that is in use has its share. */
 static bool make_room(struct weir__pool *pool, struct class class)
 {
-    if ((pool->free_count[class.index] + 1) * class.size > KEPT_MAX)
-        return false;
-    while (pool->kept + class.size > TOTAL_MAX) {
+    while (pool->kept + class.size > KEPT_MAX) {
         struct class richest = richest_class(pool);
         if (richest.index == class.index)
             return false;

@@ -5,7 +5,7 @@
 
 #include <weir/base.h>
 
-#define WEIR__POOL_CLASSES 56
+#define WEIR__POOL_CLASSES 65
 
 struct weir__pool {
     weir_allocator parent;

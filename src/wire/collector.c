@@ -8,6 +8,8 @@
 
 /* The least worth asking for when more is sure to come. */
 #define CAPACITY_MIN 256
+#define AHEAD        4
+#define NEAR         10
 
 void weir_collector_init(weir_collector *collector, const weir_allocator *allocator)
 {
@@ -32,13 +34,13 @@ static size_t capacity_of(const weir_collector *collector)
     return block != NULL ? block->capacity : 0;
 }
 
-/* Twice what has arrived, but no more than is known to come; and half as much again at least, so that many small fragments do not
- * move the whole each time. Nothing overflows: start() has checked the whole. */
+/* Four times what has arrived, or the whole when that is near: so a large message is moved once or not at all, and what a peer only promises costs little. And half
+ * as much again at least, so that many small fragments do not move the whole each time. Nothing overflows: start() has checked the whole. */
 static size_t grown_capacity(const weir_collector *collector, size_t needed)
 {
     size_t whole = collector->size + (size_t)collector->remaining;
-    size_t capacity = needed > CAPACITY_MIN / 2 ? needed : CAPACITY_MIN / 2;
-    capacity = capacity <= whole / 2 ? capacity * 2 : whole;
+    size_t capacity = needed > CAPACITY_MIN / AHEAD ? needed : CAPACITY_MIN / AHEAD;
+    capacity = capacity < whole / NEAR ? capacity * AHEAD : whole;
     size_t old_capacity = capacity_of(collector);
     size_t least = old_capacity + old_capacity / 2;
     return capacity > least ? capacity : least;
@@ -67,12 +69,23 @@ int weir_collector_feed(weir_collector *collector, const void *data, size_t size
     weir__block *block = make_room(collector, taken);
     if (block == NULL)
         return WEIR_ENOMEM;
-    memcpy(block->data + collector->size, data, taken);
+    if (data != block->data + collector->size)
+        memcpy(block->data + collector->size, data, taken);
     collector->size += taken;
     collector->remaining -= taken;
     if (eaten != NULL)
         *eaten = taken;
     return WEIR_OK;
+}
+
+size_t weir_collector_room(const weir_collector *collector, uint8_t **room)
+{
+    weir__block *block = collector->block;
+    size_t left = capacity_of(collector) - collector->size;
+    if (left > collector->remaining)
+        left = (size_t)collector->remaining;
+    *room = left > 0 ? block->data + collector->size : NULL;
+    return left;
 }
 
 bool weir_collector_has_remaining(const weir_collector *collector)

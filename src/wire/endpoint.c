@@ -208,6 +208,15 @@ size_t weir_endpoint_rest(const weir_endpoint *endpoint, uint8_t **rest)
     return endpoint->in_size;
 }
 
+size_t weir_endpoint_room(const weir_endpoint *endpoint, uint8_t **room)
+{
+    *room = NULL;
+    if (endpoint->rare == NULL || endpoint->in_size > 0 || (endpoint->head_type & 8) != 0 ||
+        endpoint->parser.state != WEIR__IN_PAYLOAD || !weir__endpoint_input_alive(endpoint))
+        return 0;
+    return weir_collector_room(&endpoint->rare->collector, room);
+}
+
 void weir_endpoint_move_rest(weir_endpoint *endpoint, void *in)
 {
     if (endpoint->in_size > 0)

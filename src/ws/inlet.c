@@ -232,6 +232,11 @@ void weir__inlet_feed(struct weir__inlet *inlet, weir__buf *buf, uint8_t *data, 
         run(inlet);
 }
 
+size_t weir__inlet_room(const struct weir__inlet *inlet, uint8_t **room)
+{
+    return weir_endpoint_room(inlet->endpoint, room);
+}
+
 void weir__inlet_keep(struct weir__inlet *inlet, weir__buf *buf, uint8_t *data, size_t size)
 {
     inlet->buf = buf;

@@ -56,6 +56,9 @@ void weir__inlet_fini(struct weir__inlet *inlet);
 /* Bytes arrived: feeds the endpoint and delivers what it has. From the loop's context. */
 void weir__inlet_feed(struct weir__inlet *inlet, weir__buf *buf, uint8_t *data, size_t size);
 
+/* Where the next bytes may be read to, to be fed from there; 0: anywhere. */
+size_t weir__inlet_room(const struct weir__inlet *inlet, uint8_t **room);
+
 /* Bytes that came before: fed, and kept until somebody receives, or the owner goes on later. Takes the reference to buf. */
 void weir__inlet_keep(struct weir__inlet *inlet, weir__buf *buf, uint8_t *data, size_t size);
 

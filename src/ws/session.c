@@ -157,6 +157,12 @@ void weir__session_feed(weir_session *session, weir__buf *buf, uint8_t *data, si
     weir__outlet_pump(&session->outlet);
 }
 
+static size_t offer_room(weir__io *io, uint8_t **room)
+{
+    const weir_session *session = session_of(io);
+    return session->closing ? 0 : weir__inlet_room(&session->inlet, room);
+}
+
 static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
 {
     weir__session_feed(session_of(io), buf, data, size);
@@ -200,6 +206,7 @@ static void lose_stream(weir__io *io)
 }
 
 static const struct weir__io_events stream_events = {
+    .on_room = offer_room,
     .on_data = take_data,
     .on_end = take_end,
     .on_sent = take_sent,

@@ -147,6 +147,56 @@ static void uneaten_input_can_be_moved(void **state)
     rig_free(rig);
 }
 
+/* Only in the middle of the payload of a data frame that is being joined. */
+static void the_room_is_where_a_message_is_joined(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(WEIR_ROLE_CLIENT, WEIR_DELIVER_MESSAGES);
+    uint8_t *room;
+    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 0);
+    assert_null(room);
+    rig_feed(rig, "\x81\x09", 2);
+    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 0);
+    rig_feed(rig, "abc", 3);
+    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 6);
+    uint8_t *begin = memcpy(room, "defghi", 6);
+    weir_event event;
+    assert_int_equal(weir_endpoint_feed(rig->endpoint, room, 6, rig->now), WEIR_OK);
+    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 0); /* the input is not eaten */
+    assert_int_equal(weir_endpoint_next(rig->endpoint, &event), WEIR_OK);
+    assert_int_equal(event.frame.size, 9);
+    assert_memory_equal(event.frame.data, "abcdefghi", 9);
+    assert_ptr_equal(event.frame.data + 3, begin);
+    weir_frame_release(&event.frame);
+    assert_int_equal(weir_endpoint_next(rig->endpoint, &event), WEIR_EAGAIN);
+    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 0);
+    rig_feed(rig, "\x01\x09part", 6);
+    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 5);
+    rig_feed(rig, "-one \x89\x04pi", 9); /* a ping between fragments, and cut */
+    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 0);
+    rig_free(rig);
+}
+
+/* A piece in the room breaks a rule like one that lies elsewhere. */
+static void text_is_checked_in_the_room(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_new(WEIR_ROLE_CLIENT, WEIR_DELIVER_MESSAGES);
+    uint8_t *room;
+    weir_event event;
+    rig_feed(rig,
+             "\x81\x09"
+             "abc",
+             5);
+    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 6);
+    memcpy(room, "de\xff", 3);
+    assert_int_equal(weir_endpoint_feed(rig->endpoint, room, 3, rig->now), WEIR_OK);
+    assert_int_equal(weir_endpoint_next(rig->endpoint, &event), WEIR_OK);
+    assert_int_equal(event.kind, WEIR_EVENT_FAULT);
+    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 0);
+    rig_free(rig);
+}
+
 /* One piece as "first/last:bytes". */
 static void log_piece(char *log, const weir_event *event)
 {
@@ -511,6 +561,8 @@ int main(void)
         cmocka_unit_test(a_message_whole_in_the_input_is_a_view_without_allocation),
         cmocka_unit_test(a_message_cut_over_inputs_owns_its_bytes),
         cmocka_unit_test(ten_messages_in_one_input_come_in_order),
+        cmocka_unit_test(the_room_is_where_a_message_is_joined),
+        cmocka_unit_test(text_is_checked_in_the_room),
         cmocka_unit_test(uneaten_input_can_be_moved),
         cmocka_unit_test(pieces_come_as_they_arrive),
         cmocka_unit_test(pieces_need_no_memory_however_long_the_message),

@@ -115,6 +115,19 @@ static void log_joined(struct rig *rig, const weir_event *event, char *joined, s
     *size = SIZE_MAX;
 }
 
+/* A part of the stream where the endpoint wants it, if it does; then *part may get less. *own: to be freed. */
+static uint8_t *place(const struct rig *rig, const uint8_t *bytes, size_t *part, uint8_t **own)
+{
+    uint8_t *room;
+    size_t size = weir_endpoint_room(rig->endpoint, &room);
+    assert_int_equal(size == 0, room == NULL);
+    *own = size == 0 ? malloc(*part) : NULL;
+    assert_true(size > 0 || *own != NULL);
+    if (size > 0 && size < *part)
+        *part = size;
+    return memcpy(size > 0 ? room : *own, bytes, *part);
+}
+
 static struct rig *play(struct stream *stream, enum weir_role role, enum weir_delivery delivery,
                         uint32_t longest)
 {
@@ -128,9 +141,8 @@ static struct rig *play(struct stream *stream, enum weir_role role, enum weir_de
     for (size_t at = 0; at < stream->size;) {
         size_t part = longest == 0 ? stream->size : 1 + draw(stream, longest);
         part = part < stream->size - at ? part : stream->size - at;
-        uint8_t *in = malloc(part);
-        assert_non_null(in);
-        memcpy(in, stream->bytes + at, part);
+        uint8_t *own;
+        uint8_t *in = place(rig, stream->bytes + at, &part, &own);
         assert_int_equal(weir_endpoint_feed(rig->endpoint, in, part, rig->now), WEIR_OK);
         weir_event event;
         while (weir_endpoint_next(rig->endpoint, &event) == WEIR_OK) {
@@ -141,7 +153,7 @@ static struct rig *play(struct stream *stream, enum weir_role role, enum weir_de
             weir_frame_release(&event.frame);
             assert_int_equal(weir_endpoint_flush(rig->endpoint, rig->now, &rig->out), WEIR_OK);
         }
-        free(in);
+        free(own);
         at += part;
     }
     rig_read_output(rig);
