@@ -122,13 +122,20 @@ static int put(struct talk *talk)
 static int drive(struct talk *talk, uint8_t *in, size_t room, size_t have)
 {
     int status = WEIR_OK;
+    uint8_t *to = in;
     while (status == WEIR_OK) {
-        status = take(talk, in, have);
+        status = take(talk, to, have);
         if (status == WEIR_OK)
             status = put(talk);
         if (status != WEIR_OK || (weir_endpoint_wants(talk->endpoint) & WEIR_WANT_CLOSE))
             break;
-        ssize_t got = read(talk->fd, in, room);
+        /* A large message is read to where it is joined. */
+        size_t wanted = weir_endpoint_room(talk->endpoint, &to);
+        if (wanted == 0) {
+            to = in;
+            wanted = room;
+        }
+        ssize_t got = read(talk->fd, to, wanted);
         have = got > 0 ? (size_t)got : 0;
         if (got <= 0)
             weir_endpoint_eof(talk->endpoint, WEIR_OK, now_ms());

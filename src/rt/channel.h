@@ -78,6 +78,18 @@ static inline bool weir__channel_has_receiver(const weir_channel *channel)
     return !weir__list_is_empty(&channel->receivers);
 }
 
+/* Whether a receiver that came now would get what pull has: then it may be pulled directly. */
+static inline bool weir__channel_may_pull(const weir_channel *channel)
+{
+    return channel->count == 0 && !channel->closed && weir__list_is_empty(&channel->senders);
+}
+
+/* Whether an item sent now would go to push: then it may be pushed directly. */
+static inline bool weir__channel_may_push(const weir_channel *channel)
+{
+    return weir__channel_may_pull(channel) && weir__list_is_empty(&channel->receivers);
+}
+
 /* For a stackless sender that has something to pull: wakes the first receiver (it runs at once when called from the loop's context). */
 void weir__channel_wake_receiver(weir_channel *channel);
 

@@ -65,11 +65,15 @@ void weir__task_post_late(weir_loop *loop, weir__task *task);
 /* Memory of the loop, undefined at first; size is that of the allocation. */
 static inline void *weir__loop_alloc(weir_loop *loop, size_t size)
 {
-    return weir__pool_take(&loop->pool, size);
+    return __builtin_constant_p(size) ? weir__pool_take_fixed(&loop->pool, size)
+                                      : weir__pool_take(&loop->pool, size);
 }
 static inline void weir__loop_free(weir_loop *loop, void *block, size_t size)
 {
-    weir__pool_give(&loop->pool, block, size);
+    if (__builtin_constant_p(size))
+        weir__pool_give_fixed(&loop->pool, block, size);
+    else
+        weir__pool_give(&loop->pool, block, size);
 }
 
 /* The same as an allocator, for rooms that know no loop. Lends it as long as the loop lives. */

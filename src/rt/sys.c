@@ -76,6 +76,16 @@ ssize_t weir__sys_recv(int fd, void *out, size_t *size)
     return result;
 }
 
+ssize_t weir__sys_send(int fd, const void *data, size_t *size)
+{
+    ssize_t result;
+    do {
+        THROUGH_SEAM(result, WEIR__SYS_SEND, size,
+                     send(fd, data, *size, MSG_NOSIGNAL | MSG_DONTWAIT));
+    } while (result == -EINTR);
+    return result;
+}
+
 static size_t sum_of(const struct msghdr *message)
 {
     size_t sum = 0;
@@ -96,7 +106,7 @@ static void cut_message(struct msghdr *message, size_t size)
     message->msg_iovlen = count;
 }
 
-ssize_t weir__sys_send(int fd, struct msghdr *message)
+ssize_t weir__sys_send_message(int fd, struct msghdr *message)
 {
     ssize_t result;
     do {

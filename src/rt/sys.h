@@ -55,8 +55,9 @@ int weir__sys_connect(int fd, const struct sockaddr *address, socklen_t size);
 /* *size is what was asked for: a test that cuts the call short lowers it. Never blocks. */
 ssize_t weir__sys_recv(int fd, void *out, size_t *size);
 
-/* Never raises SIGPIPE, never blocks. May lower message->msg_iovlen and a length in msg_iov when a test cuts it short. */
-ssize_t weir__sys_send(int fd, struct msghdr *message);
+/* Both never raise SIGPIPE and never block. When a test cuts it short, the first lowers *size, the second message->msg_iovlen and a length in msg_iov. */
+ssize_t weir__sys_send(int fd, const void *data, size_t *size);
+ssize_t weir__sys_send_message(int fd, struct msghdr *message);
 int weir__sys_shutdown(int fd, int how);
 int weir__sys_set_option(int fd, int level, int name, const void *value, socklen_t size);
 int weir__sys_get_option(int fd, int level, int name, void *value, socklen_t *size);

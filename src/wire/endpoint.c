@@ -190,11 +190,18 @@ static int step(weir_endpoint *endpoint, weir_event *event)
                                  endpoint->parser.offset);
 }
 
+/* Nothing is left to eat, and no payload to tell that is empty: so ends each input of whole messages. */
+static bool is_fed_up(const weir_endpoint *endpoint)
+{
+    return endpoint->in_size == 0 && weir__parser_is_idle(&endpoint->parser) &&
+           !endpoint->in_decoding && weir__endpoint_input_alive(endpoint);
+}
+
 int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event)
 {
     if (weir__endpoint_take_whole(endpoint, event))
         return WEIR_OK;
-    int status = WEIR__GO_ON;
+    int status = is_fed_up(endpoint) ? WEIR_EAGAIN : WEIR__GO_ON;
     while (status == WEIR__GO_ON && weir__endpoint_input_alive(endpoint))
         status = step(endpoint, event);
     if (status == WEIR_EAGAIN)

@@ -257,6 +257,38 @@ static bool take_long_head(weir_parser *parser, const uint8_t *in, size_t size, 
     return true;
 }
 
+/* What most headers are: of an unfragmented data frame of under 126 bytes, masked as its sender must. */
+static inline bool take_small_head(weir_parser *parser, const uint8_t *in, size_t size,
+                                   size_t *eaten, weir_parser_event *event)
+{
+    bool masked = parser->mask == WEIR_MASK_REQUIRED;
+    size_t head_size = masked ? 6 : 2;
+    if (size < head_size || !weir__parser_is_idle(parser) || (in[0] != 0x81 && in[0] != 0x82))
+        return false;
+    uint32_t key = 0;
+    unsigned length = in[1] ^ (masked ? MASK_BIT : 0);
+    if (length > 125 || length > parser->max_frame_size)
+        return false;
+    if (masked)
+        memcpy(&key, in + 2, sizeof key);
+    memcpy(parser->key, &key, sizeof key);
+    parser->left = length;
+    parser->bits = in[0];
+    parser->masked = masked;
+    parser->phase = 0;
+    parser->state = WEIR__AWAIT_PAYLOAD;
+    parser->offset += head_size;
+    *eaten = head_size;
+    event->kind = WEIR_PARSER_HEAD;
+    event->head.size = length;
+    memcpy(event->head.key, &key, sizeof key);
+    event->head.opcode = event->head.type = in[0] & OPCODE_BITS;
+    event->head.rsv = 0;
+    event->head.fin = true;
+    event->head.masked = masked;
+    return true;
+}
+
 static int fail(weir_parser *parser, enum weir__rule rule)
 {
     parser->state = WEIR__PARSER_FAILED;
@@ -303,8 +335,9 @@ static int eat_payload(weir_parser *parser, uint8_t *in, size_t size, weir_parse
     return WEIR_OK;
 }
 
-int weir_parser_feed(weir_parser *parser, void *in, size_t size, size_t *eaten,
-                     weir_parser_event *event)
+/* Not inlined: the short cut needs no registers saved. */
+static __attribute__((noinline)) int feed(weir_parser *parser, void *in, size_t size, size_t *eaten,
+                                          weir_parser_event *event)
 {
     *eaten = 0;
     if (parser->state == WEIR__PARSER_FAILED)
@@ -316,4 +349,11 @@ int weir_parser_feed(weir_parser *parser, void *in, size_t size, size_t *eaten,
     }
     int status = eat_head(parser, in, size, eaten);
     return status == WEIR_OK ? report_head(parser, event) : status;
+}
+
+int weir_parser_feed(weir_parser *parser, void *in, size_t size, size_t *eaten,
+                     weir_parser_event *event)
+{
+    return take_small_head(parser, in, size, eaten, event) ? WEIR_OK
+                                                           : feed(parser, in, size, eaten, event);
 }

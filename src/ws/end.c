@@ -45,9 +45,9 @@ int weir__end_status(const weir_end *end)
 void weir__session_report_end(weir_session *session)
 {
     weir_end end;
-    weir_endpoint_end(&session->endpoint, &end);
-    if (session->end_known || end.kind == WEIR_END_NONE)
+    if (session->end_known || session->endpoint.end_kind == WEIR_END_NONE)
         return;
+    weir_endpoint_end(&session->endpoint, &end);
     session->end_known = true;
     session->end_status = weir__end_status(&end);
     session->end = weir__loop_alloc(session->scope.loop, sizeof end);

@@ -109,15 +109,19 @@ static void go_on_later(weir_channel *channel)
         inlet->on->attend_later(inlet);
 }
 
-static int pull_frame(weir_channel *channel, void *item)
+int weir__inlet_pull(struct weir__inlet *inlet, weir_frame *frame)
 {
-    struct weir__inlet *inlet = inlet_of(channel);
     if (inlet->buf == NULL)
         return WEIR_EAGAIN;
-    int status = next_frame(inlet, item);
+    int status = next_frame(inlet, frame);
     if (status == WEIR_OK)
-        go_on_later(channel);
+        go_on_later(&inlet->incoming);
     return status;
+}
+
+static int pull_frame(weir_channel *channel, void *item)
+{
+    return weir__inlet_pull(inlet_of(channel), item);
 }
 
 static void drop_frame(weir_channel *channel, void *item)

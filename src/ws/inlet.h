@@ -56,6 +56,9 @@ void weir__inlet_fini(struct weir__inlet *inlet);
 /* Bytes arrived: feeds the endpoint and delivers what it has. From the loop's context. */
 void weir__inlet_feed(struct weir__inlet *inlet, weir__buf *buf, uint8_t *data, size_t size);
 
+/* The next frame out of the input, past the channel, which must have nothing (weir__channel_may_pull). WEIR_EAGAIN: there is none now. */
+WEIR_MUST_USE int weir__inlet_pull(struct weir__inlet *inlet, weir_frame *frame);
+
 /* Where the next bytes may be read to, to be fed from there; 0: anywhere. */
 size_t weir__inlet_room(const struct weir__inlet *inlet, uint8_t **room);
 

@@ -7,7 +7,7 @@
 /* A payload up to this share of its read buffer is copied when it has to wait. */
 #define SMALL_SHARE 8
 
-static struct weir__lease *new_lease(weir_loop *loop, size_t block_size)
+static inline struct weir__lease *new_lease(weir_loop *loop, size_t block_size)
 {
     if (block_size > SIZE_MAX - sizeof(struct weir__lease))
         return NULL;
@@ -105,7 +105,10 @@ void weir__lease_release(void *owner)
         weir__buf_unref(lease->buf);
     if (lease->release != NULL)
         lease->release(lease->owner);
-    weir__loop_free(lease->loop, lease, sizeof *lease + lease->block_size);
+    if (lease->block_size == 0) /* most: views of a read buffer */
+        weir__loop_free(lease->loop, lease, sizeof *lease);
+    else
+        weir__loop_free(lease->loop, lease, sizeof *lease + lease->block_size);
 }
 
 size_t weir__frame_weight(const void *item)

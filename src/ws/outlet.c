@@ -7,6 +7,8 @@
 
 /* From this size on a payload is not copied into the output buffer. */
 #define LARGE_SIZE ((size_t)16 * 1024)
+/* What the output begins with, so that messages of one turn find room without growing it. */
+#define FIRST_SIZE ((size_t)4 * 1024)
 /* A large payload that has to be masked goes through the output buffer in pieces of this size. */
 #define MASKED_PIECE ((size_t)64 * 1024)
 
@@ -96,12 +98,32 @@ static int push_large(struct weir__outlet *outlet, weir_frame *frame)
     outlet->large_open = true;
     outlet->large_masked = weir_endpoint_masking(outlet->endpoint);
     outlet->on->sent(outlet, frame);
+    *frame = (weir_frame){0};
     return WEIR_OK;
+}
+
+/* Without memory for it the buffer grows as it can. */
+static void begin_output(struct weir__outlet *outlet)
+{
+    outlet->out.data = weir__loop_alloc(loop_of(outlet), FIRST_SIZE);
+    outlet->out.capacity = outlet->out.data != NULL ? FIRST_SIZE : 0;
+}
+
+static void end_output(struct weir__outlet *outlet, weir_buffer *buffer)
+{
+    if (buffer->capacity == FIRST_SIZE)
+        weir__loop_free(loop_of(outlet), buffer->data, FIRST_SIZE);
+    else
+        weir_buffer_fini(buffer);
+    buffer->data = NULL;
+    buffer->size = buffer->capacity = 0;
 }
 
 static int push_small(struct weir__outlet *outlet, weir_frame *frame)
 {
     size_t before = outlet->out.size;
+    if (outlet->out.data == NULL)
+        begin_output(outlet);
     int status = weir_endpoint_send(outlet->endpoint, frame, &outlet->out);
     if (status != WEIR_OK)
         return status;
@@ -118,10 +140,8 @@ static bool goes_uncopied(const struct weir__outlet *outlet, const weir_frame *f
            !weir_endpoint_compresses(outlet->endpoint, frame);
 }
 
-static int push_frame(weir_channel *channel, void *item)
+int weir__outlet_push(struct weir__outlet *outlet, weir_frame *frame)
 {
-    struct weir__outlet *outlet = WEIR__CONTAINER(channel, struct weir__outlet, outgoing);
-    weir_frame *frame = item;
     if (outlet->io == NULL)
         return WEIR_CLOSED;
     if (outlet->large_open || weir__outlet_unsent(outlet) >= outlet->high_water)
@@ -138,6 +158,11 @@ static int push_frame(weir_channel *channel, void *item)
     count_pushed(outlet);
     weir__outlet_pump_late(outlet);
     return WEIR_OK;
+}
+
+static int push_frame(weir_channel *channel, void *item)
+{
+    return weir__outlet_push(WEIR__CONTAINER(channel, struct weir__outlet, outgoing), item);
 }
 
 static void drop_frame(weir_channel *channel, void *item)
@@ -291,6 +316,13 @@ static void fail(struct weir__outlet *outlet, int status)
     outlet->on->failed(outlet, status);
 }
 
+/* The common end of a send: all is taken, and nothing is owed. */
+static bool is_through(const struct weir__outlet *outlet)
+{
+    return outlet->taken == outlet->appended && !outlet->large_open && outlet->io != NULL &&
+           !outlet->leaves && (weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0;
+}
+
 /* Sends until the kernel has it all or is full. Returns whether it has it all. */
 static bool send_all(struct weir__outlet *outlet)
 {
@@ -309,6 +341,8 @@ static bool send_all(struct weir__outlet *outlet)
             return false;
         }
         account(outlet, (size_t)size);
+        if (is_through(outlet))
+            return true;
     }
     outlet->was_stuck = true;
     return false;
@@ -317,8 +351,10 @@ static bool send_all(struct weir__outlet *outlet)
 /* An idle session holds no buffer. */
 static void give_buffers_back(struct weir__outlet *outlet)
 {
-    weir_buffer_fini(&outlet->flying);
-    weir_buffer_fini(&outlet->out);
+    if (outlet->flying.data != NULL)
+        end_output(outlet, &outlet->flying);
+    if (outlet->out.data != NULL)
+        end_output(outlet, &outlet->out);
     outlet->flown = 0;
 }
 

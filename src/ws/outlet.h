@@ -67,6 +67,10 @@ void weir__outlet_release(struct weir__outlet *outlet);
 /* Releases everything; nothing may be pending on the io any more. */
 void weir__outlet_fini(struct weir__outlet *outlet);
 
+/* Serializes a frame, past the channel, which must have nothing (weir__channel_may_push): WEIR_OK: it is taken, and *frame empty. Else it is still the caller's: WEIR_EAGAIN: it has to
+ * queue; any other status: it cannot be sent. */
+WEIR_MUST_USE int weir__outlet_push(struct weir__outlet *outlet, weir_frame *frame);
+
 /* Bytes serialized and not yet taken by the kernel. */
 size_t weir__outlet_unsent(const struct weir__outlet *outlet);
 

@@ -26,12 +26,30 @@ static int give(weir_session *session, weir_frame *frame, int status)
     return WEIR_OK;
 }
 
+/* By the short cut past the channel, where that has nothing. */
+static inline int receive_now(weir_session *session, weir_frame *frame)
+{
+    weir_channel *incoming = &session->inlet.incoming;
+    if (weir__channel_may_pull(incoming)) {
+        int status = weir__inlet_pull(&session->inlet, frame);
+        if (status != WEIR_EAGAIN || !incoming->closed)
+            return status;
+    }
+    return weir__channel_receive_now(incoming, frame);
+}
+
 int weir_receive(weir_session *session, weir_frame *frame)
 {
     if (session == NULL || frame == NULL)
         return WEIR_EINVAL;
     take_back(session, frame);
-    return give(session, frame, weir_channel_receive(&session->inlet.incoming, frame));
+    int status;
+    while ((status = receive_now(session, frame)) == WEIR_EAGAIN) {
+        status = weir__channel_wait(&session->inlet.incoming.receivers, frame, "receive");
+        if (status != WEIR_EAGAIN)
+            break;
+    }
+    return give(session, frame, status);
 }
 
 int weir_try_receive(weir_session *session, weir_frame *frame)
