@@ -73,20 +73,44 @@ bool weir__deflate_whole(struct weir_deflate *shared, unsigned level, weir_codec
     return true;
 }
 
-/* The octets that were cut off, and a final block to end at: libdeflate wants one. */
-static const uint8_t whole_tail[] = {0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff};
+/* --- in --- */
 
-/* Whether what was not eaten, of in[0..size), is nothing but an empty block before the tail: so ends a message whose last block is final (7.2.3.4). */
-static bool is_over(const uint8_t *in, size_t size, size_t eaten)
+#define ZEROS 320
+
+/* What follows a message: the octets that were cut off, and what libdeflate wants to end at, a final block; a stored one, of zeros. It says with which octet a final
+ * block ended, not which block that was: one that a message leaves open goes on into the tail, and has to be told from ours. Of the blocks that end with the last octet
+ * - none is of codes. A final block begins with a one, so before the zeros. After 290 of them its head is over at the latest (16 bits, 57 for the code of the lengths, 320
+ *   lengths of 7 bits, 7 of a repetition), or the symbol that was cut in two (48 bits). Then zeros are the same symbol over and over: the first ends the block, or none does;
+ * - a stored one that the message has the lengths of puts the whole tail at the end of what comes out;
+ * - a stored one that the tail has lengths of, or a part of them, is ours: no other octets there are a length that ends there and its complement, and no other bits the head
+ *   of a final block before ours.
+ * Ours begins where the message ends, as 7.2.1 wants it. */
+static const uint8_t whole_tail[9 + ZEROS] = {
+    0x00, 0x00, 0xff, 0xff, 0x01, ZEROS & 0xff, ZEROS >> 8, ~ZEROS & 0xff, ~ZEROS >> 8 & 0xff};
+
+/* Whether the tail was taken for data. */
+static bool is_swallowed(const uint8_t *out, size_t size)
 {
-    return eaten == size || (size - eaten == 1 + sizeof whole_tail && in[eaten] == 0);
+    return size >= sizeof whole_tail &&
+           memcmp(out + size - sizeof whole_tail, whole_tail, sizeof whole_tail) == 0;
+}
+
+/* Whether a message is over, when so much of it and the tail, in in[], was eaten. Cuts off what came of the tail. */
+static bool is_over(weir_codec_incoming *part, const uint8_t *in, const uint8_t *out, size_t eaten)
+{
+    if (eaten == part->size + sizeof whole_tail && !is_swallowed(out, part->out_size)) {
+        part->out_size -= ZEROS;
+        return true;
+    }
+    /* Behind a final block an empty one is left, of the last octet and the four that were cut off (7.2.3.4). */
+    return eaten + 1 == part->size && in[eaten] == 0;
 }
 
 bool weir__inflate_whole(struct weir_deflate *shared, weir_codec_incoming *part, size_t size_max)
 {
     size_t size = part->size + sizeof whole_tail;
     size_t eaten = 0;
-    /* The octets need a place behind the message: it is copied to the end of the room, and inflated into what is before. */
+    /* The tail needs a place behind the message: it is copied to the end of the room, and inflated into what is before. */
     if (shared->streams_only || part->size > WEIR__DEFLATE_ROOM / 4)
         return false;
     if (shared->decompressor == NULL)
@@ -94,14 +118,15 @@ bool weir__inflate_whole(struct weir_deflate *shared, weir_codec_incoming *part,
     if (shared->decompressor == NULL)
         return false;
     uint8_t *in = shared->room + WEIR__DEFLATE_ROOM - size;
-    if (size_max > WEIR__DEFLATE_ROOM - size)
-        size_max = WEIR__DEFLATE_ROOM - size;
+    if (size_max > WEIR__DEFLATE_ROOM - size - ZEROS)
+        size_max = WEIR__DEFLATE_ROOM - size - ZEROS;
     if (part->size > 0)
         memcpy(in, part->data, part->size);
     memcpy(in + part->size, whole_tail, sizeof whole_tail);
-    if (libdeflate_deflate_decompress_ex(shared->decompressor, in, size, shared->room, size_max,
-                                         &eaten, &part->out_size) != LIBDEFLATE_SUCCESS ||
-        !is_over(in, size, eaten)) {
+    if (libdeflate_deflate_decompress_ex(shared->decompressor, in, size, shared->room,
+                                         size_max + ZEROS, &eaten,
+                                         &part->out_size) != LIBDEFLATE_SUCCESS ||
+        !is_over(part, in, shared->room, eaten) || part->out_size > size_max) {
         part->out_size = 0;
         return false;
     }

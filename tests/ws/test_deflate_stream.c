@@ -94,9 +94,78 @@ static void broken_streams_are_told(void **state)
         STREAM("\xf2\x00\x11\x00\x00", NULL),                         /* refers to what was not */
         STREAM("\xf2\x48\xcd\xc9\xc9\x07\x00\xff", NULL),             /* something behind */
         STREAM("\x04\x00\x00\x00\x00\x00\x00\x00", NULL),             /* codes that are none */
+        /* An open final block of codes that would end exactly with an empty final block behind the four octets. */
+        STREAM(
+            "\x05\xe1\x81\xeb\x83\x5f\xee\xbc\xd0\x03\xf9\x01\xfd\x1b\x9e\xff\xe0\x29\x97\x05\x80\x96"
+            "\xf7\x1f\x10\x80\xfb\x01\xe0\x01\x00\xbe\x3c\xd0\xbf\xe0\x05\xc0\x2f\x7f\xc1\xfc\x01\xf7"
+            "\x5f\xe8\x1b\xca\xa5\x7f\xc0\xfb\x02\xc0\xef\x2f\xb8\x0f\x7f\x80\x00\x00\x2f\x00\x78\x00"
+            "\x00\x02\x3c\x7f\xc0\x8b\xdf\x39\xff\x5d\xbe\x7c\x6f\xc7\xfb\xf1\xfc\x6f\x79\x7e\xda",
+            NULL),
     };
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
         expect_stream(&streams[i]);
+}
+
+/* A stored block without so many of its bytes, behind a whole one. */
+static size_t open_block(uint8_t *out, bool last, size_t present, size_t missing)
+{
+    static const uint8_t before[] = {0x00, 0x02, 0x00, 0xfd, 0xff, 0x68, 0x69};
+    size_t size = present + missing;
+    const uint8_t head[] = {last, (uint8_t)size, (uint8_t)(size >> 8), (uint8_t)~size,
+                            (uint8_t)(~size >> 8)};
+    memcpy(out, before, sizeof before);
+    memcpy(out + sizeof before, head, sizeof head);
+    memset(out + sizeof before + sizeof head, 'a', present);
+    return sizeof before + sizeof head + present;
+}
+
+/* Whatever a codec puts behind a message to inflate it is none of its bytes. But the four octets that every message lacks are. */
+static void an_open_block_takes_nothing_from_behind_the_message(void **state)
+{
+    (void)state;
+    static const uint8_t cut_off[] = {0x00, 0x00, 0xff, 0xff};
+    for (size_t i = 0; i < (size_t)8 * 400; i++) {
+        struct ends ends;
+        uint8_t bytes[64];
+        weir_buffer plain = {0};
+        size_t missing = i / 8;
+        size_t present = i / 4 % 2 * 20;
+        size_t size = open_block(bytes, i / 2 % 2 != 0, present, missing);
+        open_ends(&ends, &(weir_deflate_options){0},
+                  &(weir_deflate_terms){.client_no_context_takeover = true,
+                                        .server_no_context_takeover = true});
+        int status = decode(i % 2 == 0 ? ends.server : ends.client, &plain, bytes, size, true);
+        assert_int_equal(status, missing == sizeof cut_off ? WEIR_OK : WEIR_EPROTOCOL);
+        if (status == WEIR_OK) {
+            assert_int_equal(plain.size, 2 + present + sizeof cut_off);
+            assert_memory_equal(plain.data + 2 + present, cut_off, sizeof cut_off);
+        }
+        weir_buffer_fini(&plain);
+        close_ends(&ends);
+    }
+}
+
+/* Bytes that look like the end of a stream: with any number of zeros behind. */
+static void what_looks_like_an_end_is_a_message_like_any_other(void **state)
+{
+    (void)state;
+    static const uint8_t looks[] = {0x00, 0x00, 0xff, 0xff, 0x01, 0x40, 0x01, 0xbf, 0xfe};
+    struct ends ends;
+    uint8_t data[sizeof looks + 400] = {0};
+    memcpy(data, looks, sizeof looks);
+    open_ends(&ends, &(weir_deflate_options){0},
+              &(weir_deflate_terms){.client_no_context_takeover = true});
+    for (size_t size = 1; size <= sizeof data; size++) {
+        weir_buffer coded = {0};
+        weir_buffer plain = {0};
+        encode(ends.client, &coded, data, size, true);
+        assert_int_equal(decode(ends.server, &plain, coded.data, coded.size, true), WEIR_OK);
+        assert_int_equal(plain.size, size);
+        assert_memory_equal(plain.data, data, size);
+        weir_buffer_fini(&coded);
+        weir_buffer_fini(&plain);
+    }
+    close_ends(&ends);
 }
 
 /* Every byte of a good stream changed to every value: whatever comes of it comes in one piece and in many. */
@@ -137,6 +206,8 @@ int main(void)
         cmocka_unit_test(examples_of_the_rfc_are_understood),
         cmocka_unit_test(a_final_block_does_not_end_the_window),
         cmocka_unit_test(broken_streams_are_told),
+        cmocka_unit_test(an_open_block_takes_nothing_from_behind_the_message),
+        cmocka_unit_test(what_looks_like_an_end_is_a_message_like_any_other),
         cmocka_unit_test(whole_and_in_pieces_always_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
