@@ -53,9 +53,10 @@ class Deflate:
 
     asked: tuple = ((False, None),)
     option: str = "--deflate=takeover"  # of `weir echo`: what weir would do on its own
+    apart: bool = False  # as a server we say that we forget, asked or not
 
 
-APART = Deflate(((True, None),), "--deflate")
+APART = Deflate(((True, None),), "--deflate", True)
 
 SIZES = tuple((size, 0) for size in (16, 64, 256, KIB, 4 * KIB, 8 * KIB, 16 * KIB, 32 * KIB, 64 * KIB, 128 * KIB)) + tuple(
     (size, 256) for size in (8 * KIB, 16 * KIB, 32 * KIB, 64 * KIB, 128 * KIB)) + tuple(

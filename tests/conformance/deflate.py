@@ -56,7 +56,7 @@ def make_answer(field, deflate):
             answer = ask(asked, "client")
             if "client_max_window_bits" in answer and "client_max_window_bits" not in offer:
                 continue
-            if "server_no_context_takeover" in offer:
+            if deflate.apart or "server_no_context_takeover" in offer:
                 answer["server_no_context_takeover"] = None
             if "server_max_window_bits" in offer:
                 answer["server_max_window_bits"] = offer["server_max_window_bits"]

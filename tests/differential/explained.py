@@ -11,6 +11,8 @@ NOTHING = 0  # no Close came back
 LIMIT = 16 << 20  # of a message, as weir and ws are told
 TAIL = b"\0\0\xff\xff"
 STORED_Z = b"\0\1\0\xfe\xffZ"  # a block of one letter
+# What zlib says of that which libdeflate may take.
+RESERVED = ("invalid literal/length code", "invalid distance code", "too many length or distance symbols", "invalid bit length repeat")
 
 
 class Facts:
@@ -95,8 +97,9 @@ class Facts:
                 rest = self.inflater.unused_data
                 self.inflater = zlib.decompressobj(-15)
                 out += self.inflater.decompress(rest)
-        except zlib.error:
-            self.names |= {"codes that DEFLATE reserves"} if self.deflate == "apart" else set()
+        except zlib.error as error:
+            if self.deflate == "apart" and str(error).endswith(RESERVED):
+                self.names.add("codes that DEFLATE reserves")
             return b""
         return out
 
