@@ -52,6 +52,12 @@ if(WEIR_CONTEXT_SOURCE AND EXISTS "${WEIR_CONTEXT_SOURCE}")
   list(APPEND weir_sources "${WEIR_CONTEXT_SOURCE}")
 endif()
 file(GLOB weir_wire_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/wire/*.c")
+# What runs once a connection is made small rather than fast.
+set(weir_wire_rare ${weir_wire_sources})
+list(FILTER weir_wire_rare INCLUDE REGEX
+  "/(handshake_[a-z]+|http_[a-z]+|extension|deflate|url|authority|text|base64|status|rule|close)\\.c$")
+set_source_files_properties(${weir_wire_rare} PROPERTIES COMPILE_OPTIONS
+  "$<$<CONFIG:Release,RelWithDebInfo>:-Os>")
 
 weir_add_objects(weir_objects ${weir_sources})
 set(weir_all_objects $<TARGET_OBJECTS:weir_objects>)
