@@ -16,6 +16,7 @@ SUITE = os.path.join(ROOT, "tests", "conformance", "test_suite.py")
 
 PARSER, MESSAGE, CONTROL = "src/wire/parser.c", "src/wire/endpoint_message.c", "src/wire/endpoint_control.c"
 ENDPOINT, CLOSING, CODES, UTF8 = "src/wire/endpoint.c", "src/wire/endpoint_close.c", "src/wire/close.c", "src/wire/utf8.c"
+SENDING = "src/wire/endpoint_send.c"
 INFLATED, CODEC, TERMS = "src/wire/endpoint_codec.c", "src/ws/deflate_codec.c", "src/wire/deflate.c"
 
 # What the suite is asked to run.
@@ -93,6 +94,7 @@ MUTANTS = [
     ("the context of what is sent is kept where none may be", CODEC, "if (!codec->forget_sent)", "if (!codec->sending)", CODED),
     ("the window that was agreed on is not used", CODEC, "codec->kind.window_bits = client ? client_bits : server_bits;", "codec->kind.window_bits = client || server_bits > 0 ? client_bits : server_bits;", CODED),
     ("messages of any size are compressed without their window", CODEC, "part->size <= (size_t)1 << codec->kind.window_bits);", "part->size <= (size_t)1 << 30);", CODED),
+    ("nothing is compressed", SENDING, "if (frame->compress == WEIR_COMPRESS_DEFAULT)\n        return !frame->fin || frame->size >= endpoint->codec->send_min;\n    return frame->compress == WEIR_COMPRESS_ALWAYS;", "return false;", CODED),
     ("an offer with an unknown parameter is taken", TERMS, 'return "RFC 7692 7: an unknown parameter";', "return NULL;", CODED),
     ("an offer with a parameter given twice is taken", TERMS, "if (mentions(reading, parameter))", "if (parameter > PARAMETER_COUNT)", CODED),
     ("an offer of a window under 8 is taken", TERMS, "if (number < WINDOW_BITS_MIN)", "if (number < 0)", CODED),

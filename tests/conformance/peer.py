@@ -18,6 +18,7 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 OK, NON_STRICT, INFORMATIONAL, FAILED, UNIMPLEMENTED = "OK", "NON-STRICT", "INFORMATIONAL", "FAILED", "UNIMPLEMENTED"
 HEAD_MAX = 8192
 READ_SIZE = 1 << 18
+COMPRESS_MIN = 128  # bytes of a message from which on weir compresses, unless told otherwise
 
 
 @dataclass
@@ -129,6 +130,8 @@ class Connection:
         message = b"".join(self.parts)
         if self.compressed:
             message = self.codec.decompress(message)
+        elif self.codec is not None and len(message) >= COMPRESS_MIN:
+            raise Broken(f"{len(message)} bytes came back uncompressed")
         self.events.append((self.type, message))
         self.parts = []
 
