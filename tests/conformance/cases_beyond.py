@@ -1,13 +1,14 @@
 """What must hold beyond the public suite: lengths, masks, codes, limits, the first impossible byte, cuts and segments, compression, negotiation, TCP."""
 
 import codecs
+import random
 import zlib
 from dataclasses import replace
 
 import cases_basic
 import cases_utf8
 from cases_load import APART, Deflate
-from model import (Answers, AwaitEnd, Case, Closes, Drops, Fails, InParts, Pause, Reset, Send, Shut, Vanishes, Waits, binary, close,
+from model import (Answers, AwaitEnd, Case, Closes, Drops, Exchange, Fails, InParts, Pause, Reset, Send, Shut, Vanishes, Waits, binary, close,
                    encode_size, fragments, more, ping, pong, split, text)
 from wire import BINARY, CONT, PONG, TEXT, Frame
 
@@ -190,33 +191,55 @@ def stream_ends():
 
 def negotiation():
     for offer in ("x-unknown", "foo, bar; baz=1", 'x-quoted; a="b"', "x-one;a;b;c=1, x-two"):
-        yield Case("", f"a server ignores {offer}", (Send((text(),)),), (HELLO,), roles=SERVER, offer=offer, accepts=False)
+        yield Case("", f"a server ignores {offer}", (Send((text(),)),), (HELLO,), roles=SERVER, offer=offer, takes="")
     for offer in ("x-unknown", "x-unknown; a=1", "foo, bar"):
         yield Case("", f"a client that did not ask is given {offer}", (), (), Drops(), roles=CLIENT, offer=offer)
     yield Case("", "a client that did not ask is given permessage-deflate", (), (), Drops(), roles=CLIENT, offer="permessage-deflate")
 
 
-GOOD_OFFERS = ("permessage-deflate", "permessage-deflate; client_max_window_bits", "permessage-deflate; client_max_window_bits=10",
-               "permessage-deflate; server_max_window_bits=15", "permessage-deflate; server_max_window_bits=9",
-               "permessage-deflate; server_no_context_takeover; client_no_context_takeover", "x-unknown, permessage-deflate",
-               "permessage-deflate; bogus, permessage-deflate")
+PMD = "permessage-deflate"
+GOOD_OFFERS = ("", "client_max_window_bits", "client_max_window_bits=10", "client_max_window_bits=9", "client_max_window_bits=8",
+               "server_max_window_bits=15", "server_max_window_bits=9", "server_max_window_bits=8",
+               "server_no_context_takeover; client_no_context_takeover", "server_no_context_takeover; server_max_window_bits=8",
+               "client_no_context_takeover; client_max_window_bits=8; server_max_window_bits=10")
+GOOD_ANSWERS = ("", "client_max_window_bits=15", "client_max_window_bits=10", "client_max_window_bits=9", "client_max_window_bits=8",
+                "server_max_window_bits=9", "server_max_window_bits=8", "server_no_context_takeover; client_no_context_takeover",
+                "client_no_context_takeover; client_max_window_bits=8", "server_max_window_bits=8; client_max_window_bits=8")
 BAD_PARAMETERS = ("bogus", "server_no_context_takeover=1", "client_no_context_takeover; client_no_context_takeover",
                   "server_max_window_bits", "server_max_window_bits=7", "server_max_window_bits=16", "server_max_window_bits=08",
-                  "server_max_window_bits=1e1", "client_max_window_bits=7", "client_max_window_bits=16",
-                  "client_max_window_bits=9; client_max_window_bits=9")
+                  "server_max_window_bits=1e1", 'server_max_window_bits="9"', "client_max_window_bits=7", "client_max_window_bits=16",
+                  'client_max_window_bits="10"', "client_max_window_bits=9; client_max_window_bits=9")
 BAD_ANSWERS = BAD_PARAMETERS + ("client_max_window_bits",)
 
 
+def with_parameters(text):
+    return f"{PMD}; {text}" if text else PMD
+
+
+def telling_messages():
+    """Messages for a compressor with any window: what a wide one would refer back to lies 200 to 3000 bytes behind."""
+    noise = random.Random(7692)
+    for distance in (200, 257, 300, 513, 700, 1100, 3000):
+        block = noise.randbytes(distance)
+        yield BINARY, block
+        yield BINARY, block[:250] * 2 + block
+
+
 def deflate_negotiation():
-    any_deflate = Deflate()
-    for offer in GOOD_OFFERS:
-        yield Case("", f"a server takes {offer}", (Send((text(),)),), (HELLO,), roles=SERVER, offer=offer, deflate=any_deflate, accepts=True)
-    for parameters in BAD_PARAMETERS:
-        offer = "permessage-deflate; " + parameters
-        yield Case("", f"a server declines {offer}", (Send((text(),)),), (HELLO,), roles=SERVER, offer=offer, deflate=any_deflate, accepts=False)
-    for parameters in BAD_ANSWERS:
-        yield Case("", f"a client is given {parameters}", (), (), Drops(), roles=CLIENT, offer="permessage-deflate; " + parameters, deflate=any_deflate)
-    yield Case("", "a client is given it twice", (), (), Drops(), roles=CLIENT, offer="permessage-deflate, permessage-deflate", deflate=any_deflate)
+    def case(what, offer, **kind):
+        return Case("", what, (Exchange(telling_messages, compress=True),), offer=offer, deflate=Deflate(), **kind)
+
+    for offer in map(with_parameters, GOOD_OFFERS):
+        yield case(f"a server takes {offer}", offer, roles=SERVER, takes=offer)
+    yield case("a server takes what stands behind an unknown extension", f"x-unknown, {PMD}", roles=SERVER, takes=PMD)
+    for offer in map(with_parameters, BAD_PARAMETERS):
+        yield Case("", f"a server declines {offer}", (Send((text(),)),), (HELLO,), roles=SERVER, offer=offer, deflate=Deflate(), takes="")
+        yield case(f"a server goes on to what follows {offer}", f"{offer}, {PMD}", roles=SERVER, takes=PMD)
+    for answer in map(with_parameters, GOOD_ANSWERS):
+        yield case(f"a client is given {answer}", answer, roles=CLIENT)
+    for answer in map(with_parameters, BAD_ANSWERS):
+        yield Case("", f"a client does not take {answer}", (), (), Drops(), roles=CLIENT, offer=answer, deflate=Deflate())
+    yield Case("", "a client is given it twice", (), (), Drops(), roles=CLIENT, offer=f"{PMD}, {PMD}", deflate=Deflate())
 
 
 HELLO_DEFLATED = bytes.fromhex("f248cdc9c90700")

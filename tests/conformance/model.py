@@ -111,7 +111,7 @@ class Case:
     deflate: object = None  # parameters of permessage-deflate that are asked for
     early: bool = False  # the first write goes out in the segment of the handshake
     offer: str | None = None  # Sec-WebSocket-Extensions that we send, as client or server
-    accepts: bool | None = None  # whether weir must agree on permessage-deflate; None: no matter
+    takes: str | None = None  # which of our offers weir, as a server, has to take; "": none; None: any, if the extension is built in
     mute: bool = False  # we answer no Close
 
     @property

@@ -276,15 +276,19 @@ async def shake_hands_with_server(connection, case, host):
     start, fields = await connection.read_head()
     if not start.startswith("HTTP/1.1 101 ") or fields.get("sec-websocket-accept") != accept_of(key):
         raise Failed(f"the handshake was answered with {start}")
-    field = fields.get("sec-websocket-extensions")
-    agreed = deflate.parse_list(field or "")
-    if case.accepts is not None and case.accepts != bool(agreed) or (field and not agreed) or len(agreed) > 1:
-        raise Failed(f"{offer} was answered with {field}")
-    if case.deflate and not agreed and case.accepts is None:
+    agree_as_client(connection, case, offer, fields.get("sec-websocket-extensions", ""))
+
+
+def agree_as_client(connection, case, offer, field):
+    """What weir, the server, has made of our offer. What it may take: one offer that the case names, or any of them."""
+    agreed = deflate.parse_list(field)
+    if case.deflate and not agreed and case.takes is None:
         raise Unimplemented
+    offers = deflate.parse_list(offer or "") if case.takes is None else deflate.parse_list(case.takes)
+    fits = len(agreed) == 1 and any(deflate.answer_fits(one, agreed[0]) for one in offers) if agreed else not field and not case.takes
+    if not fits:
+        raise Failed(f"{offer} was answered with {field}")
     if agreed:
-        if case.accepts is None and not deflate.fulfils(agreed[0], case.deflate):
-            raise Failed(f"{offer} was answered with {field}")
         make_codec(connection, agreed[0])
 
 
@@ -303,10 +307,12 @@ async def shake_hands_with_client(connection, case, key, fields):
     """Our answer as a server; the request was read before."""
     offered = fields.get("sec-websocket-extensions", "")
     answer = case.offer
-    if case.deflate and answer is None:
-        agreed = deflate.make_answer(offered, case.deflate)
+    if case.deflate and not isinstance(case.end, Drops):
+        agreed = deflate.make_answer(offered, case.deflate) if answer is None else deflate.parameters(answer)
         if agreed is None:
             raise Unimplemented
+        if not any(deflate.answer_fits(one, agreed) for one in deflate.parse_list(offered)):
+            raise Failed(f"{answer} does not fit the offer {offered}")
         answer = deflate.write(agreed)
         make_codec(connection, agreed)
     lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade",
@@ -374,7 +380,7 @@ async def settle_case(connection, case, shake_hands):
         return judge(case, connection)
     except Unimplemented:
         return Result(case, UNIMPLEMENTED)
-    except (Failed, OSError, TimeoutError) as error:
+    except (Failed, OSError, TimeoutError, ValueError) as error:
         return Result(case, FAILED, f"{type(error).__name__}: {error}")
     finally:
         await connection.dispose()
