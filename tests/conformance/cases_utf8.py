@@ -5,6 +5,7 @@ from wire import TEXT
 
 COSMOS = "κόσμε".encode()
 COSMOS_DECOMPOSED = bytes.fromhex("cebae1bdb9cf83cebcceb5")
+SOON = 0.5  # seconds
 GREETING = "Hello-µ@ßöäüàá-UTF-8!!".encode()
 
 
@@ -13,7 +14,7 @@ def good(number, what, frames, payload):
 
 
 def bad(number, what, ops):
-    return Case(number, what, ops, (), Fails((1007,)))
+    return Case(number, what, ops, (), Fails((1007,)), within=SOON)
 
 
 def whole(number, payload):

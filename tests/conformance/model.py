@@ -112,6 +112,7 @@ class Case:
     early: bool = False  # the first write goes out in the segment of the handshake
     offer: str | None = None  # Sec-WebSocket-Extensions that we send, as client or server
     takes: str | None = None  # which of our offers weir, as a server, has to take; "": none; None: any, if the extension is built in
+    within: float | None = None  # seconds from the last write to the Close of the peer
     mute: bool = False  # we answer no Close
 
     @property

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import struct
+import time
 import zlib
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,7 @@ class Result:
     case: object
     verdict: str
     detail: str = ""
+    slow: bool = False  # nothing is wrong but the time that it took
 
 
 class Failed(Exception):
@@ -54,6 +56,7 @@ class Connection:
         self.broken = None  # the rule that the peer broke
         self.sent_close = False
         self.early = self.late = False
+        self.sent_at = self.closed_at = 0.0  # when the last write began, when a Close came
         self.changed = asyncio.Event()
         self.reader = None
 
@@ -61,6 +64,8 @@ class Connection:
 
     async def send(self, data):
         """A peer that is gone reads nothing: that alone is no failure."""
+        if self.close is None:
+            self.sent_at = time.monotonic()
         try:
             await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(self.sock, data), self.patience * 3)
         except (ConnectionError, TimeoutError):
@@ -119,6 +124,7 @@ class Connection:
             reason = payload[2:].decode()
         except UnicodeDecodeError:
             raise Broken("close reason is not UTF-8") from None
+        self.closed_at = time.monotonic()
         self.close = (int.from_bytes(payload[:2], "big") if payload else None, reason)
 
     def take_fragment(self, opcode, fin, rsv, payload):
@@ -368,7 +374,12 @@ def judge(case, connection):
         return Result(case, NON_STRICT, f"came: {describe(events)}")
     if fault:
         return Result(case, NON_STRICT, fault[0])
-    return Result(case, NON_STRICT, "the violation was answered late") if connection.late else Result(case, OK)
+    if connection.late:
+        return Result(case, NON_STRICT, "the violation was answered late")
+    took = connection.closed_at - connection.sent_at
+    if case.within is not None and took > case.within:
+        return Result(case, NON_STRICT, f"the violation was answered after {took:.2f} s", slow=True)
+    return Result(case, OK)
 
 
 async def settle_case(connection, case, shake_hands):
