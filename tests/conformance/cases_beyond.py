@@ -8,7 +8,7 @@ from dataclasses import replace
 import cases_basic
 import cases_utf8
 from cases_load import APART, Deflate
-from model import (Answers, AwaitEnd, Case, Closes, Drops, Exchange, Fails, InParts, Pause, Reset, Send, Shut, Vanishes, Waits, binary, close,
+from model import (Answers, AwaitEnd, Case, Closes, Drops, Exchange, Fails, InParts, Pause, Refuses, Reset, Send, Shut, Vanishes, Waits, binary, close,
                    encode_size, fragments, more, ping, pong, split, text)
 from wire import BINARY, CONT, PONG, TEXT, Frame
 
@@ -189,6 +189,21 @@ def stream_ends():
     yield Case("", "a client waits for the server to end TCP, but not for ever", (Send((text(),)),), (HELLO,), Waits(), roles=CLIENT)
 
 
+def opening():
+    """What is no opening handshake: a server refuses it, a client ends the connection and sends no frame."""
+    for name, value, status in (
+            ("Sec-WebSocket-Version", None, 400), ("Sec-WebSocket-Version", "12", 426), ("Sec-WebSocket-Version", "14", 426),
+            ("Sec-WebSocket-Version", "013", 426), ("Sec-WebSocket-Key", None, 400), ("Sec-WebSocket-Key", "", 400),
+            ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAA", 400), ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAAAA", 400),
+            ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAA!A==", 400), ("Host", None, 400), ("Upgrade", None, 426), ("Upgrade", "h2c", 426),
+            ("Connection", None, 426), ("Connection", "close", 426)):
+        yield Case("", f"a server is asked with {name}: {value}", (), (), Refuses(status), roles=SERVER, fields=((name, value),))
+    for name, value in (
+            ("Sec-WebSocket-Accept", None), ("Sec-WebSocket-Accept", "AAAAAAAAAAAAAAAAAAAAAAAAAAA="), ("Upgrade", None), ("Upgrade", "h2c"),
+            ("Connection", None), ("Connection", "close"), ("Sec-WebSocket-Protocol", "unasked")):
+        yield Case("", f"a client is answered with {name}: {value}", (), (), Drops(), roles=CLIENT, fields=((name, value),))
+
+
 def negotiation():
     for offer in ("x-unknown", "foo, bar; baz=1", 'x-quoted; a="b"', "x-one;a;b;c=1, x-two"):
         yield Case("", f"a server ignores {offer}", (Send((text(),)),), (HELLO,), roles=SERVER, offer=offer, takes="")
@@ -217,12 +232,13 @@ def with_parameters(text):
 
 
 def telling_messages():
-    """Messages for a compressor with any window: what a wide one would refer back to lies 200 to 3000 bytes behind."""
+    """Messages for a compressor with any window: what a wide one would refer back to lies 200 to 3000 bytes behind,
+    in the message before and in the same one."""
     noise = random.Random(7692)
     for distance in (200, 257, 300, 513, 700, 1100, 3000):
         block = noise.randbytes(distance)
         yield BINARY, block
-        yield BINARY, block[:250] * 2 + block
+        yield BINARY, block[:250] + block + block[:100]
 
 
 def deflate_negotiation():
@@ -327,7 +343,7 @@ def deflated():
 
 
 TABLES = (("lengths", lengths), ("limits", limits), ("masks", masks), ("codes", codes), ("afterclose", after_close), ("firstbyte", first_byte),
-          ("tcp", stream_ends), ("negotiation", negotiation), ("deflate-negotiation", deflate_negotiation), ("compressed", compressed))
+          ("tcp", stream_ends), ("opening", opening), ("negotiation", negotiation), ("deflate-negotiation", deflate_negotiation), ("compressed", compressed))
 
 
 def cases():

@@ -87,6 +87,13 @@ class Drops:
 
 
 @dataclass(frozen=True)
+class Refuses:
+    """A server answers the opening handshake with this status instead of 101."""
+
+    status: int
+
+
+@dataclass(frozen=True)
 class Waits:
     """As Closes, but we leave TCP open: the peer, a client, waits a while for us, and then ends it."""
 
@@ -110,6 +117,7 @@ class Case:
     options: tuple = ()  # of `weir echo`
     deflate: object = None  # parameters of permessage-deflate that are asked for
     early: bool = False  # the first write goes out in the segment of the handshake
+    fields: tuple = ()  # of our opening handshake, in place of the usual ones: (name, value or None for none)
     offer: str | None = None  # Sec-WebSocket-Extensions that we send, as client or server
     takes: str | None = None  # which of our offers weir, as a server, has to take; "": none; None: any, if the extension is built in
     within: float | None = None  # seconds from the last write to the Close of the peer

@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Takes one check at a time out of weir and demands that the suite notices: mutants.py [NAME]...
+"""Takes one check at a time out of weir and demands that the suite notices: python3 mutants.py [NAME]...
 
 Works on a copy of the tree in build/mutants, which is built anew for each mutant (the library, the command and the driver alone), and runs the groups
 that it may matter to. Ends with "N noticed, M alive"; exit status 1 when one is alive, or no longer applies. Takes some minutes: it is no part of `make test`."""
@@ -17,11 +16,14 @@ SUITE = os.path.join(ROOT, "tests", "conformance", "test_suite.py")
 PARSER, MESSAGE, CONTROL = "src/wire/parser.c", "src/wire/endpoint_message.c", "src/wire/endpoint_control.c"
 ENDPOINT, CLOSING, CODES, UTF8 = "src/wire/endpoint.c", "src/wire/endpoint_close.c", "src/wire/close.c", "src/wire/utf8.c"
 SENDING = "src/wire/endpoint_send.c"
+REQUEST, RESPONSE = "src/wire/handshake_request.c", "src/wire/handshake_response.c"
 INFLATED, CODEC, TERMS = "src/wire/endpoint_codec.c", "src/ws/deflate_codec.c", "src/wire/deflate.c"
 
 # What the suite is asked to run.
 LIGHT = ("--light", "--role", "server")
 CODED = ("--role", "server", "--case", "compressed", "--case", "deflate-negotiation", "--case", "deflated", "--case", "13")
+OPENING = ("--case", "opening")
+MASKS = ("--role", "client", "--case", "masks")
 ANSWERS = ("--role", "client", "--case", "deflate-negotiation")
 
 # Name, file, what stands there, what stands there instead; and what is run, if it is not LIGHT.
@@ -36,6 +38,8 @@ MUTANTS = [
     ("a continuation of nothing passes", PARSER, "if (opcode == 0 && parser->message == 0)", "if (opcode > 15)"),
     ("a message inside a message passes", PARSER, "if (opcode != 0 && parser->message != 0)", "if (opcode > 15)"),
     ("frames without a mask pass", PARSER, "if (parser->mask == WEIR_MASK_REQUIRED && !masked)", "if (parser->mask > WEIR_MASK_ANY && !masked)"),
+    ("frames with a mask pass in a client", PARSER, "if (parser->mask == WEIR_MASK_FORBIDDEN && masked)", "if (parser->mask > 9 && masked)", MASKS),
+    ("a client sends frames without a mask", SENDING, ".masked = endpoint->masking,", ".masked = false,", MASKS),
     ("a length of 16 bits need not be minimal", PARSER, "if (missing == 0 && least < 126)", "if (missing > 2 && least < 126)"),
     ("a length of 16 bits need not be minimal, the short cut", MESSAGE, "if (length < 126)", "if (length > 65535)"),
     ("a length of 64 bits need not be minimal", PARSER, "if (missing <= 2 && least <= UINT16_MAX)", "if (missing > 8 && least <= UINT16_MAX)"),
@@ -109,6 +113,15 @@ MUTANTS = [
     ("an answer with an unknown parameter is accepted", TERMS, 'return "RFC 7692 7: an unknown parameter";', "return NULL;", ANSWERS),
     ("an answer with a parameter given twice is accepted", TERMS, "if (mentions(reading, parameter))", "if (parameter > PARAMETER_COUNT)", ANSWERS),
     ("an answer with a window under 8 is accepted", TERMS, "if (number < WINDOW_BITS_MIN)", "if (number < 0)", ANSWERS),
+    ("any version is spoken", REQUEST, 'if (!weir_view_equal(version, "13"))', "if (version.size > 99)", OPENING),
+    ("a request needs no version", REQUEST, "if (version.data == NULL)\n        return refuse", "if (version.data == NULL)\n        return WEIR_OK;\n    if (version.size > 99)\n        return refuse", OPENING),
+    ("a key may be short", REQUEST, "key.data, key.size) != (int)sizeof nonce)", "key.data, key.size) < 0)", OPENING),
+    ("a key may be long, or no base64", REQUEST, "key.data, key.size) != (int)sizeof nonce)", "key.data, key.size) >= 0 && key.size != 24)", OPENING),
+    ("a request need not ask for an upgrade", REQUEST, 'if (!weir__http_list_has(head, "Connection", "upgrade"))', "if (head == NULL)", OPENING),
+    ("a request may ask for any protocol", REQUEST, 'if (!weir__http_list_has(head, "Upgrade", "websocket"))', "if (head == NULL)", OPENING),
+    ("Sec-WebSocket-Accept is not looked at", RESPONSE, "if (!weir_view_equal(accept, expected))", "if (accept.size > 99)", OPENING),
+    ("an answer may change to any protocol", RESPONSE, 'if (!weir_view_equal_nocase(upgrade, "websocket"))', "if (upgrade.size > 99)", OPENING),
+    ("an answer need not upgrade", RESPONSE, 'if (!weir__http_list_has(&e->response->head, "Connection", "upgrade"))', "if (e == NULL)", OPENING),
     ("an answer that agrees twice is accepted", TERMS, "if (agreed != 0)", "if (agreed > 1)", ANSWERS),
 ]
 
@@ -178,7 +191,7 @@ def main(names):
     configure()
     built = build()
     failures = [built.stdout[-2000:] + built.stderr[-2000:]] if built.returncode != 0 else []
-    for words in (LIGHT, CODED, ANSWERS) if not failures else ():
+    for words in (LIGHT, CODED, ANSWERS, MASKS, OPENING) if not failures else ():
         failures += play(words)
     if failures:
         raise SystemExit("weir itself is not right: " + "\n".join(failures))

@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass, replace
 
 import deflate
-from model import (Answers, AwaitEnd, Closes, Drops, Exchange, Fails, InParts, Pause, Reset, Send, Shut, Vanishes, Waits, close, fragments, split)
+from model import (Answers, AwaitEnd, Closes, Drops, Exchange, Fails, InParts, Pause, Refuses, Reset, Send, Shut, Vanishes, Waits, close, fragments, split)
 from wire import BINARY, CLOSE, NAMES, PING, PONG, TEXT, Broken, Decoder, encode
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -32,6 +32,10 @@ class Result:
 
 class Failed(Exception):
     """The case is decided: weir did wrong."""
+
+
+class Refused(Exception):
+    """The case is decided: weir refused the opening handshake as it had to."""
 
 
 class Unimplemented(Exception):
@@ -272,15 +276,22 @@ def make_codec(connection, agreed):
     connection.decoder.rsv = 4
 
 
+def write_head(start, usual, case):
+    """The head of our opening handshake, with the fields that the case has instead of the usual ones."""
+    fields = {name: value for name, value in ({**usual, **dict(case.fields)}).items() if value is not None}
+    return "\r\n".join([start, *(f"{name}: {value}" for name, value in fields.items()), "", ""]).encode()
+
+
 async def shake_hands_with_server(connection, case, host):
     key = base64.b64encode(os.urandom(16)).decode()
     offer = case.offer or (deflate.make_offer(case.deflate) if case.deflate else None)
-    lines = ["GET /conformance HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade",
-             f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"]
-    lines += [f"Sec-WebSocket-Extensions: {offer}"] if offer else []
-    await connection.send("\r\n".join(lines + ["", ""]).encode() + connection.opening_bytes(case))
+    usual = {"Host": host, "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13",
+             "Sec-WebSocket-Extensions": offer}
+    await connection.send(write_head("GET /conformance HTTP/1.1", usual, case) + connection.opening_bytes(case))
     start, fields = await connection.read_head()
-    if not start.startswith("HTTP/1.1 101 ") or fields.get("sec-websocket-accept") != accept_of(key):
+    if isinstance(case.end, Refuses) and start.startswith(f"HTTP/1.1 {case.end.status} "):
+        raise Refused
+    if not start.startswith("HTTP/1.1 101 ") or fields.get("sec-websocket-accept") != accept_of(key) or isinstance(case.end, Refuses):
         raise Failed(f"the handshake was answered with {start}")
     agree_as_client(connection, case, offer, fields.get("sec-websocket-extensions", ""))
 
@@ -321,10 +332,8 @@ async def shake_hands_with_client(connection, case, key, fields):
             raise Failed(f"{answer} does not fit the offer {offered}")
         answer = deflate.write(agreed)
         make_codec(connection, agreed)
-    lines = ["HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade",
-             f"Sec-WebSocket-Accept: {accept_of(key)}"]
-    lines += [f"Sec-WebSocket-Extensions: {answer}"] if answer else []
-    await connection.send("\r\n".join(lines + ["", ""]).encode() + connection.opening_bytes(case))
+    usual = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept_of(key), "Sec-WebSocket-Extensions": answer}
+    await connection.send(write_head("HTTP/1.1 101 Switching Protocols", usual, case) + connection.opening_bytes(case))
 
 
 # ---- the verdict ----
@@ -389,6 +398,8 @@ async def settle_case(connection, case, shake_hands):
         connection.start_reading()
         await connection.play(case)
         return judge(case, connection)
+    except Refused:
+        return Result(case, OK)
     except Unimplemented:
         return Result(case, UNIMPLEMENTED)
     except (Failed, OSError, TimeoutError, ValueError) as error:

@@ -32,7 +32,7 @@ GROUPS = {
     "12": "permessage-deflate, five data sets", "13": "permessage-deflate, parameters", "lengths": "lengths not minimal or too large",
     "limits": "size limits, before the payload comes", "masks": "masks, missing, forbidden, of any key", "codes": "close codes and reasons",
     "afterclose": "whatever follows a Close", "firstbyte": "violations answered at their first byte", "tcp": "half-close, resets and silence",
-    "negotiation": "extensions that nobody asked for", "deflate-negotiation": "parameters of permessage-deflate",
+    "opening": "what is no opening handshake", "negotiation": "extensions that nobody asked for", "deflate-negotiation": "parameters of permessage-deflate",
     "compressed": "RSV1, streams and bombs", "octets": "groups 1 to 7 byte by byte", "segment": "groups 1 to 7 behind nine messages in one segment",
     "early": "groups 1 to 7 in the segment of the handshake", "deflated": "groups 1 to 7 compressed",
 }
