@@ -13,6 +13,7 @@
 #define WORKERS     100
 #define HALF_OPEN   10000
 #define ROUNDS      100 /* of all workers, for one figure */
+#define TRIES       3
 #define EVERY       500 /* half-open ones: a round of all workers */
 #define DEADLINE_MS 8000
 
@@ -47,24 +48,44 @@ static void work(uint64_t *took_us)
     }
 }
 
-static void report(const char *when, uint64_t *took_us, size_t count)
+struct figures {
+    uint64_t p99_us;
+    uint64_t max_us;
+};
+
+static struct figures report(const char *when, uint64_t *took_us, size_t count)
 {
     qsort(took_us, count, sizeof *took_us, compare);
     uint64_t p99 = took_us[count * 99 / 100];
     print_message("%-36s %6zu round trips: median %4llu us, p99 %5llu us, max %6llu us\n", when,
                   count, (unsigned long long)took_us[count / 2], (unsigned long long)p99,
                   (unsigned long long)took_us[count - 1]);
-    /* As a machine that has other things to do keeps them. */
-    assert_in_range(p99, 0, 1000000);
-    assert_in_range(took_us[count - 1], 0, 10000000);
+    return (struct figures){p99, took_us[count - 1]};
 }
 
-static void work_for_a_while(const char *when)
+/* While thousands come or go at once, as a machine that has other things to do keeps it. */
+static void expect_alive(struct figures figures)
+{
+    assert_in_range(figures.p99_us, 0, 1000000);
+    assert_in_range(figures.max_us, 0, 10000000);
+}
+
+static uint64_t work_for_a_while(const char *when)
 {
     static uint64_t took_us[ROUNDS * WORKERS];
     for (int i = 0; i < ROUNDS; i++)
         work(&took_us[i * WORKERS]);
-    report(when, took_us, ROUNDS * WORKERS);
+    return report(when, took_us, ROUNDS * WORKERS).p99_us;
+}
+
+/* One of a few tries has to be about as good as when nobody else was there: the machine may disturb some of them, the half-open ones would disturb all. */
+static void expect_undisturbed(const char *when, uint64_t alone_us)
+{
+    uint64_t limit_us = alone_us * 20 > 50000 ? alone_us * 20 : 50000;
+    for (int i = 0; i < TRIES; i++)
+        if (work_for_a_while(when) <= limit_us)
+            return;
+    fail_msg("%s: a p99 over %llu us, %d times", when, (unsigned long long)limit_us, TRIES);
 }
 
 /* Some say nothing, some the half of a request, some all of it but the last byte. */
@@ -84,7 +105,7 @@ static void begin_all(const struct victim *victim)
         if (i % EVERY == EVERY - 1)
             work(&took_us[i / EVERY * WORKERS]);
     }
-    report("while they come", took_us, sizeof took_us / sizeof *took_us);
+    expect_alive(report("while they come", took_us, sizeof took_us / sizeof *took_us));
 }
 
 static void work_until_they_are_dropped(const struct victim *victim, size_t descriptors)
@@ -97,7 +118,7 @@ static void work_until_they_are_dropped(const struct victim *victim, size_t desc
         count++;
     } while (victim_descriptors(victim) > descriptors && count < 2000);
     assert_soon(victim_descriptors(victim) == descriptors);
-    report("until they are dropped", took_us, count * WORKERS);
+    expect_alive(report("until they are dropped", took_us, count * WORKERS));
     cpu_ms = victim_cpu_ms(victim) - cpu_ms;
     print_message("%llu ms of processor time for that\n", (unsigned long long)cpu_ms);
     assert_in_range(cpu_ms, 0, 3000); /* what grows with the square of their number takes more */
@@ -121,7 +142,7 @@ static void half_open_handshakes_do_not_disturb_sessions(void **state)
                  0);
     for (int i = 0; i < WORKERS; i++)
         workers[i] = attacker_open(&victim);
-    work_for_a_while("alone");
+    uint64_t alone_us = work_for_a_while("alone");
     size_t descriptors = victim_descriptors(&victim);
     size_t resident_kib = victim_resident_kib(&victim);
     victim_mark(&victim);
@@ -130,7 +151,7 @@ static void half_open_handshakes_do_not_disturb_sessions(void **state)
     size_t open = victim_descriptors(&victim) - descriptors;
     print_message("%zu half open at once\n", open);
     assert_int_equal(open, HALF_OPEN);
-    work_for_a_while("beside them");
+    expect_undisturbed("beside them", alone_us);
     work_until_they_are_dropped(&victim, descriptors);
     print_message("%zu KiB more allocated at most, resident %zu KiB before, %zu KiB now\n",
                   victim_growth(&victim) / 1024, resident_kib, victim_resident_kib(&victim));
@@ -138,7 +159,7 @@ static void half_open_handshakes_do_not_disturb_sessions(void **state)
 
     int late = attacker_open(&victim);
     attacker_expect_echo(late, "let in");
-    work_for_a_while("alone again");
+    expect_undisturbed("alone again", alone_us);
     close(late);
     for (int i = 0; i < HALF_OPEN; i++)
         close(half_open[i]);
