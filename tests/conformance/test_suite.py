@@ -17,9 +17,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import cases_basic
 import cases_beyond
@@ -46,6 +46,7 @@ GROUPS = {
 }
 
 
+@cache
 def all_cases(full):
     return [*cases_basic.cases(), *cases_utf8.cases(), *cases_load.cases(full), *cases_beyond.cases()]
 
@@ -189,7 +190,7 @@ def main():
         print("skipped: this loop is not to be had here")
         return 77
     runs = plan(arguments, backends)
-    with ProcessPoolExecutor(2 if arguments.write else 1) as pool:
+    with ThreadPoolExecutor(2 if arguments.write else 1) as pool:
         results = dict(zip(runs, pool.map(partial(play, arguments, with_deflate), runs)))
     if arguments.write:
         write(results)
