@@ -199,8 +199,16 @@ static bool is_fed_up(const weir_endpoint *endpoint)
 
 int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event)
 {
-    if (weir__endpoint_take_whole(endpoint, event))
+    enum weir__whole whole = weir__endpoint_take_whole(endpoint, &event->frame);
+    if (whole == WEIR__WHOLE) {
+        event->kind = WEIR_EVENT_FRAME;
+        event->first = event->last = true;
         return WEIR_OK;
+    }
+    if (whole == WEIR__BROKEN) {
+        *event = (weir_event){.kind = WEIR_EVENT_FAULT};
+        return WEIR_OK;
+    }
     int status = is_fed_up(endpoint) ? WEIR_EAGAIN : WEIR__GO_ON;
     while (status == WEIR__GO_ON && weir__endpoint_input_alive(endpoint))
         status = step(endpoint, event);

@@ -79,6 +79,14 @@ struct weir_endpoint {
 WEIR_MUST_USE int weir__endpoint_init(weir_endpoint *endpoint, const weir_endpoint_options *options,
                                       uint64_t now_ms);
 
+/* The short cut that next() takes first, for those who want no event. */
+enum weir__whole {
+    WEIR__NOT_WHOLE, /* no whole, unfragmented, small message is next in the input: nothing was done */
+    WEIR__WHOLE,     /* it was, and *frame is it */
+    WEIR__BROKEN,    /* it was, and breaks a rule: the endpoint has failed */
+};
+enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *frame);
+
 /* Releases what the endpoint holds; a zeroed one is allowed. Frames that were handed out stay valid. */
 void weir__endpoint_fini(weir_endpoint *endpoint);
 

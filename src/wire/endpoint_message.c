@@ -207,24 +207,22 @@ static enum weir__rule check_whole_text(const uint8_t *data, size_t size, size_t
     return weir_utf8_is_complete(&utf8) ? WEIR__RULE_NONE : WEIR__RULE_TEXT_CUT;
 }
 
-/* False: it breaks a rule, and the event says so. */
-static bool take_text(weir_endpoint *endpoint, const uint8_t *data, size_t size, weir_event *event)
+/* Whether it may stand; else the endpoint has failed. */
+static bool may_stand(weir_endpoint *endpoint, const uint8_t *data, size_t size)
 {
     size_t valid;
     enum weir__rule rule = check_whole_text(data, size, &valid);
-    if (rule == WEIR__RULE_NONE)
-        return true;
-    weir__endpoint_fail(endpoint, rule, endpoint->parser.offset - size + valid);
-    *event = (weir_event){.kind = WEIR_EVENT_FAULT};
-    return false;
+    if (rule != WEIR__RULE_NONE)
+        weir__endpoint_fail(endpoint, rule, endpoint->parser.offset - size + valid);
+    return rule == WEIR__RULE_NONE;
 }
 
-bool weir__endpoint_take_whole(weir_endpoint *endpoint, weir_event *event)
+enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *frame)
 {
     size_t size;
     size_t head_size = plain_head(endpoint, &size);
     if (head_size == 0)
-        return false;
+        return WEIR__NOT_WHOLE;
     uint8_t *data = endpoint->in + head_size;
     uint8_t type = endpoint->in[0] & 15;
     if (!endpoint->client)
@@ -235,11 +233,8 @@ bool weir__endpoint_take_whole(weir_endpoint *endpoint, weir_event *event)
     if (endpoint->pong_awaited)
         weir__endpoint_ping_defer(endpoint);
     bool plain = type == WEIR_FRAME_BINARY || (size <= 256 && weir__is_ascii(data, size));
-    if (!plain && !take_text(endpoint, data, size, event))
-        return true;
-    event->kind = WEIR_EVENT_FRAME;
-    event->frame = (weir_frame){.data = data, .size = size, .type = type, .fin = true};
-    event->first = true;
-    event->last = true;
-    return true;
+    if (!plain && !may_stand(endpoint, data, size))
+        return WEIR__BROKEN;
+    *frame = (weir_frame){.data = data, .size = size, .type = type, .fin = true};
+    return WEIR__WHOLE;
 }

@@ -61,8 +61,6 @@ int weir__endpoint_on_data_head(weir_endpoint *endpoint, const weir_frame_head *
                                 weir_event *event);
 int weir__endpoint_on_data(weir_endpoint *endpoint, const weir_parser_event *piece,
                            weir_event *event);
-/* A whole, unfragmented small message that lies in the input: the short cut. False: not that, nothing was done. */
-bool weir__endpoint_take_whole(weir_endpoint *endpoint, weir_event *event);
 
 /* endpoint_codec.c */
 /* A piece of a compressed message is in the input: it is put before the codec. */

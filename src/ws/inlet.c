@@ -42,9 +42,8 @@ static int lease(struct weir__inlet *inlet, weir_frame *frame)
     return weir__lease_view(frame, loop_of(inlet), inlet->buf);
 }
 
-static int deliver(struct weir__inlet *inlet, weir_event *event, weir_frame *frame)
+static int deliver(struct weir__inlet *inlet, weir_frame *frame)
 {
-    *frame = event->frame;
     inlet->on->arrived(inlet, frame);
     int status = lease(inlet, frame);
     if (status == WEIR_OK)
@@ -59,6 +58,8 @@ static int deliver(struct weir__inlet *inlet, weir_event *event, weir_frame *fra
 static int next_frame(struct weir__inlet *inlet, weir_frame *frame)
 {
     weir_event event;
+    if (weir__endpoint_take_whole(inlet->endpoint, frame) == WEIR__WHOLE)
+        return deliver(inlet, frame);
     for (;;) {
         int status = weir_endpoint_next(inlet->endpoint, &event);
         if (status == WEIR_EAGAIN || status == WEIR_CLOSED) {
@@ -73,7 +74,8 @@ static int next_frame(struct weir__inlet *inlet, weir_frame *frame)
         }
         switch (event.kind) {
         case WEIR_EVENT_FRAME:
-            return deliver(inlet, &event, frame);
+            *frame = event.frame;
+            return deliver(inlet, frame);
         case WEIR_EVENT_PING:
         case WEIR_EVENT_PONG:
             inlet->on->arrived(inlet, &event.frame);
