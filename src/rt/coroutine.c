@@ -90,7 +90,7 @@ static const struct weir__job_ops coroutine_ops = {cancel_coroutine};
 
 static size_t color_of(struct weir__stack stack)
 {
-    return (uintptr_t)stack.low / (64 * 1024) % COLORS * COROUTINE_ALIGN;
+    return ((uintptr_t)stack.low >> 16) % COLORS * COROUTINE_ALIGN;
 }
 
 int weir__coroutine_start(weir_scope *scope, const char *name, int (*run)(void *arg), void *arg,

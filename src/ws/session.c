@@ -159,8 +159,7 @@ void weir__session_feed(weir_session *session, weir__buf *buf, uint8_t *data, si
 
 static size_t offer_room(weir__io *io, uint8_t **room)
 {
-    const weir_session *session = session_of(io);
-    return session->closing ? 0 : weir__inlet_room(&session->inlet, room);
+    return weir__inlet_room(&session_of(io)->inlet, room);
 }
 
 static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
@@ -307,12 +306,6 @@ static void pass_deadline(weir__timer *timer)
 
 static bool options_are_valid(const weir_session_options *options)
 {
-    switch (options->incoming_overflow) {
-    case WEIR_OVERFLOW_SUSPEND:
-    case WEIR_OVERFLOW_FAIL:
-    case WEIR_OVERFLOW_DROP_OLDEST:
-        break;
-    }
     return options->incoming_capacity <= CAPACITY_MAX &&
            options->outgoing_capacity <= CAPACITY_MAX &&
            (unsigned)options->incoming_overflow <= WEIR_OVERFLOW_DROP_OLDEST &&
