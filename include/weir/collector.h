@@ -31,10 +31,6 @@ WEIR_INTERNAL_API WEIR_MUST_USE int weir_collector_start(weir_collector *collect
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_collector_feed(weir_collector *collector, const void *data,
                                                         size_t size, size_t *eaten);
 
-/** Where the next bytes of the frame may be written by whoever has them to write: up to as many as it returns, which then are fed from there and not copied. 0 (*room
- * NULL): no memory stands ready. Lends *room until the next call that changes the collector. */
-WEIR_INTERNAL_API size_t weir_collector_room(const weir_collector *collector, uint8_t **room);
-
 /** Whether bytes of the started frames are still missing. */
 WEIR_INTERNAL_API bool weir_collector_has_remaining(const weir_collector *collector);
 

@@ -1,4 +1,4 @@
-#include <weir/collector.h>
+#include "wire/collector.h"
 
 #include "wire/alloc.h"
 
@@ -78,7 +78,7 @@ int weir_collector_feed(weir_collector *collector, const void *data, size_t size
     return WEIR_OK;
 }
 
-size_t weir_collector_room(const weir_collector *collector, uint8_t **room)
+size_t weir__collector_room(const weir_collector *collector, uint8_t **room)
 {
     weir__block *block = collector->block;
     size_t left = capacity_of(collector) - collector->size;

@@ -1,6 +1,7 @@
 #include "wire/endpoint_parts.h"
 
 #include "wire/alloc.h"
+#include "wire/collector.h"
 #include "wire/parser.h"
 
 #include <string.h>
@@ -229,7 +230,7 @@ size_t weir_endpoint_room(const weir_endpoint *endpoint, uint8_t **room)
     if (endpoint->rare == NULL || endpoint->in_size > 0 || (endpoint->head_type & 8) != 0 ||
         endpoint->parser.state != WEIR__IN_PAYLOAD || !weir__endpoint_input_alive(endpoint))
         return 0;
-    return weir_collector_room(&endpoint->rare->collector, room);
+    return weir__collector_room(&endpoint->rare->collector, room);
 }
 
 void weir_endpoint_move_rest(weir_endpoint *endpoint, void *in)

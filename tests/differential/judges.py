@@ -113,7 +113,7 @@ async def ask_server(address, stream, half_close):
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection = Connection(sock, "server", PATIENCE)
     offer = deflate.write(DEFLATE["server"][stream.deflate]) if stream.deflate else None
-    case = Case("stream", str(stream), (), offer=offer, accepts=offer is not None)
+    case = Case("stream", str(stream), (), offer=offer, takes=offer)
 
     async def verdict():
         await shake_hands_with_server(connection, case, f"{address[0]}:{address[1]}")

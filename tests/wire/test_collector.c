@@ -6,8 +6,8 @@
 #include <cmocka.h>
 
 #include "support/failing_allocator.h"
+#include "wire/collector.h"
 
-#include <weir/collector.h>
 #include <weir/mask.h>
 
 #include <stdlib.h>
@@ -162,24 +162,24 @@ static void what_is_written_into_the_room_is_not_copied(void **state)
     weir_collector collector = {0};
     uint8_t *room;
     uint8_t *next;
-    assert_int_equal(weir_collector_room(&collector, &room), 0);
+    assert_int_equal(weir__collector_room(&collector, &room), 0);
     assert_null(room);
     assert_int_equal(weir_collector_start(&collector, 10000), WEIR_OK);
-    assert_int_equal(weir_collector_room(&collector, &room), 0);
+    assert_int_equal(weir__collector_room(&collector, &room), 0);
     char *bytes = calloc(1, 6000);
     assert_non_null(bytes);
     feed(&collector, bytes, 6000);
     free(bytes);
-    assert_int_equal(weir_collector_room(&collector, &room), 4000); /* what is still to come */
+    assert_int_equal(weir__collector_room(&collector, &room), 4000); /* what is still to come */
     memset(room, 'x', 3000);
     feed(&collector, (const char *)room, 3000);
-    assert_int_equal(weir_collector_room(&collector, &next), 1000);
+    assert_int_equal(weir__collector_room(&collector, &next), 1000);
     assert_ptr_equal(next, room + 3000);
     feed(&collector, "y", 1); /* from elsewhere */
-    assert_int_equal(weir_collector_room(&collector, &next), 999);
+    assert_int_equal(weir__collector_room(&collector, &next), 999);
     memset(next, 'z', 999);
     feed(&collector, (const char *)next, 999);
-    assert_int_equal(weir_collector_room(&collector, &next), 0);
+    assert_int_equal(weir__collector_room(&collector, &next), 0);
     assert_null(next);
     weir_frame frame;
     assert_int_equal(weir_collector_take(&collector, NULL, &frame), WEIR_OK);
