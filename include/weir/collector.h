@@ -2,7 +2,7 @@
  * weir/collector.h - payload bytes in, in any pieces; one contiguous payload out. The model's SimpleFrameCollector.
  *
  * One frame is start(), feed() until nothing remains, take(). Fragments are joined by start() again before take(). Memory
- * grows with what arrived: there is room for at most ten times as much, whatever a header promises. Not thread-safe. */
+ * grows with what arrived: there is room for some hundred bytes, or at most ten times as much, whatever a header promises. Not thread-safe. */
 #ifndef WEIR_COLLECTOR_H
 #define WEIR_COLLECTOR_H
 

@@ -1,9 +1,6 @@
 #include "rt/coroutine.h"
 
 #define COROUTINE_ALIGN 64
-/* Stacks begin so many different distances under their tops: they are all aligned alike, and what is hot on each would fall into the same few sets of the
- * processor's caches. */
-#define COLORS 32
 
 struct weir__coroutine *weir__coroutine_current(void)
 {
@@ -88,11 +85,6 @@ static void cancel_coroutine(struct weir__job *job)
 
 static const struct weir__job_ops coroutine_ops = {cancel_coroutine};
 
-static size_t color_of(struct weir__stack stack)
-{
-    return ((uintptr_t)stack.low >> 16) % COLORS * COROUTINE_ALIGN;
-}
-
 int weir__coroutine_start(weir_scope *scope, const char *name, int (*run)(void *arg), void *arg,
                           bool at_once)
 {
@@ -103,8 +95,7 @@ int weir__coroutine_start(weir_scope *scope, const char *name, int (*run)(void *
     int status = weir__stack_take(&loop->stacks, &stack);
     if (status != WEIR_OK)
         return status;
-    uintptr_t top =
-        (uintptr_t)stack.low + stack.size - sizeof(struct weir__coroutine) - color_of(stack);
+    uintptr_t top = (uintptr_t)stack.low + stack.size - sizeof(struct weir__coroutine);
     struct weir__coroutine *coroutine =
         (struct weir__coroutine *)(top & ~(uintptr_t)(COROUTINE_ALIGN - 1));
     status = weir__scope_attach(scope, &coroutine->job, &coroutine_ops);

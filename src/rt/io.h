@@ -28,7 +28,7 @@ struct weir__accepted {
 struct weir__io_events {
     /* Where the bytes that come next may be read to: *room, up to as many as it returns; 0: to a buffer of the loop. NULL: always that. A back-end need not ask. */
     size_t (*on_room)(weir__io *io, uint8_t **room);
-    /* Bytes arrived: data[0..size) lies in buf, or where on_room said, lent for the call; weir__buf_ref(buf) keeps it. The receiver may change the
+    /* Bytes arrived: data[0..size) lies in buf, or where on_room said, lent for the call; weir__buf_ref(buf) keeps what lies in it. The receiver may change the
      * bytes (it unmasks in place). Comes only between recv_start and recv_stop. */
     void (*on_data)(weir__io *io, weir__buf *buf, uint8_t *data, size_t size);
     /* The receiving side ended: WEIR_CLOSED: end-of-file; else an error (WEIR_SYSTEM(ECONNRESET), ...). Once, after all data, and

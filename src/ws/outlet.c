@@ -7,11 +7,11 @@
 
 /* From this size on a payload is not copied into the output buffer. */
 #define LARGE_SIZE ((size_t)16 * 1024)
+/* So much of such a one is given to the kernel at once: the peer reads it while the next is sent, and the kernel has less to catch up with at the end of the call. Echoes of 1 MiB
+ * were a fifth faster so than in one piece, and half as fast again as in four. */
+#define PIECE_MAX ((size_t)512 * 1024)
 /* What the output begins with, so that messages of one turn find room without growing it. */
 #define FIRST_SIZE ((size_t)4 * 1024)
-/* So much of one is given to the kernel at once: the peer reads it while we send the next, and the kernel has less to catch up with at the end of the call. Echoes of 1 MiB
- * are a quarter faster than in one piece, or in four. */
-#define PIECE_MAX ((size_t)512 * 1024)
 /* A large payload that has to be masked goes through the output buffer in pieces of this size. */
 #define MASKED_PIECE ((size_t)64 * 1024)
 
@@ -114,10 +114,11 @@ static void begin_output(struct weir__outlet *outlet)
 
 static void end_output(struct weir__outlet *outlet, weir_buffer *buffer)
 {
-    if (buffer->capacity == FIRST_SIZE)
-        weir__loop_free(loop_of(outlet), buffer->data, FIRST_SIZE);
-    else
+    if (buffer->capacity != FIRST_SIZE) {
         weir_buffer_fini(buffer);
+        return;
+    }
+    weir__loop_free(loop_of(outlet), buffer->data, FIRST_SIZE);
     buffer->data = NULL;
     buffer->size = buffer->capacity = 0;
 }
@@ -360,10 +361,8 @@ static bool send_all(struct weir__outlet *outlet)
 /* An idle session holds no buffer. */
 static void give_buffers_back(struct weir__outlet *outlet)
 {
-    if (outlet->flying.data != NULL)
-        end_output(outlet, &outlet->flying);
-    if (outlet->out.data != NULL)
-        end_output(outlet, &outlet->out);
+    end_output(outlet, &outlet->flying);
+    end_output(outlet, &outlet->out);
     outlet->flown = 0;
 }
 

@@ -57,7 +57,7 @@ int weir_try_receive(weir_session *session, weir_frame *frame)
     if (session == NULL || frame == NULL)
         return WEIR_EINVAL;
     take_back(session, frame);
-    return give(session, frame, weir_channel_try_receive(&session->inlet.incoming, frame));
+    return give(session, frame, receive_now(session, frame));
 }
 
 /* --- whole messages in memory of their own --- */

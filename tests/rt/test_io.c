@@ -474,6 +474,76 @@ static void calls_in_the_wrong_state_are_refused(void **state)
     close_hall(hall);
 }
 
+/* --- where bytes are read to --- */
+
+enum { WHOLE = 1 << 20 };
+
+/* An end that has a place for all that is to come. */
+struct place {
+    struct end end;
+    uint8_t *bytes;
+    size_t size;
+    size_t direct; /* of which the loop read to where they belong */
+};
+
+static struct place *place_of(weir__io *io)
+{
+    return WEIR__CONTAINER(WEIR__CONTAINER(io, struct end, io), struct place, end);
+}
+
+static size_t offer_place(weir__io *io, uint8_t **room)
+{
+    struct place *place = place_of(io);
+    *room = place->size < WHOLE ? place->bytes + place->size : NULL;
+    return WHOLE - place->size;
+}
+
+static void fill_place(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
+{
+    struct place *place = place_of(io);
+    assert_true(size <= WHOLE - place->size);
+    if (data == place->bytes + place->size) {
+        place->direct += size;
+    } else {
+        assert_true(data >= buf->data && data + size <= buf->data + buf->size);
+        memcpy(place->bytes + place->size, data, size);
+    }
+    place->size += size;
+}
+
+static const struct weir__io_events place_events = {
+    .on_room = offer_place,
+    .on_data = fill_place,
+    .on_end = end_on_end,
+    .on_closed = end_on_closed,
+};
+
+/* All but the end of it, behind which more may come; a loop that need not ask reads nothing there. */
+static void bytes_are_read_to_the_place_that_is_offered(void **state)
+{
+    weir_loop *loop = loop_of(state);
+    struct hall *hall = open_hall(loop);
+    struct place place = {.bytes = malloc(WHOLE)};
+    uint8_t *sent = malloc(WHOLE);
+    assert_true(place.bytes != NULL && sent != NULL);
+    for (size_t i = 0; i < WHOLE; i++)
+        sent[i] = (uint8_t)(i * 7 + i / 251);
+    meet(&place.end, hall);
+    place.end.io.on = &place_events;
+    start_receiving(&place.end);
+    send_bytes(&hall->ends[0], sent, WHOLE);
+    TURN_UNTIL(loop, place.size == WHOLE);
+    assert_memory_equal(place.bytes, sent, WHOLE);
+    if (strcmp(weir_loop_backend_name(loop), "epoll") == 0)
+        assert_in_range(place.direct, WHOLE - loop->read_buffer_size, WHOLE);
+    else
+        assert_int_equal(place.direct, 0);
+    bury(&place.end);
+    close_hall(hall);
+    free(place.bytes);
+    free(sent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -498,6 +568,7 @@ int main(void)
         FACT(refused_connect_is_reported),
         FACT(connect_to_a_path_that_is_not_there_fails),
         FACT(calls_in_the_wrong_state_are_refused),
+        FACT(bytes_are_read_to_the_place_that_is_offered),
     };
     return RUN_FACTS(tests);
 }
