@@ -3,6 +3,7 @@
 """weir connect: lines in, messages out, and an exit status that tells how it ended."""
 
 import os
+import queue
 import signal
 import socket
 import struct
@@ -339,13 +340,16 @@ class Ends(unittest.TestCase):
                 self.assertEqual(process.end(), 0 if patient else 128 + number)
 
     def test_a_signal_before_there_is_a_session_ends_it(self):
+        started = queue.SimpleQueue()
+
         def serve(sock):
             read_head(sock)
-            process.signal(signal.SIGINT)
+            started.get(timeout=PATIENCE).signal(signal.SIGINT)
             assert sock.recv(1) == b""
 
         with server(serve) as url:
             process = Process("connect", url, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            started.put(process)
             with process:
                 self.assertEqual(process.end(), 128 + signal.SIGINT)
 
