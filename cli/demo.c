@@ -221,8 +221,9 @@ static void note_pong(weir_session *session, const weir_frame *frame, void *cont
     const struct demo *demo = context;
     if (frame->type != WEIR_FRAME_PONG)
         return;
-    weir_session_observe(session, NULL); /* the first one is enough */
-    if (weir_channel_try_send(demo->pongs, &(uint8_t){1}) != WEIR_OK)
+    /* The first one is enough. */
+    if (weir_session_observe(session, NULL) != WEIR_OK ||
+        weir_channel_try_send(demo->pongs, &(uint8_t){1}) != WEIR_OK)
         cli_complain(NAME, "more pongs were seen than looked for");
 }
 
@@ -232,9 +233,11 @@ static int ping_step(void *arg)
     struct demo *demo = arg;
     const weir_observer observer = {.frame_in = note_pong, .context = demo};
     uint8_t token;
-    weir_session_observe(demo->session, &observer);
+    int status = weir_session_observe(demo->session, &observer);
+    if (status != WEIR_OK)
+        return status;
     weir_session_set_ping(demo->session, 1, STEP_MS);
-    int status = weir_channel_receive(demo->pongs, &token);
+    status = weir_channel_receive(demo->pongs, &token);
     if (status != WEIR_OK)
         return status;
     weir_session_set_ping(demo->session, WEIR_UNLIMITED, 0);

@@ -49,10 +49,12 @@ static int converse(weir_session *session, void *arg)
     unsigned long count = strtoul(arg, NULL, 10);
     weir_observer observer = {on_frame_in, on_frame_out, on_ended, NULL};
     weir_frame frame;
-    weir_session_observe(session, &observer);
+    int status = weir_session_observe(session, &observer);
+    if (status != WEIR_OK)
+        return status;
     printf("messages are %scompressed\n", weir_session_deflate_terms(session, NULL) ? "" : "not ");
     weir_session_set_ping(session, 20, 1000);
-    int status = weir_go(weir_session_scope(session), "reason", wait_for_reason, session);
+    status = weir_go(weir_session_scope(session), "reason", wait_for_reason, session);
     for (unsigned long i = 0; status == WEIR_OK && i < count; i++) {
         status = weir_send_text(session, "tick");
         if (status == WEIR_OK)

@@ -209,8 +209,10 @@ WEIR_API const char *weir_session_path(const weir_session *session);
  * asked). */
 WEIR_API bool weir_session_deflate_terms(const weir_session *session, weir_deflate_terms *out);
 
-/** Watches a session from now on. observer NULL: no more. Copies *observer. */
-WEIR_API void weir_session_observe(weir_session *session, const weir_observer *observer);
+/** Watches a session from now on. observer NULL: no more. Copies *observer. Errors: WEIR_ENOMEM (as before it goes on; never
+ * for NULL). */
+WEIR_API WEIR_MUST_USE int weir_session_observe(weir_session *session,
+                                                const weir_observer *observer);
 
 /** A pinger for a raw session (the model's): sends a ping each interval_ms through outgoing, and closes with 1011 "Ping
  * timeout" when no matching pong was put into *pongs within timeout_ms. The user sends the Pong frames that the session

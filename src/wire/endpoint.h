@@ -87,6 +87,22 @@ enum weir__whole {
 };
 enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *frame);
 
+/* What it was made with, and its limit of a frame and of a message now. */
+static inline const weir_endpoint_options *weir__endpoint_options(const weir_endpoint *endpoint)
+{
+    return endpoint->options;
+}
+
+static inline uint64_t weir__endpoint_max_frame_size(const weir_endpoint *endpoint)
+{
+    return endpoint->max_frame_size;
+}
+
+static inline uint64_t weir__endpoint_max_message_size(const weir_endpoint *endpoint)
+{
+    return endpoint->max_message_size;
+}
+
 /* Releases what the endpoint holds; a zeroed one is allowed. Frames that were handed out stay valid. */
 void weir__endpoint_fini(weir_endpoint *endpoint);
 

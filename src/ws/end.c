@@ -57,8 +57,9 @@ void weir__session_report_end(weir_session *session)
     else
         session->end = &plain_ends[end.kind];
     (void)weir_deferred_complete(&session->close_reason, session->end_status, session->end);
-    if (session->observer.ended != NULL)
-        session->observer.ended(session, session->end, session->observer.context);
+    const weir_observer *observer = session->observer;
+    if (observer != NULL && observer->ended != NULL)
+        observer->ended(session, session->end, observer->context);
 }
 
 /* --- ended by this side --- */
@@ -77,17 +78,19 @@ void weir__session_leave(weir_session *session, unsigned code, const char *messa
     weir_loop *loop = session->scope.loop;
     if (session->stream == NULL || session->closing || session->leaving != NULL)
         return;
-    weir_close_reason *reason = weir__loop_alloc(loop, sizeof *reason);
-    if (reason == NULL) {
+    struct weir__leaving *leaving = weir__loop_alloc(loop, sizeof *leaving);
+    if (leaving == NULL) {
         weir_terminate(session);
         return;
     }
-    memset(reason, 0, sizeof *reason);
-    if (code != 0 && weir_close_reason_init(reason, code, message) != WEIR_OK)
-        reason->code = WEIR_CLOSE_INTERNAL_ERROR;
-    session->leaving = reason;
+    memset(leaving, 0, sizeof *leaving);
+    if (code != 0 && weir_close_reason_init(&leaving->reason, code, message) != WEIR_OK)
+        leaving->reason.code = WEIR_CLOSE_INTERNAL_ERROR;
+    uint64_t timeout_ms = weir__session_close_timeout(session);
+    leaving->deadline_ms =
+        timeout_ms < WEIR_UNLIMITED - loop->now_ms ? loop->now_ms + timeout_ms : WEIR_UNLIMITED;
+    session->leaving = leaving;
     session->outlet.leaves = ahead;
-    session->leaving_deadline_ms = loop->now_ms + session->close_timeout_ms;
     weir__session_attend(session);
 }
 

@@ -30,20 +30,19 @@ struct weir__inlet {
     const struct weir__inlet_events *on;
     weir_endpoint *endpoint;
     weir__io *io;             /* what is read; NULL: nothing is, any more */
-    size_t high_water;        /* bytes in the queue from which on one more frame does not queue */
     weir__buf *buf;           /* where the input lies that the endpoint has not eaten; NULL: none */
+    struct weir__lease *lent; /* what weir_receive() gave last, until it is released */
+    uint32_t high_water;      /* bytes in the queue from which on one more frame does not queue */
     bool held;                /* buf is a reference of ours, and the stream is not read */
     bool discards;            /* nobody will receive any more: frames are dropped */
     bool running;             /* inside weir__inlet_run() */
-    struct weir__lease *lent; /* what weir_receive() gave last, until it is released */
-    weir_frame *lent_to;      /* the variable it was given into */
 };
 
 struct weir__inlet_options {
     weir_loop *loop;
     enum weir_overflow overflow;
     uint32_t capacity;
-    size_t high_water;
+    uint32_t high_water;
 };
 
 void weir__inlet_init(struct weir__inlet *inlet, weir_endpoint *endpoint,

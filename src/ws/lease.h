@@ -10,8 +10,9 @@
 struct weir__lease {
     weir_loop *loop;
     struct weir__lease *
-        *lender;    /* the slot of the session that remembers this lease; NULL: none does */
-    weir__buf *buf; /* a reference, or NULL */
+        *lender; /* the slot of the session that remembers this lease; NULL: none does */
+    const weir_frame *lent_to; /* the variable it was given into */
+    weir__buf *buf;            /* a reference, or NULL */
     void (*release)(
         void *
             owner); /* else the frame's own release, and its owner; or NULL: a block of the loop follows */

@@ -2,6 +2,7 @@
 
 #include "ws/lease.h"
 
+#include <assert.h>
 #include <string.h>
 #include <weir/mask.h>
 
@@ -28,6 +29,78 @@ static weir_loop *loop_of(const struct weir__outlet *outlet)
     return outlet->outgoing.loop;
 }
 
+/* --- the output --- */
+
+static struct weir__output *begin_output(struct weir__outlet *outlet)
+{
+    const weir_allocator *allocator = weir__loop_allocator(loop_of(outlet));
+    struct weir__output *output = weir__loop_alloc(loop_of(outlet), sizeof *output);
+    if (output == NULL)
+        return NULL;
+    *output =
+        (struct weir__output){.flying = {.allocator = allocator}, .out = {.allocator = allocator}};
+    weir__list_init(&output->flushers);
+    outlet->output = output;
+    return output;
+}
+
+static inline struct weir__output *output_of(struct weir__outlet *outlet)
+{
+    return outlet->output != NULL ? outlet->output : begin_output(outlet);
+}
+
+weir_buffer *weir__outlet_buffer(struct weir__outlet *outlet)
+{
+    struct weir__output *output = output_of(outlet);
+    return output == NULL ? NULL : &output->out;
+}
+
+static inline size_t unsent(const struct weir__output *output)
+{
+    size_t size = output->flying.size - output->flown + output->out.size;
+    return output->large_open ? size + output->large.size - output->large_sent : size;
+}
+
+size_t weir__outlet_unsent(const struct weir__outlet *outlet)
+{
+    return outlet->output == NULL ? 0 : unsent(outlet->output);
+}
+
+/* Without memory for it the buffer grows as it can. */
+static void begin_buffer(struct weir__outlet *outlet, weir_buffer *buffer)
+{
+    buffer->data = weir__loop_alloc(loop_of(outlet), FIRST_SIZE);
+    buffer->capacity = buffer->data != NULL ? FIRST_SIZE : 0;
+}
+
+static void end_buffer(struct weir__outlet *outlet, weir_buffer *buffer)
+{
+    if (buffer->capacity == FIRST_SIZE)
+        weir__loop_free(loop_of(outlet), buffer->data, FIRST_SIZE);
+    else
+        weir_buffer_fini(buffer);
+}
+
+static void close_large(struct weir__output *output)
+{
+    output->large_open = false;
+    output->large_begun = false;
+    weir_frame_release(&output->large);
+}
+
+static void end_output(struct weir__outlet *outlet)
+{
+    struct weir__output *output = outlet->output;
+    if (output == NULL)
+        return;
+    if (output->large_open)
+        close_large(output);
+    end_buffer(outlet, &output->flying);
+    end_buffer(outlet, &output->out);
+    weir__loop_free(loop_of(outlet), output, sizeof *output);
+    outlet->output = NULL;
+}
+
 /* --- flushing --- */
 
 static void withdraw_flusher(struct weir__wait *wait)
@@ -37,13 +110,14 @@ static void withdraw_flusher(struct weir__wait *wait)
 
 static void wake_flushers(struct weir__outlet *outlet, bool all, int status)
 {
-    weir__node *node = outlet->flushers.next;
-    while (node != &outlet->flushers) {
+    weir__node *end = &outlet->output->flushers;
+    weir__node *node = end->next;
+    while (node != end) {
         struct flusher *flusher = WEIR__CONTAINER(node, struct flusher, link);
         node = node->next;
         if (!flusher->has_target && (int32_t)(outlet->pushed - flusher->frame) >= 0) {
             flusher->has_target = true;
-            flusher->target = outlet->appended;
+            flusher->target = outlet->taken + unsent(outlet->output);
         }
         if (!all && (!flusher->has_target || outlet->taken < flusher->target))
             continue;
@@ -60,21 +134,17 @@ int weir__outlet_flush(struct weir__outlet *outlet)
         return status;
     flusher.frame = outlet->pushed + (uint32_t)outlet->outgoing.count;
     flusher.has_target = outlet->outgoing.count == 0;
-    flusher.target = outlet->appended;
-    if (flusher.has_target && outlet->taken >= flusher.target)
+    flusher.target = outlet->taken + weir__outlet_unsent(outlet);
+    if (flusher.has_target && outlet->taken == flusher.target)
         return WEIR_OK;
+    assert(outlet->output != NULL); /* frames queue only behind others */
     weir__list_init(&flusher.link);
-    weir__list_push(&outlet->flushers, &flusher.link);
+    weir__list_push(&outlet->output->flushers, &flusher.link);
     weir__outlet_pump_late(outlet);
     return weir__wait_suspend(&flusher.wait);
 }
 
 /* --- the channel's end --- */
-
-size_t weir__outlet_unsent(const struct weir__outlet *outlet)
-{
-    return (size_t)(outlet->appended - outlet->taken);
-}
 
 bool weir__outlet_is_stuck(const struct weir__outlet *outlet)
 {
@@ -84,54 +154,32 @@ bool weir__outlet_is_stuck(const struct weir__outlet *outlet)
 static void count_pushed(struct weir__outlet *outlet)
 {
     outlet->pushed++;
-    if (!weir__list_is_empty(&outlet->flushers))
+    if (!weir__list_is_empty(&outlet->output->flushers))
         wake_flushers(outlet, false, WEIR_OK);
 }
 
-static int push_large(struct weir__outlet *outlet, weir_frame *frame)
+static int push_large(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
 {
-    size_t before = outlet->out.size;
-    int status = weir_endpoint_send_head(outlet->endpoint, frame, &outlet->out, outlet->large_key);
+    int status = weir_endpoint_send_head(outlet->endpoint, frame, &output->out, output->large_key);
     if (status != WEIR_OK)
         return status;
-    outlet->appended += outlet->out.size - before + frame->size;
     weir__lease_keep_sent(frame);
-    outlet->large = *frame;
-    outlet->large_sent = 0;
-    outlet->large_open = true;
-    outlet->large_masked = weir_endpoint_masking(outlet->endpoint);
+    output->large = *frame;
+    output->large_sent = 0;
+    output->large_open = true;
+    output->large_masked = weir_endpoint_masking(outlet->endpoint);
     outlet->on->sent(outlet, frame);
     *frame = (weir_frame){0};
     return WEIR_OK;
 }
 
-/* Without memory for it the buffer grows as it can. */
-static void begin_output(struct weir__outlet *outlet)
+static int push_small(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
 {
-    outlet->out.data = weir__loop_alloc(loop_of(outlet), FIRST_SIZE);
-    outlet->out.capacity = outlet->out.data != NULL ? FIRST_SIZE : 0;
-}
-
-static void end_output(struct weir__outlet *outlet, weir_buffer *buffer)
-{
-    if (buffer->capacity != FIRST_SIZE) {
-        weir_buffer_fini(buffer);
-        return;
-    }
-    weir__loop_free(loop_of(outlet), buffer->data, FIRST_SIZE);
-    buffer->data = NULL;
-    buffer->size = buffer->capacity = 0;
-}
-
-static int push_small(struct weir__outlet *outlet, weir_frame *frame)
-{
-    size_t before = outlet->out.size;
-    if (outlet->out.data == NULL)
-        begin_output(outlet);
-    int status = weir_endpoint_send(outlet->endpoint, frame, &outlet->out);
+    if (output->out.data == NULL)
+        begin_buffer(outlet, &output->out);
+    int status = weir_endpoint_send(outlet->endpoint, frame, &output->out);
     if (status != WEIR_OK)
         return status;
-    outlet->appended += outlet->out.size - before;
     outlet->on->sent(outlet, frame);
     weir_frame_release(frame);
     return WEIR_OK;
@@ -148,20 +196,19 @@ int weir__outlet_push(struct weir__outlet *outlet, weir_frame *frame)
 {
     if (outlet->io == NULL)
         return WEIR_CLOSED;
-    if (outlet->large_open || weir__outlet_unsent(outlet) >= outlet->high_water)
+    struct weir__output *output = output_of(outlet);
+    if (output == NULL)
+        return WEIR_ENOMEM;
+    if (output->large_open || unsent(output) >= outlet->high_water)
         return WEIR_EAGAIN;
     bool uncopied = goes_uncopied(outlet, frame);
-    int status = WEIR_OK;
-    if (uncopied)
-        status = weir__lease_keep(frame, loop_of(outlet));
-    if (status != WEIR_OK)
-        return status;
-    status = uncopied ? push_large(outlet, frame) : push_small(outlet, frame);
-    if (status != WEIR_OK)
-        return status;
-    count_pushed(outlet);
+    int status = uncopied ? weir__lease_keep(frame, loop_of(outlet)) : WEIR_OK;
+    if (status == WEIR_OK)
+        status = uncopied ? push_large(outlet, output, frame) : push_small(outlet, output, frame);
+    if (status == WEIR_OK)
+        count_pushed(outlet);
     weir__outlet_pump_late(outlet);
-    return WEIR_OK;
+    return status;
 }
 
 static int push_frame(weir_channel *channel, void *item)
@@ -206,63 +253,58 @@ const struct weir__channel_kind weir__outlet_kinds[3] = {
 
 /* --- writing --- */
 
-static void swap_buffers(struct weir__outlet *outlet)
+static void swap_buffers(struct weir__output *output)
 {
-    weir_buffer empty = outlet->flying;
+    weir_buffer empty = output->flying;
     empty.size = 0;
-    outlet->flying = outlet->out;
-    outlet->out = empty;
-    outlet->flown = 0;
+    output->flying = output->out;
+    output->out = empty;
+    output->flown = 0;
 }
 
-static void mask_piece(struct weir__outlet *outlet)
+static void mask_piece(struct weir__output *output)
 {
-    size_t rest = outlet->large.size - outlet->large_sent;
+    size_t rest = output->large.size - output->large_sent;
     size_t size = rest < MASKED_PIECE ? rest : MASKED_PIECE;
-    uint8_t *to = weir_buffer_reserve(&outlet->out, size);
+    uint8_t *to = weir_buffer_reserve(&output->out, size);
     if (to == NULL)
         return;
-    weir_mask_copy(to, outlet->large.data + outlet->large_sent, size, outlet->large_key,
-                   outlet->large_sent);
-    outlet->out.size += size;
-    outlet->large_sent += size;
+    weir_mask_copy(to, output->large.data + output->large_sent, size, output->large_key,
+                   output->large_sent);
+    output->out.size += size;
+    output->large_sent += size;
 }
 
-static void close_large(struct weir__outlet *outlet)
-{
-    outlet->large_open = false;
-    outlet->large_begun = false;
-    weir_frame_release(&outlet->large);
-}
-
-/* After a Close nothing may follow: what stands behind it is dropped. */
+/* After a Close nothing may follow: what stands behind it is dropped, and counts as taken. */
 static void drop_out(struct weir__outlet *outlet)
 {
-    outlet->taken += outlet->out.size;
-    outlet->out.size = 0;
-    if (!outlet->large_open)
+    struct weir__output *output = outlet->output;
+    outlet->taken += output->out.size;
+    output->out.size = 0;
+    if (!output->large_open)
         return;
-    outlet->taken += outlet->large.size;
-    close_large(outlet);
+    outlet->taken += output->large.size - output->large_sent;
+    close_large(output);
 }
 
 /* What the endpoint owes overtakes what a slow peer does not take; while the kernel takes all, everything goes in order. */
 static bool wants_control(const struct weir__outlet *outlet)
 {
+    const struct weir__output *output = outlet->output;
+    bool has_next = output != NULL && output->out.size > 0;
     if (outlet->leaves)
-        return outlet->out.size == 0 && !outlet->large_open;
+        return !has_next && weir__outlet_is_between_frames(outlet);
     if ((weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0)
         return false;
-    return outlet->was_stuck || (outlet->out.size == 0 && outlet->outgoing.count == 0);
+    return outlet->was_stuck || (!has_next && outlet->outgoing.count == 0);
 }
 
 /* The output stands between two frames. */
 static void put_control(struct weir__outlet *outlet)
 {
-    if (outlet->large_begun || !wants_control(outlet))
+    if (outlet->output->large_begun || !wants_control(outlet))
         return;
-    outlet->on->control(outlet, &outlet->flying);
-    outlet->appended += outlet->flying.size;
+    outlet->on->control(outlet, &outlet->output->flying);
     if (weir_endpoint_output_ended(outlet->endpoint))
         drop_out(outlet);
 }
@@ -270,53 +312,60 @@ static void put_control(struct weir__outlet *outlet)
 /* The next bytes to send come into flying, which is empty. */
 static void refill(struct weir__outlet *outlet)
 {
-    outlet->flying.size = 0;
-    outlet->flown = 0;
+    struct weir__output *output = outlet->output;
+    output->flying.size = 0;
+    output->flown = 0;
     put_control(outlet);
-    if (outlet->flying.size > 0)
+    if (output->flying.size > 0)
         return;
-    if (outlet->large_begun && outlet->large_masked)
-        mask_piece(outlet);
-    if (outlet->out.size == 0)
+    if (output->large_begun && output->large_masked)
+        mask_piece(output);
+    if (output->out.size == 0)
         return;
-    swap_buffers(outlet);
-    outlet->large_begun = outlet->large_open;
-    if (outlet->large_open && outlet->large_masked && outlet->large_sent == outlet->large.size)
-        close_large(outlet);
+    swap_buffers(output);
+    output->large_begun = output->large_open;
+    if (output->large_open && output->large_masked && output->large_sent == output->large.size)
+        close_large(output);
 }
 
-static struct iovec large_piece(const struct weir__outlet *outlet)
+static struct iovec large_piece(const struct weir__output *output)
 {
-    size_t rest = outlet->large.size - outlet->large_sent;
-    return (struct iovec){outlet->large.data + outlet->large_sent,
+    size_t rest = output->large.size - output->large_sent;
+    return (struct iovec){output->large.data + output->large_sent,
                           rest < PIECE_MAX ? rest : PIECE_MAX};
 }
 
-/* Lists what is to be sent now. Returns the number of pieces; 0: nothing. */
+/* Lists what is to be sent now. Returns the number of pieces; 0: nothing; WEIR_ENOMEM: no room to write it into. */
 static int next_pieces(struct weir__outlet *outlet, struct iovec pieces[2])
 {
     int count = 0;
-    if (outlet->flown == outlet->flying.size)
+    if (outlet->output == NULL && !wants_control(outlet))
+        return 0;
+    struct weir__output *output = output_of(outlet);
+    if (output == NULL)
+        return WEIR_ENOMEM;
+    if (output->flown == output->flying.size)
         refill(outlet);
-    if (outlet->flown < outlet->flying.size)
-        pieces[count++] = (struct iovec){outlet->flying.data + outlet->flown,
-                                         outlet->flying.size - outlet->flown};
-    if (outlet->large_begun && !outlet->large_masked)
-        pieces[count++] = large_piece(outlet);
-    return count;
+    if (output->flown < output->flying.size)
+        pieces[count++] = (struct iovec){output->flying.data + output->flown,
+                                         output->flying.size - output->flown};
+    if (output->large_begun && !output->large_masked)
+        pieces[count++] = large_piece(output);
+    return count == 0 && output->large_open ? WEIR_ENOMEM : count;
 }
 
 static void account(struct weir__outlet *outlet, size_t size)
 {
+    struct weir__output *output = outlet->output;
     outlet->taken += size;
-    size_t rest = outlet->flying.size - outlet->flown;
+    size_t rest = output->flying.size - output->flown;
     size_t part = size < rest ? size : rest;
-    outlet->flown += part;
+    output->flown += part;
     if (size > part)
-        outlet->large_sent += size - part;
-    if (outlet->large_begun && !outlet->large_masked && outlet->large_sent == outlet->large.size)
-        close_large(outlet);
-    if (!weir__list_is_empty(&outlet->flushers))
+        output->large_sent += size - part;
+    if (output->large_begun && !output->large_masked && output->large_sent == output->large.size)
+        close_large(output);
+    if (!weir__list_is_empty(&output->flushers))
         wake_flushers(outlet, false, WEIR_OK);
 }
 
@@ -329,7 +378,7 @@ static void fail(struct weir__outlet *outlet, int status)
 /* The common end of a send: all is taken, and nothing is owed. */
 static bool is_through(const struct weir__outlet *outlet)
 {
-    return outlet->taken == outlet->appended && !outlet->large_open && outlet->io != NULL &&
+    return unsent(outlet->output) == 0 && !outlet->output->large_open && outlet->io != NULL &&
            !outlet->leaves && (weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0;
 }
 
@@ -339,13 +388,9 @@ static bool send_all(struct weir__outlet *outlet)
     struct iovec pieces[2];
     while (outlet->io != NULL && !weir__io_is_sending(outlet->io)) {
         int count = next_pieces(outlet, pieces);
-        if (count == 0) {
-            if (!outlet->large_open)
-                return true;
-            fail(outlet, WEIR_ENOMEM); /* no room to mask into */
-            return false;
-        }
-        int64_t size = weir__io_send(outlet->io, pieces, count);
+        if (count == 0)
+            return true;
+        int64_t size = count < 0 ? count : weir__io_send(outlet->io, pieces, count);
         if (size < 0) {
             fail(outlet, (int)size);
             return false;
@@ -358,12 +403,15 @@ static bool send_all(struct weir__outlet *outlet)
     return false;
 }
 
-/* An idle session holds no buffer. */
-static void give_buffers_back(struct weir__outlet *outlet)
+/* All is taken, and nothing queues. Who still waits does so for frames that were dropped: behind a Close, or as the oldest. */
+static void come_to_rest(struct weir__outlet *outlet)
 {
-    end_output(outlet, &outlet->flying);
-    end_output(outlet, &outlet->out);
-    outlet->flown = 0;
+    outlet->was_stuck = false;
+    if (outlet->output != NULL)
+        wake_flushers(outlet, true, outlet->outgoing.closed ? WEIR_CLOSED : WEIR_OK);
+    end_output(outlet);
+    weir__task_cancel(&outlet->late);
+    outlet->on->drained(outlet);
 }
 
 void weir__outlet_pump(struct weir__outlet *outlet)
@@ -379,12 +427,8 @@ void weir__outlet_pump(struct weir__outlet *outlet)
             break;
         drained = send_all(outlet);
     }
-    if (drained && outlet->io != NULL) {
-        outlet->was_stuck = false;
-        give_buffers_back(outlet);
-        weir__task_cancel(&outlet->late);
-        outlet->on->drained(outlet);
-    }
+    if (drained && outlet->io != NULL)
+        come_to_rest(outlet);
     outlet->pumping = false;
 }
 
@@ -416,15 +460,13 @@ void weir__outlet_init(struct weir__outlet *outlet, weir_endpoint *endpoint,
                        const struct weir__outlet_events *on,
                        const struct weir__outlet_options *options)
 {
-    const weir_allocator *allocator = weir__loop_allocator(options->loop);
-    *outlet = (struct weir__outlet){.on = on,
-                                    .endpoint = endpoint,
-                                    .high_water = options->high_water,
-                                    .flying.allocator = allocator,
-                                    .out.allocator = allocator};
+    *outlet = (struct weir__outlet){
+        .on = on,
+        .endpoint = endpoint,
+        .high_water = options->high_water,
+    };
     weir__channel_init(&outlet->outgoing, options->loop, options->kind, options->capacity);
     weir__task_init(&outlet->late, pump_now);
-    weir__list_init(&outlet->flushers);
 }
 
 void weir__outlet_stop(struct weir__outlet *outlet, int status)
@@ -433,14 +475,13 @@ void weir__outlet_stop(struct weir__outlet *outlet, int status)
     weir__task_cancel(&outlet->late);
     weir_channel_close(&outlet->outgoing, WEIR_CLOSED);
     weir__channel_drain(&outlet->outgoing);
-    wake_flushers(outlet, true, status);
+    if (outlet->output != NULL)
+        wake_flushers(outlet, true, status);
 }
 
 void weir__outlet_release(struct weir__outlet *outlet)
 {
-    if (outlet->large_open)
-        close_large(outlet);
-    give_buffers_back(outlet);
+    end_output(outlet);
 }
 
 void weir__outlet_fini(struct weir__outlet *outlet)
@@ -448,6 +489,7 @@ void weir__outlet_fini(struct weir__outlet *outlet)
     outlet->io = NULL;
     weir__task_cancel(&outlet->late);
     weir__channel_fini(&outlet->outgoing);
-    wake_flushers(outlet, true, WEIR_CANCELED);
-    weir__outlet_release(outlet);
+    if (outlet->output != NULL)
+        wake_flushers(outlet, true, WEIR_CANCELED);
+    end_output(outlet);
 }

@@ -2,7 +2,7 @@
  *
  * Frames are serialized by the endpoint as soon as they are sent, while fewer than high_water bytes are unsent; beyond that they queue in the
  * channel, and then their senders wait. Bytes are written once after each read and once a turn of the loop. A large payload is not copied
- * (masked ones are, piece by piece). Order of bytes: flying, out, large. Single-threaded. */
+ * (masked ones are, piece by piece). Order of bytes: flying, out, large. An idle outlet holds no output. Single-threaded. */
 #ifndef WEIR_WS_OUTLET_H
 #define WEIR_WS_OUTLET_H
 
@@ -22,12 +22,8 @@ struct weir__outlet_events {
     void (*failed)(struct weir__outlet *outlet, int status); /* the stream refuses output; once */
 };
 
-struct weir__outlet {
-    weir_channel outgoing;
-    const struct weir__outlet_events *on;
-    weir_endpoint *endpoint;
-    weir__io *io;       /* NULL: nothing can be sent any more */
-    weir__task late;    /* queued: pump at the end of this turn */
+/* What exists only while something is unsent. */
+struct weir__output {
     weir_buffer flying; /* being sent: must not move */
     weir_buffer out;    /* to be sent next */
     size_t flown;       /* bytes of flying that were taken */
@@ -37,21 +33,29 @@ struct weir__outlet {
     bool large_open;
     bool large_begun; /* its header is in flying or gone: nothing may come between */
     bool large_masked;
-    bool pumping;
-    bool was_stuck;    /* the kernel was full, and has not taken all since */
-    bool leaves;       /* control() has a Close that jumps over all that is queued */
-    uint32_t pushed;   /* frames serialized so far: a count that wraps */
-    uint64_t appended; /* bytes serialized so far */
-    uint64_t taken;    /* bytes taken by the kernel so far */
-    size_t high_water;
     weir__node flushers; /* of struct flusher, in order */
+};
+
+struct weir__outlet {
+    weir_channel outgoing;
+    const struct weir__outlet_events *on;
+    weir_endpoint *endpoint;
+    weir__io *io;                /* NULL: nothing can be sent any more */
+    weir__task late;             /* queued: pump at the end of this turn */
+    struct weir__output *output; /* NULL: all was taken */
+    uint64_t taken;              /* bytes taken by the kernel so far */
+    uint32_t high_water;
+    uint32_t pushed; /* frames serialized so far: a count that wraps */
+    bool pumping;
+    bool was_stuck; /* the kernel was full, and has not taken all since */
+    bool leaves;    /* control() has a Close that jumps over all that is queued */
 };
 
 struct weir__outlet_options {
     weir_loop *loop;
     const struct weir__channel_kind *kind; /* weir__outlet_kinds[overflow] */
     uint32_t capacity;
-    size_t high_water;
+    uint32_t high_water;
 };
 
 /* One kind of outgoing channel for each overflow policy. */
@@ -74,11 +78,14 @@ WEIR_MUST_USE int weir__outlet_push(struct weir__outlet *outlet, weir_frame *fra
 /* Bytes serialized and not yet taken by the kernel. */
 size_t weir__outlet_unsent(const struct weir__outlet *outlet);
 
-/* Whether something may be appended to outlet->out now (no large payload is in the middle). */
+/* Whether something may be appended now (no large payload is in the middle). */
 static inline bool weir__outlet_is_between_frames(const struct weir__outlet *outlet)
 {
-    return !outlet->large_open;
+    return outlet->output == NULL || !outlet->output->large_open;
 }
+
+/* Where to append between frames, for those who call weir__outlet_pump_late() then. NULL: no memory. */
+weir_buffer *weir__outlet_buffer(struct weir__outlet *outlet);
 
 /* Whether the kernel does not take what it was given. */
 bool weir__outlet_is_stuck(const struct weir__outlet *outlet);

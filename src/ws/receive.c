@@ -7,7 +7,7 @@
 static void take_back(weir_session *session, const weir_frame *frame)
 {
     struct weir__inlet *inlet = &session->inlet;
-    if (inlet->lent != NULL && inlet->lent_to == frame)
+    if (inlet->lent != NULL && inlet->lent->lent_to == frame)
         weir__lease_release(inlet->lent);
 }
 
@@ -21,7 +21,7 @@ static int give(weir_session *session, weir_frame *frame, int status)
     struct weir__lease *lease = weir__lease_of(frame);
     if (lease != NULL) {
         weir__lease_lend(lease, &inlet->lent);
-        inlet->lent_to = frame;
+        lease->lent_to = frame;
     }
     return WEIR_OK;
 }
@@ -86,7 +86,7 @@ static int join_frames(weir_session *session, weir_buffer *joined, uint8_t *type
             *type = frame.type;
         first = false;
         bool fin = frame.fin;
-        status = append(joined, &frame, session->max_message_size);
+        status = append(joined, &frame, weir__endpoint_max_message_size(&session->endpoint));
         weir_frame_release(&frame);
         if (status != WEIR_OK || fin)
             return status;

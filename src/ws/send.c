@@ -245,7 +245,7 @@ int weir_close(weir_session *session, unsigned code, const char *message)
     status = weir_frame_close(&closing.frame, code == 0 ? NULL : &reason,
                               weir__loop_allocator(session->scope.loop));
     if (status == WEIR_OK)
-        status = weir_with_deadline(session->close_timeout_ms, close_in_order, &closing);
+        status = weir_with_deadline(weir__session_close_timeout(session), close_in_order, &closing);
     weir_frame_release(&closing.frame);
     /* Out of time, memory, or cancelled: the Close goes ahead of what is queued. A queue that only takes nothing any more comes first. */
     if (status != WEIR_OK && !weir_endpoint_output_ended(&session->endpoint))

@@ -92,10 +92,9 @@ void weir__server_arrival_gone(weir_server *server)
     go_on_accepting(server);
 }
 
-static void forget_session(weir_session *session, void *context)
+static void forget_session(struct weir__session_host *host)
 {
-    weir_server *server = context;
-    (void)session;
+    weir_server *server = WEIR__CONTAINER(host, weir_server, host);
     server->session_count--;
     go_on_accepting(server);
 }
@@ -103,8 +102,7 @@ static void forget_session(weir_session *session, void *context)
 int weir__server_open_session(weir_server *server, weir_session *session, weir_stream *stream,
                               const weir_buffer *first)
 {
-    session->on_finished = forget_session;
-    session->finished_context = server;
+    session->host = &server->host;
     server->session_count++;
     int status = weir__session_open(session, &server->scope, stream, first);
     if (status != WEIR_OK)
@@ -240,6 +238,7 @@ int weir_server_start(weir_server **out, weir_scope *scope, const weir_serve_opt
     memset(server, 0, sizeof *server);
     weir__scope_init(&server->scope, scope->loop, end_server);
     weir__task_init(&server->burial, bury_server);
+    server->host.finished = forget_session;
     server->options = *options;
     server->over = true; /* until it is in its scope */
     status = fill_in(server);

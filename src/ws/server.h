@@ -14,6 +14,7 @@
 
 struct weir_server {
     weir_scope scope;
+    struct weir__session_host host; /* of all its sessions */
     weir_serve_options options;     /* a copy; limits filled in */
     weir_endpoint_options endpoint; /* of all its sessions */
     weir_route single;              /* the route without a table */

@@ -49,14 +49,16 @@ void weir__session_close_stream(weir_session *session, bool reset)
 /* The Close of one who goes away. Errors: WEIR_ENOMEM. */
 static int append_leaving(weir_session *session, weir_buffer *to)
 {
-    weir_close_reason *reason = session->leaving;
-    if (reason == NULL)
+    struct weir__leaving *leaving = session->leaving;
+    if (to == NULL)
+        return WEIR_ENOMEM;
+    if (leaving == NULL)
         return WEIR_OK;
     session->leaving = NULL;
     session->outlet.leaves = false;
-    int status = weir_endpoint_close(&session->endpoint, reason->code == 0 ? NULL : reason,
-                                     loop_of(session)->now_ms, to);
-    weir__loop_free(loop_of(session), reason, sizeof *reason);
+    const weir_close_reason *reason = leaving->reason.code == 0 ? NULL : &leaving->reason;
+    int status = weir_endpoint_close(&session->endpoint, reason, loop_of(session)->now_ms, to);
+    weir__loop_free(loop_of(session), leaving, sizeof *leaving);
     return status == WEIR_ENOMEM ? status : WEIR_OK;
 }
 
@@ -79,11 +81,8 @@ static void flush_endpoint(weir_session *session)
     struct weir__outlet *outlet = &session->outlet;
     if (outlet->io == NULL)
         return;
-    if (weir__outlet_is_between_frames(outlet) && weir__outlet_unsent(outlet) < CONTROL_ROOM) {
-        size_t before = outlet->out.size;
-        append_control(outlet, &outlet->out);
-        outlet->appended += outlet->out.size - before;
-    }
+    if (weir__outlet_is_between_frames(outlet) && weir__outlet_unsent(outlet) < CONTROL_ROOM)
+        append_control(outlet, weir__outlet_buffer(outlet));
     weir__outlet_pump_late(outlet);
 }
 
@@ -93,18 +92,16 @@ static void leave(weir_session *session)
     if (session->leaving == NULL || outlet->io == NULL || !weir__outlet_is_between_frames(outlet) ||
         (!outlet->leaves && outlet->outgoing.count > 0))
         return;
-    size_t before = outlet->out.size;
-    if (append_leaving(session, &outlet->out) != WEIR_OK)
+    if (append_leaving(session, weir__outlet_buffer(outlet)) != WEIR_OK)
         weir_endpoint_terminate(&session->endpoint);
-    outlet->appended += outlet->out.size - before;
     weir__outlet_pump_late(outlet);
 }
 
 static void arm_timer(weir_session *session)
 {
     uint64_t deadline_ms = weir_endpoint_deadline(&session->endpoint);
-    if (session->leaving != NULL && session->leaving_deadline_ms < deadline_ms)
-        deadline_ms = session->leaving_deadline_ms;
+    if (session->leaving != NULL && session->leaving->deadline_ms < deadline_ms)
+        deadline_ms = session->leaving->deadline_ms;
     if (deadline_ms == WEIR_UNLIMITED)
         weir__timer_cancel(&session->timer);
     else if (!weir__timer_is_armed(&session->timer) || session->timer.deadline_ms != deadline_ms)
@@ -199,8 +196,9 @@ static void lose_stream(weir__io *io)
     /* Whatever else was started in the session ends with it; a handler may finish what it does, for a while. */
     if (!session->busy)
         weir_scope_cancel(&session->scope);
-    else if (session->close_timeout_ms != WEIR_UNLIMITED)
-        weir__timer_set_after(loop_of(session), &session->timer, session->close_timeout_ms);
+    else if (weir__session_close_timeout(session) != WEIR_UNLIMITED)
+        weir__timer_set_after(loop_of(session), &session->timer,
+                              weir__session_close_timeout(session));
     weir__scope_detach(&session->actor, WEIR_OK);
 }
 
@@ -215,8 +213,9 @@ static const struct weir__io_events stream_events = {
 static void note_sent(struct weir__outlet *outlet, const weir_frame *frame)
 {
     weir_session *session = WEIR__CONTAINER(outlet, weir_session, outlet);
-    if (session->observer.frame_out != NULL)
-        session->observer.frame_out(session, frame, session->observer.context);
+    const weir_observer *observer = session->observer;
+    if (observer != NULL && observer->frame_out != NULL)
+        observer->frame_out(session, frame, observer->context);
     if (weir_endpoint_output_ended(&session->endpoint))
         weir__task_post(loop_of(session), &session->attend);
 }
@@ -253,8 +252,9 @@ static weir_session *session_of_inlet(struct weir__inlet *inlet)
 static void note_arrived(struct weir__inlet *inlet, const weir_frame *frame)
 {
     weir_session *session = session_of_inlet(inlet);
-    if (session->observer.frame_in != NULL)
-        session->observer.frame_in(session, frame, session->observer.context);
+    const weir_observer *observer = session->observer;
+    if (observer != NULL && observer->frame_in != NULL)
+        observer->frame_in(session, frame, observer->context);
 }
 
 static void attend(struct weir__inlet *inlet)
@@ -289,15 +289,13 @@ static void pass_deadline(weir__timer *timer)
     }
     bool ready = outlet->io != NULL && weir__outlet_is_between_frames(outlet) &&
                  !weir__outlet_is_stuck(outlet);
-    size_t before = outlet->out.size;
     if (weir_endpoint_tick(&session->endpoint, loop_of(session)->now_ms,
-                           ready ? &outlet->out : NULL) != WEIR_OK)
+                           ready ? weir__outlet_buffer(outlet) : NULL) != WEIR_OK)
         weir_endpoint_terminate(&session->endpoint);
-    outlet->appended += outlet->out.size - before;
-    if (outlet->out.size != before)
+    if (ready)
         weir__outlet_pump_late(outlet);
     /* A Close that cannot even be queued, because the peer does not read what is before it. */
-    if (session->leaving != NULL && session->leaving_deadline_ms <= loop_of(session)->now_ms)
+    if (session->leaving != NULL && session->leaving->deadline_ms <= loop_of(session)->now_ms)
         weir_endpoint_terminate(&session->endpoint);
     weir__session_attend(session);
 }
@@ -313,9 +311,17 @@ static bool options_are_valid(const weir_session_options *options)
            options->user_size <= UINT32_MAX;
 }
 
-static size_t session_size(size_t user_size)
+/* Where the endpoint's options stand in the block of a session that has its own. */
+static size_t options_offset(size_t user_size)
 {
-    return sizeof(weir_session) + user_size;
+    const size_t alignment = _Alignof(max_align_t);
+    return (sizeof(weir_session) + user_size + alignment - 1) / alignment * alignment;
+}
+
+static size_t session_size(size_t user_size, bool owns_options)
+{
+    return owns_options ? options_offset(user_size) + sizeof(weir_endpoint_options)
+                        : sizeof(weir_session) + user_size;
 }
 
 static void random_of_loop(void *context, void *out, size_t size)
@@ -338,7 +344,8 @@ void weir__session_endpoint_options(weir_endpoint_options *out, weir_loop *loop,
         .max_message_size = options->max_message_size,
         .ping_interval_ms = raw || ping_ms == WEIR_UNLIMITED ? 0 : ping_ms,
         .ping_timeout_ms = options->ping_timeout_ms,
-        .close_timeout_ms = options->close_timeout_ms,
+        .close_timeout_ms =
+            options->close_timeout_ms != 0 ? options->close_timeout_ms : DEFAULT_CLOSE_MS,
         .allocator = *weir__loop_allocator(loop),
         .random = random_of_loop,
         .random_context = loop,
@@ -351,12 +358,10 @@ static int init_endpoint(weir_session *session, const struct weir__session_plan 
 {
     weir_loop *loop = loop_of(session);
     const weir_endpoint_options *shared = plan->endpoint;
-    if (shared == NULL) {
-        session->own_options = weir__loop_alloc(loop, sizeof *session->own_options);
-        if (session->own_options == NULL)
-            return WEIR_ENOMEM;
-        weir__session_endpoint_options(session->own_options, loop, plan->role, plan->raw, options);
-        shared = session->own_options;
+    if (session->owns_options) {
+        void *room = (uint8_t *)session + options_offset(session->user_size);
+        weir__session_endpoint_options(room, loop, plan->role, plan->raw, options);
+        shared = room;
     }
     return weir__endpoint_init(&session->endpoint, shared, loop->now_ms);
 }
@@ -364,9 +369,9 @@ static int init_endpoint(weir_session *session, const struct weir__session_plan 
 static void free_session(weir_session *session)
 {
     weir_loop *loop = loop_of(session);
-    if (session->own_options != NULL)
-        weir__loop_free(loop, session->own_options, sizeof *session->own_options);
-    weir__loop_free(loop, session, session_size(session->user_size));
+    if (session->observer != NULL)
+        weir__loop_free(loop, session->observer, sizeof *session->observer);
+    weir__loop_free(loop, session, session_size(session->user_size, session->owns_options));
 }
 
 static void end_scope(weir_scope *scope);
@@ -379,7 +384,7 @@ static void init_rooms(weir_session *session, const weir_session_options *option
         .kind = &weir__outlet_kinds[options->outgoing_overflow],
         .capacity = (uint32_t)(options->outgoing_capacity != 0 ? options->outgoing_capacity
                                                                : WEIR__DEFAULT_CAPACITY),
-        .high_water = options->high_water != 0 ? options->high_water : WEIR__DEFAULT_HIGH_WATER,
+        .high_water = weir__high_water(options->high_water),
     };
     weir__outlet_init(&session->outlet, &session->endpoint, &outlet_events, &outlet);
     struct weir__inlet_options inlet = {
@@ -407,21 +412,18 @@ int weir__session_new(weir_session **out, weir_loop *loop, const struct weir__se
         options = &defaults;
     if (!options_are_valid(options))
         return WEIR_EINVAL;
-    weir_session *session = weir__loop_alloc(loop, session_size(options->user_size));
+    size_t size = session_size(options->user_size, plan->endpoint == NULL);
+    weir_session *session = weir__loop_alloc(loop, size);
     if (session == NULL)
         return WEIR_ENOMEM;
-    memset(session, 0, session_size(options->user_size));
+    memset(session, 0, size);
     weir__scope_init(&session->scope, loop, end_scope);
     session->raw = plan->raw;
-    session->user_size = options->user_size;
-    session->observer = options->observer;
-    session->close_timeout_ms =
-        options->close_timeout_ms != 0 ? options->close_timeout_ms : DEFAULT_CLOSE_MS;
-    session->max_frame_size =
-        options->max_frame_size != 0 ? options->max_frame_size : WEIR__DEFAULT_SIZE_MAX;
-    session->max_message_size =
-        options->max_message_size != 0 ? options->max_message_size : WEIR__DEFAULT_SIZE_MAX;
-    int status = init_endpoint(session, plan, options);
+    session->owns_options = plan->endpoint == NULL;
+    session->user_size = (uint32_t)options->user_size;
+    int status = weir_session_observe(session, &options->observer);
+    if (status == WEIR_OK)
+        status = init_endpoint(session, plan, options);
     if (status != WEIR_OK) {
         free_session(session);
         return status;
@@ -469,8 +471,8 @@ static void end_scope(weir_scope *scope)
         session->route->on_close(session, session->end, session->route->arg);
     (void)weir_deferred_complete(&session->finished, session->end_status, NULL);
     weir__scope_detach(&session->scope.job, WEIR_OK);
-    if (session->on_finished != NULL)
-        session->on_finished(session, session->finished_context);
+    if (session->host != NULL)
+        session->host->finished(session->host);
     if (!session->handed_out)
         weir__session_discard(session);
 }
@@ -484,13 +486,17 @@ static const struct weir__job_ops actor_ops = {cancel_actor};
 
 static size_t describe(struct weir__dumpable *self, char *out, size_t size);
 
+static int append_first(weir_session *session, const weir_buffer *first)
+{
+    weir_buffer *to = weir__outlet_buffer(&session->outlet);
+    return to == NULL ? WEIR_ENOMEM : weir_buffer_append(to, first->data, first->size);
+}
+
 int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *stream,
                        const weir_buffer *first)
 {
     struct weir__stream_rest rest;
-    int status = WEIR_OK;
-    if (first != NULL && first->size > 0)
-        status = weir_buffer_append(&session->outlet.out, first->data, first->size);
+    int status = first != NULL ? append_first(session, first) : WEIR_OK;
     if (status == WEIR_OK)
         status = weir__scope_attach(scope, &session->scope.job, session->scope.job.ops);
     if (status != WEIR_OK) {
@@ -501,14 +507,13 @@ int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *st
     int attached = weir__scope_attach(&session->scope, &session->actor, &actor_ops);
     assert(attached == WEIR_OK); /* a new scope is not cancelled */
     (void)attached;
-    session->outlet.appended = session->outlet.out.size;
     session->stream = stream;
     weir__stream_take(stream, &stream_events, session, &rest);
     session->outlet.io = &stream->io;
     session->inlet.io = &stream->io;
     session->dumpable.describe = describe;
     weir__list_push(&loop_of(session)->dumpables, &session->dumpable.link);
-    if (session->outlet.out.size > 0)
+    if (first != NULL)
         weir__outlet_pump_late(&session->outlet);
     status = weir__io_recv_start(&stream->io);
     if (status != WEIR_OK)

@@ -19,7 +19,7 @@
 #define WEIR__DEFAULT_PING_MS    20000
 #define WEIR__DEFAULT_SIZE_MAX   ((uint64_t)1024 * 1024)
 #define WEIR__DEFAULT_CAPACITY   8
-#define WEIR__DEFAULT_HIGH_WATER ((size_t)1024 * 1024)
+#define WEIR__DEFAULT_HIGH_WATER (1024 * 1024)
 
 /* The sender of a message in pieces keeps others out until it is whole. */
 struct weir__turnstile {
@@ -34,6 +34,18 @@ struct weir__attachment {
     void (*fini)(struct weir__attachment *attachment);
 };
 
+/* A Close that waits for its place in the output. */
+struct weir__leaving {
+    weir_close_reason reason; /* code 0: none is named */
+    uint64_t deadline_ms;
+};
+
+/* Who started a session, and is told when all has ended, just before it is freed. */
+struct weir__session_host {
+    void (*finished)(struct weir__session_host *host);
+};
+
+/* An idle session pays for all of this, so what is rare, or the same for many, stands behind a pointer. */
 struct weir_session {
     weir_scope scope;
     struct weir__job actor; /* in scope, as long as the stream is open */
@@ -47,27 +59,21 @@ struct weir_session {
     struct weir__dumpable dumpable;
     weir_deferred close_reason;
     weir_deferred finished;
-    weir_end *end;              /* once it is known: allocated, or one of a static table */
-    weir_close_reason *leaving; /* a Close that waits for the large payload before it */
-    const weir_route *route;    /* what serves it; NULL: a handle of the user's */
-    void (*on_finished)(weir_session *session,
-                        void *context); /* told when all has ended, just before it is freed */
-    void *finished_context;
-    weir_observer observer;
-    weir_endpoint_options *own_options; /* NULL: the endpoint shares those of a server */
+    weir_end *end;                   /* once it is known: allocated, or one of a static table */
+    struct weir__leaving *leaving;   /* behind a large payload, or all that is queued */
+    const weir_route *route;         /* what serves it; NULL: a handle of the user's */
+    struct weir__session_host *host; /* NULL: none */
+    weir_observer *observer;         /* NULL: none */
     struct weir__attachment *attachments;
     struct weir__ponger *ponger;
+    char *subprotocol; /* of the loop's memory, or NULL */
+    char *path;        /* the same; also NULL where the route's is equal */
+    uint32_t user_size;
     weir_deflate_terms deflate_terms; /* when deflates */
+    int handler_status;               /* what the handler returned */
+    int end_status;                   /* what receivers get, once the end is known */
     bool deflates;                    /* permessage-deflate was agreed on */
-    char *subprotocol;                /* of the loop's memory, or NULL */
-    char *path;
-    size_t user_size;
-    uint64_t close_timeout_ms;
-    uint64_t max_frame_size;
-    uint64_t max_message_size;
-    uint64_t leaving_deadline_ms;
-    int handler_status; /* what the handler returned */
-    int end_status;     /* what receivers get, once the end is known */
+    bool owns_options; /* the endpoint's stand behind user; else it shares those of a server */
     bool raw;
     bool end_known;
     bool end_is_allocated;
@@ -92,6 +98,26 @@ struct weir__session_plan {
 void weir__session_endpoint_options(weir_endpoint_options *out, weir_loop *loop,
                                     enum weir_role role, bool raw,
                                     const weir_session_options *options);
+
+/* The limit of bytes that options ask for (0: the default). Beyond 4 GiB it is none. */
+static inline uint32_t weir__high_water(size_t bytes)
+{
+    if (bytes == 0)
+        return WEIR__DEFAULT_HIGH_WATER;
+    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
+}
+
+/* The path that its sessions mostly ask for: those need no copy of their own. */
+static inline const char *weir__route_path(const weir_route *route)
+{
+    return route->path != NULL ? route->path : "/";
+}
+
+/* How long closing may take: of the handshake, and of a handler behind it. */
+static inline uint64_t weir__session_close_timeout(const weir_session *session)
+{
+    return weir__endpoint_options(&session->endpoint)->close_timeout_ms;
+}
 
 /* Makes a session that has no stream yet. Errors: WEIR_EINVAL (options), WEIR_ENOMEM. */
 WEIR_MUST_USE int weir__session_new(weir_session **out, weir_loop *loop,

@@ -38,14 +38,13 @@ weir_loop *weir_session_loop(const weir_session *session)
 
 uint64_t weir_session_max_frame_size(const weir_session *session)
 {
-    return session->max_frame_size;
+    return weir__endpoint_max_frame_size(&session->endpoint);
 }
 
 void weir_session_set_max_frame_size(weir_session *session, uint64_t bytes)
 {
-    session->max_frame_size = bytes != 0 ? bytes : WEIR__DEFAULT_SIZE_MAX;
-    weir_endpoint_set_limits(&session->endpoint, session->max_frame_size,
-                             session->max_message_size);
+    weir_endpoint_set_limits(&session->endpoint, bytes,
+                             weir__endpoint_max_message_size(&session->endpoint));
 }
 
 bool weir_session_masking(const weir_session *session)
@@ -86,7 +85,9 @@ const char *weir_session_subprotocol(const weir_session *session)
 
 const char *weir_session_path(const weir_session *session)
 {
-    return session->path;
+    if (session->path != NULL || session->route == NULL)
+        return session->path;
+    return weir__route_path(session->route);
 }
 
 bool weir_session_deflate_terms(const weir_session *session, weir_deflate_terms *out)
@@ -96,7 +97,24 @@ bool weir_session_deflate_terms(const weir_session *session, weir_deflate_terms 
     return session->deflates;
 }
 
-void weir_session_observe(weir_session *session, const weir_observer *observer)
+static bool watches(const weir_observer *observer)
 {
-    session->observer = observer != NULL ? *observer : (weir_observer){0};
+    return observer != NULL &&
+           (observer->frame_in != NULL || observer->frame_out != NULL || observer->ended != NULL);
+}
+
+int weir_session_observe(weir_session *session, const weir_observer *observer)
+{
+    weir_loop *loop = session->scope.loop;
+    if (watches(observer)) {
+        if (session->observer == NULL)
+            session->observer = weir__loop_alloc(loop, sizeof *session->observer);
+        if (session->observer == NULL)
+            return WEIR_ENOMEM;
+        *session->observer = *observer;
+    } else if (session->observer != NULL) {
+        weir__loop_free(loop, session->observer, sizeof *session->observer);
+        session->observer = NULL;
+    }
+    return WEIR_OK;
 }

@@ -132,9 +132,11 @@ int weir__upgrade_describe(const weir_upgrade *upgrade, weir_session *session)
 {
     weir_loop *loop = loop_of(upgrade);
     weir_view path = upgrade->request.path;
-    session->path = copy_text(loop, path.data, path.size);
-    if (session->path == NULL)
-        return WEIR_ENOMEM;
+    if (!weir_view_equal(path, weir__route_path(upgrade->route))) {
+        session->path = copy_text(loop, path.data, path.size);
+        if (session->path == NULL)
+            return WEIR_ENOMEM;
+    }
     const weir_deflate_options *deflate = &upgrade->server->options.session.deflate;
     if (upgrade->deflates && weir__session_deflate(session, WEIR_ROLE_SERVER, deflate,
                                                    &upgrade->deflate_terms) != WEIR_OK)

@@ -179,7 +179,7 @@ static int make(weir_writer **out, weir_loop *loop, const weir_writer_options *o
         .loop = loop,
         .kind = &weir__outlet_kinds[WEIR_OVERFLOW_SUSPEND],
         .capacity = (uint32_t)(options->capacity != 0 ? options->capacity : WEIR__DEFAULT_CAPACITY),
-        .high_water = options->high_water != 0 ? options->high_water : WEIR__DEFAULT_HIGH_WATER,
+        .high_water = weir__high_water(options->high_water),
     };
     weir_writer *writer = weir__loop_alloc(loop, sizeof *writer);
     if (writer == NULL)

@@ -437,7 +437,8 @@ static int observer_sees_frames_pings_and_the_end(void *arg)
     struct rig rig;
     (void)arg;
     rig_open(&rig, WEIR_ROLE_SERVER, NULL);
-    weir_session_observe(rig.session, &(weir_observer){count_in, count_out, count_end, &watch});
+    assert_ok(weir_session_observe(rig.session,
+                                   &(weir_observer){count_in, count_out, count_end, &watch}));
     rig_put_text(&rig, "one");
     rig_put_frame(&rig, 0x89, "ping", 4);
     rig_expect_received(&rig, WEIR_FRAME_TEXT, "one", 3);

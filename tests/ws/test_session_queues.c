@@ -490,6 +490,30 @@ static int flush_waits_until_the_kernel_has_it(void *arg)
 }
 RUN(flush_waits_until_the_kernel_has_it)
 
+/* It waits for no more than can still go out. */
+static int flush_ends_when_what_it_waits_for_is_dropped(void *arg)
+{
+    struct rig rig;
+    struct tally tally = {0};
+    struct blocked flusher = {.rig = &rig};
+    weir_scope scope;
+    (void)arg;
+    rig_open(&rig, WEIR_ROLE_SERVER, NULL);
+    stop_the_peer(&rig, &tally);
+    assert_ok(send_with_tally(&rig, &tally, "dropped"));
+    assert_ok(weir_scope_open(&scope));
+    assert_ok(weir_go(&scope, "flush", flush_blocked, &flusher));
+    assert_ok(weir_sleep(10));
+    weir_channel_cancel(weir_session_outgoing(rig.session));
+    assert_int_equal(tally.released, 1);
+    expect_plenty(&rig);
+    assert_ok(weir_scope_join(&scope));
+    assert_status(flusher.status, WEIR_CLOSED);
+    rig_close(&rig);
+    return WEIR_OK;
+}
+RUN(flush_ends_when_what_it_waits_for_is_dropped)
+
 static int flush_after_the_end_tells_the_end_at_once(void *arg)
 {
     struct rig rig;
@@ -529,6 +553,7 @@ int main(void)
         cmocka_unit_test(answer_to_our_close_is_seen_behind_a_full_queue_),
         cmocka_unit_test(every_end_wakes_all_senders_and_releases_all_frames_),
         cmocka_unit_test(flush_waits_until_the_kernel_has_it_),
+        cmocka_unit_test(flush_ends_when_what_it_waits_for_is_dropped_),
         cmocka_unit_test(flush_after_the_end_tells_the_end_at_once_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
