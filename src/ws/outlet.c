@@ -11,8 +11,6 @@
 /* So much of such a one is given to the kernel at once: the peer reads it while the next is sent, and the kernel has less to catch up with at the end of the call. Echoes of 1 MiB
  * were a fifth faster so than in one piece, and half as fast again as in four. */
 #define PIECE_MAX ((size_t)512 * 1024)
-/* What the output begins with, so that messages of one turn find room without growing it. */
-#define FIRST_SIZE ((size_t)4 * 1024)
 /* A large payload that has to be masked goes through the output buffer in pieces of this size. */
 #define MASKED_PIECE ((size_t)64 * 1024)
 
@@ -31,22 +29,19 @@ static weir_loop *loop_of(const struct weir__outlet *outlet)
 
 /* --- the output --- */
 
-static struct weir__output *begin_output(struct weir__outlet *outlet)
-{
-    const weir_allocator *allocator = weir__loop_allocator(loop_of(outlet));
-    struct weir__output *output = weir__loop_alloc(loop_of(outlet), sizeof *output);
-    if (output == NULL)
-        return NULL;
-    *output =
-        (struct weir__output){.flying = {.allocator = allocator}, .out = {.allocator = allocator}};
-    weir__list_init(&output->flushers);
-    outlet->output = output;
-    return output;
-}
-
 static inline struct weir__output *output_of(struct weir__outlet *outlet)
 {
-    return outlet->output != NULL ? outlet->output : begin_output(outlet);
+    if (outlet->output == NULL)
+        outlet->output = weir__output_take(loop_of(outlet));
+    return outlet->output;
+}
+
+static void end_output(struct weir__outlet *outlet)
+{
+    if (outlet->output == NULL)
+        return;
+    weir__output_give(loop_of(outlet), outlet->output);
+    outlet->output = NULL;
 }
 
 weir_buffer *weir__outlet_buffer(struct weir__outlet *outlet)
@@ -55,50 +50,9 @@ weir_buffer *weir__outlet_buffer(struct weir__outlet *outlet)
     return output == NULL ? NULL : &output->out;
 }
 
-static inline size_t unsent(const struct weir__output *output)
-{
-    size_t size = output->flying.size - output->flown + output->out.size;
-    return output->large_open ? size + output->large.size - output->large_sent : size;
-}
-
 size_t weir__outlet_unsent(const struct weir__outlet *outlet)
 {
-    return outlet->output == NULL ? 0 : unsent(outlet->output);
-}
-
-/* Without memory for it the buffer grows as it can. */
-static void begin_buffer(struct weir__outlet *outlet, weir_buffer *buffer)
-{
-    buffer->data = weir__loop_alloc(loop_of(outlet), FIRST_SIZE);
-    buffer->capacity = buffer->data != NULL ? FIRST_SIZE : 0;
-}
-
-static void end_buffer(struct weir__outlet *outlet, weir_buffer *buffer)
-{
-    if (buffer->capacity == FIRST_SIZE)
-        weir__loop_free(loop_of(outlet), buffer->data, FIRST_SIZE);
-    else
-        weir_buffer_fini(buffer);
-}
-
-static void close_large(struct weir__output *output)
-{
-    output->large_open = false;
-    output->large_begun = false;
-    weir_frame_release(&output->large);
-}
-
-static void end_output(struct weir__outlet *outlet)
-{
-    struct weir__output *output = outlet->output;
-    if (output == NULL)
-        return;
-    if (output->large_open)
-        close_large(output);
-    end_buffer(outlet, &output->flying);
-    end_buffer(outlet, &output->out);
-    weir__loop_free(loop_of(outlet), output, sizeof *output);
-    outlet->output = NULL;
+    return outlet->output == NULL ? 0 : weir__output_unsent(outlet->output);
 }
 
 /* --- flushing --- */
@@ -117,7 +71,7 @@ static void wake_flushers(struct weir__outlet *outlet, bool all, int status)
         node = node->next;
         if (!flusher->has_target && (int32_t)(outlet->pushed - flusher->frame) >= 0) {
             flusher->has_target = true;
-            flusher->target = outlet->taken + unsent(outlet->output);
+            flusher->target = outlet->taken + weir__output_unsent(outlet->output);
         }
         if (!all && (!flusher->has_target || outlet->taken < flusher->target))
             continue;
@@ -175,8 +129,6 @@ static int push_large(struct weir__outlet *outlet, struct weir__output *output, 
 
 static int push_small(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
 {
-    if (output->out.data == NULL)
-        begin_buffer(outlet, &output->out);
     int status = weir_endpoint_send(outlet->endpoint, frame, &output->out);
     if (status != WEIR_OK)
         return status;
@@ -199,7 +151,7 @@ int weir__outlet_push(struct weir__outlet *outlet, weir_frame *frame)
     struct weir__output *output = output_of(outlet);
     if (output == NULL)
         return WEIR_ENOMEM;
-    if (output->large_open || unsent(output) >= outlet->high_water)
+    if (output->large_open || weir__output_unsent(output) >= outlet->high_water)
         return WEIR_EAGAIN;
     bool uncopied = goes_uncopied(outlet, frame);
     int status = uncopied ? weir__lease_keep(frame, loop_of(outlet)) : WEIR_OK;
@@ -284,7 +236,7 @@ static void drop_out(struct weir__outlet *outlet)
     if (!output->large_open)
         return;
     outlet->taken += output->large.size - output->large_sent;
-    close_large(output);
+    weir__output_close_large(output);
 }
 
 /* What the endpoint owes overtakes what a slow peer does not take; while the kernel takes all, everything goes in order. */
@@ -325,7 +277,7 @@ static void refill(struct weir__outlet *outlet)
     swap_buffers(output);
     output->large_begun = output->large_open;
     if (output->large_open && output->large_masked && output->large_sent == output->large.size)
-        close_large(output);
+        weir__output_close_large(output);
 }
 
 static struct iovec large_piece(const struct weir__output *output)
@@ -364,7 +316,7 @@ static void account(struct weir__outlet *outlet, size_t size)
     if (size > part)
         output->large_sent += size - part;
     if (output->large_begun && !output->large_masked && output->large_sent == output->large.size)
-        close_large(output);
+        weir__output_close_large(output);
     if (!weir__list_is_empty(&output->flushers))
         wake_flushers(outlet, false, WEIR_OK);
 }
@@ -378,8 +330,9 @@ static void fail(struct weir__outlet *outlet, int status)
 /* The common end of a send: all is taken, and nothing is owed. */
 static bool is_through(const struct weir__outlet *outlet)
 {
-    return unsent(outlet->output) == 0 && !outlet->output->large_open && outlet->io != NULL &&
-           !outlet->leaves && (weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0;
+    return weir__output_unsent(outlet->output) == 0 && !outlet->output->large_open &&
+           outlet->io != NULL && !outlet->leaves &&
+           (weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0;
 }
 
 /* Sends until the kernel has it all or is full. Returns whether it has it all. */

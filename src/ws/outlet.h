@@ -9,6 +9,7 @@
 #include "rt/channel.h"
 #include "rt/io.h"
 #include "wire/endpoint.h"
+#include "ws/output.h"
 
 struct weir__outlet;
 
@@ -20,20 +21,6 @@ struct weir__outlet_events {
                     weir_buffer *to);             /* append what the endpoint owes */
     void (*drained)(struct weir__outlet *outlet); /* all output was taken by the kernel */
     void (*failed)(struct weir__outlet *outlet, int status); /* the stream refuses output; once */
-};
-
-/* What exists only while something is unsent. */
-struct weir__output {
-    weir_buffer flying; /* being sent: must not move */
-    weir_buffer out;    /* to be sent next */
-    size_t flown;       /* bytes of flying that were taken */
-    weir_frame large;   /* a payload that goes out by itself; its header is in out or flying */
-    size_t large_sent;  /* bytes of it that were taken, or masked into out */
-    uint8_t large_key[4];
-    bool large_open;
-    bool large_begun; /* its header is in flying or gone: nothing may come between */
-    bool large_masked;
-    weir__node flushers; /* of struct flusher, in order */
 };
 
 struct weir__outlet {
