@@ -399,13 +399,13 @@ static int close_to_a_peer_that_does_not_read_is_bounded(void *arg)
 }
 RUN(close_to_a_peer_that_does_not_read_is_bounded)
 
-static int going_away_jumps_over_queued_data(void *arg)
+static void go_away_past_the_queue(uint64_t close_timeout_ms)
 {
     static uint8_t payload[500000];
     struct rig rig;
     uint8_t first;
-    (void)arg;
-    rig_open(&rig, WEIR_ROLE_SERVER, &(weir_session_options){.high_water = 1500000});
+    rig_open(&rig, WEIR_ROLE_SERVER,
+             &(weir_session_options){.high_water = 1500000, .close_timeout_ms = close_timeout_ms});
     for (int i = 0; i < 6; i++) {
         weir_frame frame = weir_frame_binary(payload, sizeof payload);
         if (weir_try_send(rig.session, &frame) != WEIR_OK)
@@ -413,6 +413,7 @@ static int going_away_jumps_over_queued_data(void *arg)
         assert_ok(weir_sleep(1));
     }
     weir_going_away(rig.session, WEIR_CLOSE_GOING_AWAY, "down");
+    assert_ok(weir_sleep(10));
     int data = 0;
     do {
         rig_take_frame(&rig, &first, payload, sizeof payload);
@@ -424,6 +425,13 @@ static int going_away_jumps_over_queued_data(void *arg)
     assert_status(weir_session_join(rig.session), WEIR_CLOSED);
     rig_expect_ended(&rig, WEIR_END_CLEAN, 1001, 1001);
     rig_close(&rig);
+}
+
+static int going_away_jumps_over_queued_data(void *arg)
+{
+    (void)arg;
+    go_away_past_the_queue(0);
+    go_away_past_the_queue(WEIR_UNLIMITED); /* waits as long as it takes */
     return WEIR_OK;
 }
 RUN(going_away_jumps_over_queued_data)
