@@ -1,8 +1,7 @@
 #include "rt/context.h"
 
-#include <string.h>
-
 #ifdef WEIR_CONTEXT_UCONTEXT
+#include <string.h>
 #include <ucontext.h>
 
 /* The portable way, with two system calls a switch. The ucontext_t of a new context stands at the top of its stack; that of the one who switches
@@ -50,37 +49,23 @@ void weir__context_switch(struct weir__context *from, struct weir__context *to)
 
 #else
 
-void weir__context_entry(
-    void); /* in the assembly: calls the function it finds in a saved register */
+void weir__context_entry(void); /* in the assembly: calls what it finds on the stack */
 
-#if defined(__x86_64__)
-/* As weir__context_switch() pushes them, lowest address first. */
-struct saved {
-    uint64_t r15, r14, r13, r12, rbx, rbp, rip;
+/* What is on the stack of a context that has not run yet. */
+struct first_call {
+    void *arg;
+    void (*entry)(void *arg);
 };
-#define ENTRY_REGISTER    r12
-#define ARGUMENT_REGISTER r13
-#define RETURN_REGISTER   rip
-#else
-struct saved {
-    uint64_t x19, x20, x21, x22, x23, x24, x25, x26, x27, x28, x29, x30;
-    uint64_t d8_to_d15[8];
-};
-#define ENTRY_REGISTER    x19
-#define ARGUMENT_REGISTER x20
-#define RETURN_REGISTER   x30
-#endif
 
 void weir__context_make(struct weir__context *context, void *low, size_t size,
                         void (*entry)(void *arg), void *arg)
 {
     uintptr_t top = ((uintptr_t)low + size) & ~(uintptr_t)15;
-    struct saved *saved = (struct saved *)(top - sizeof *saved);
-    memset(saved, 0, sizeof *saved);
-    saved->ENTRY_REGISTER = (uintptr_t)entry;
-    saved->ARGUMENT_REGISTER = (uintptr_t)arg;
-    saved->RETURN_REGISTER = (uintptr_t)weir__context_entry;
-    context->sp = saved;
+    struct first_call *call = (struct first_call *)(top - sizeof *call);
+    *call = (struct first_call){arg, entry};
+    context->sp = call;
+    context->frame = NULL;
+    *(void (**)(void))&context->resume = weir__context_entry;
 }
 
 #endif
