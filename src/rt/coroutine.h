@@ -16,6 +16,7 @@ struct weir__coroutine {
     weir__task ready; /* queued: it runs soon */
     struct weir__fiber fiber;
     struct weir__stack stack;
+    weir_loop *loop;
     struct weir__job job;    /* in the scope it was started in */
     weir_scope *scope;       /* the innermost scope it has open */
     weir__node live;         /* among all coroutines of the loop */
@@ -35,16 +36,86 @@ struct weir__wait {
     bool shielded; /* cancellation does not wake it: what it waits for is bound to come */
 };
 
+/* The coroutine that runs on this thread now; NULL: none. */
+struct weir__coroutine *weir__coroutine_current(void);
+
+/* --- waiting --- */
+
+/* What runs a coroutine of the ready queue. */
+void weir__coroutine_run(weir__task *ready);
+
+/* Takes the coroutine out of the queue that the ready queue would run next; NULL: it would not run one, or may not now. */
+static inline struct weir__coroutine *weir__coroutine_take_next(weir_loop *loop)
+{
+    weir__task *task = WEIR__CONTAINER(loop->ready.next, weir__task, link);
+    if (!loop->chains || loop->ready_budget == 0 || weir__list_is_empty(&loop->ready) ||
+        task->run != weir__coroutine_run)
+        return NULL;
+    loop->ready_budget--;
+    weir__task_cancel(task);
+    return WEIR__CONTAINER(task, struct weir__coroutine, ready);
+}
+
+/* Takes back what the coroutine had that has just ended: on another stack than its own. */
+void weir__coroutine_bury(weir_loop *loop);
+
+/* What whoever was switched to does first. */
+static inline void weir__coroutine_arrive(weir_loop *loop)
+{
+    if (loop->finished != NULL)
+        weir__coroutine_bury(loop);
+}
+
+/* Lets others run: the next in the ready queue without a detour through the loop's own context, or that. */
+static inline void weir__coroutine_leave(struct weir__coroutine *coroutine)
+{
+    weir_loop *loop = coroutine->loop;
+    struct weir__coroutine *next = weir__coroutine_take_next(loop);
+    loop->current = next;
+    weir__fiber_switch(&coroutine->fiber, next != NULL ? &next->fiber : &loop->main_fiber);
+    weir__coroutine_arrive(loop);
+}
+
+/* Lets the test seam see a wait that begins. Whether it still waits then. */
+bool weir__wait_outlives_seam(struct weir__wait *wait);
+
 /* Prepares a wait of the current coroutine. Call it before anything is registered that could wake it. Errors: WEIR_ESTATE outside a
  * coroutine, WEIR_CANCELED when its scope is cancelled already. */
-WEIR_MUST_USE int weir__wait_init(struct weir__wait *wait, const char *what,
-                                  void (*cancel)(struct weir__wait *wait));
+WEIR_MUST_USE static inline int weir__wait_init(struct weir__wait *wait, const char *what,
+                                                void (*cancel)(struct weir__wait *wait))
+{
+    struct weir__coroutine *coroutine = weir__coroutine_current();
+    if (coroutine == NULL)
+        return WEIR_ESTATE;
+    if (coroutine->scope->cancelled)
+        return WEIR_CANCELED;
+    wait->coroutine = coroutine;
+    wait->what = what;
+    wait->cancel = cancel;
+    wait->status = WEIR_OK;
+    wait->shielded = false;
+    return WEIR_OK;
+}
 
-/* Suspends until weir__wait_wake(), and returns the status given there. */
-int weir__wait_suspend(struct weir__wait *wait);
+/* Suspends until weir__wait_wake(), and returns the status given there. Compiled into each call that suspends: every function that
+ * is returned from after a switch is one whose return address is predicted wrong. */
+static inline int weir__wait_suspend(struct weir__wait *wait)
+{
+    struct weir__coroutine *coroutine = wait->coroutine;
+    coroutine->wait = wait;
+    if (coroutine->loop->on_suspend == NULL || weir__wait_outlives_seam(wait))
+        weir__coroutine_leave(coroutine);
+    return wait->status;
+}
 
 /* Ends a wait: its coroutine becomes ready. The waker has withdrawn the wait from everything else. */
-void weir__wait_wake(struct weir__wait *wait, int status);
+static inline void weir__wait_wake(struct weir__wait *wait, int status)
+{
+    struct weir__coroutine *coroutine = wait->coroutine;
+    coroutine->wait = NULL;
+    wait->status = status;
+    weir__task_post(coroutine->loop, &coroutine->ready);
+}
 
 /* The same, but when called in the loop's own context the coroutine runs at once, and this returns when it suspends or ends. */
 void weir__wait_wake_now(struct weir__wait *wait, int status);
@@ -56,16 +127,23 @@ void weir__coroutine_cancel_wait(struct weir__coroutine *coroutine);
 WEIR_MUST_USE int weir__coroutine_start(weir_scope *scope, const char *name, int (*run)(void *arg),
                                         void *arg, bool at_once);
 
-/* The coroutine that runs on this thread now; NULL: none. */
-struct weir__coroutine *weir__coroutine_current(void);
-
 /* --- scopes, for what lives in them without being a coroutine --- */
+
+/* Puts a job into a scope that is not cancelled. */
+static inline void weir__scope_adopt(weir_scope *scope, struct weir__job *job,
+                                     const struct weir__job_ops *ops)
+{
+    job->parent = scope;
+    job->ops = ops;
+    weir__list_push(&scope->children, &job->link);
+    scope->child_count++;
+}
 
 /* Makes a scope that no coroutine owns and that is no child of any yet (weir__scope_attach() its job where it belongs). emptied, if not NULL, is called
  * each time the last child has ended. */
 void weir__scope_init(weir_scope *scope, weir_loop *loop, void (*emptied)(weir_scope *scope));
 
-/* Puts a job into a scope, and takes it out when it ended; status is its result: a failure cancels the scope. */
+/* The same with a scope that may be cancelled: then WEIR_CANCELED; and takes a job out when it ended; status is its result: a failure cancels the scope. */
 WEIR_MUST_USE int weir__scope_attach(weir_scope *scope, struct weir__job *job,
                                      const struct weir__job_ops *ops);
 void weir__scope_detach(struct weir__job *job, int status);

@@ -23,6 +23,11 @@ weir_loop *weir_loop_current(void)
     return current_loop;
 }
 
+struct weir__coroutine *weir__coroutine_current(void)
+{
+    return current_loop == NULL ? NULL : current_loop->current;
+}
+
 weir_loop *weir__loop_enter(weir_loop *loop)
 {
     weir_loop *before = current_loop;
@@ -221,12 +226,6 @@ void weir_loop_free(weir_loop *loop)
 }
 
 /* --- the turn --- */
-
-void weir__task_post(weir_loop *loop, weir__task *task)
-{
-    if (weir__list_is_empty(&task->link))
-        weir__list_push(&loop->ready, &task->link);
-}
 
 void weir__task_post_late(weir_loop *loop, weir__task *task)
 {

@@ -40,7 +40,7 @@ struct weir_loop {
     struct weir__fiber main_fiber;
     struct weir__coroutine *current; /* the coroutine that runs now; NULL: the loop's own context */
     struct weir__coroutine
-        *finished;         /* the one that has just ended, until its stack is taken back */
+        *finished;         /* the one that has just ended: whoever runs next takes its stack back */
     weir__node coroutines; /* all live coroutines, for dumps */
     size_t coroutine_count;
     size_t closing_count; /* of weir__io between weir__io_close() and on_closed */
@@ -58,6 +58,13 @@ struct weir_loop {
     void *on_suspend_context;
     struct weir__mailbox mailbox;
 };
+
+/* Queues a task to run this turn or the next; nothing happens when it is queued already. */
+static inline void weir__task_post(weir_loop *loop, weir__task *task)
+{
+    if (weir__list_is_empty(&task->link))
+        weir__list_push(&loop->ready, &task->link);
+}
 
 /* Like weir__task_post, but after everything that is ready: for output to be written once a turn. */
 void weir__task_post_late(weir_loop *loop, weir__task *task);

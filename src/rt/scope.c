@@ -26,14 +26,11 @@ void weir__scope_init(weir_scope *scope, weir_loop *loop, void (*emptied)(weir_s
 
 int weir__scope_attach(weir_scope *scope, struct weir__job *job, const struct weir__job_ops *ops)
 {
-    weir__list_init(&job->link);
-    job->parent = NULL;
-    if (scope->cancelled)
+    if (scope->cancelled) {
+        job->parent = NULL;
         return WEIR_CANCELED;
-    job->parent = scope;
-    job->ops = ops;
-    weir__list_push(&scope->children, &job->link);
-    scope->child_count++;
+    }
+    weir__scope_adopt(scope, job, ops);
     return WEIR_OK;
 }
 

@@ -17,9 +17,6 @@ static inline void weir__task_init(weir__task *task, void (*run)(weir__task *tas
     task->run = run;
 }
 
-/* Queues a task to run this turn or the next; nothing happens when it is queued already. */
-void weir__task_post(weir_loop *loop, weir__task *task);
-
 /* Takes it out of the queue, if it is in. */
 static inline void weir__task_cancel(weir__task *task)
 {
