@@ -27,9 +27,15 @@ static void copy_item(const weir_channel *channel, void *to, const void *from)
 
 /* --- the queue --- */
 
+/* An index of the ring that is ahead by up to capacity. */
+static uint32_t wrap(const weir_channel *channel, uint32_t index)
+{
+    return index < channel->capacity ? index : index - channel->capacity;
+}
+
 static void *slot(const weir_channel *channel, uint32_t position)
 {
-    uint32_t index = (channel->head + position) % channel->capacity;
+    uint32_t index = wrap(channel, channel->head + position);
     return channel->ring + (size_t)index * channel->kind->item_size;
 }
 
@@ -74,7 +80,7 @@ static int enqueue(weir_channel *channel, void *item)
 static void pass_oldest(weir_channel *channel, size_t bytes)
 {
     channel->bytes -= bytes;
-    channel->head = (channel->head + 1) % channel->capacity;
+    channel->head = wrap(channel, channel->head + 1);
     channel->count--;
 }
 
@@ -86,7 +92,7 @@ static void forget_oldest(weir_channel *channel)
 /* Where the item stands that was forgotten last: its bytes are untouched until the next one is queued. */
 static void *last_oldest(const weir_channel *channel)
 {
-    uint32_t index = (channel->head + channel->capacity - 1) % channel->capacity;
+    uint32_t index = wrap(channel, channel->head + channel->capacity - 1);
     return channel->ring + (size_t)index * channel->kind->item_size;
 }
 
@@ -102,8 +108,11 @@ static void drop_queue(weir_channel *channel)
 
 static void withdraw(struct weir__choice *choice)
 {
-    for (uint32_t i = 0; i < choice->count; i++)
-        weir__list_remove(&choice->waiters[i].link);
+    struct weir__waiter *waiter = choice->waiters;
+    const struct weir__waiter *end = waiter + choice->count;
+    do
+        weir__list_remove(&waiter->link);
+    while (++waiter != end);
 }
 
 static struct weir__waiter *first_waiter(const weir__node *end)
@@ -119,10 +128,10 @@ static void drop_for_sender(struct weir__waiter *waiter)
         drop_item(waiter->drops_to, waiter->item);
 }
 
-static void choose(struct weir__waiter *waiter, int status)
+static inline void choose(struct weir__waiter *waiter, int status)
 {
     struct weir__choice *choice = waiter->choice;
-    choice->chosen = (uint32_t)(waiter - choice->waiters);
+    choice->chosen = waiter;
     withdraw(choice);
     if (status != WEIR_OK)
         drop_for_sender(waiter);
@@ -136,7 +145,7 @@ static void cancel_single(struct weir__wait *wait)
     drop_for_sender(choice->waiters);
 }
 
-static int wait_single(weir__node *end, struct weir__waiter *waiter, const char *what)
+static inline int wait_single(weir__node *end, struct weir__waiter *waiter, const char *what)
 {
     struct weir__choice choice;
     int status = weir__wait_init(&choice.wait, what, cancel_single);
@@ -163,7 +172,7 @@ void weir__channel_wake_receiver(weir_channel *channel)
     if (waiter == NULL)
         return;
     struct weir__choice *choice = waiter->choice;
-    choice->chosen = (uint32_t)(waiter - choice->waiters);
+    choice->chosen = waiter;
     withdraw(choice);
     weir__wait_wake_now(&choice->wait, WEIR_EAGAIN);
 }
@@ -184,7 +193,7 @@ static int refuse(weir_channel *channel, void *item, int status)
     return status;
 }
 
-static int hand_over(weir_channel *channel, struct weir__waiter *receiver, void *item)
+static inline int hand_over(weir_channel *channel, struct weir__waiter *receiver, void *item)
 {
     int status = keep_item(channel, item);
     if (status != WEIR_OK)
@@ -215,15 +224,8 @@ static int send_when_full(weir_channel *channel, void *item)
     return status == WEIR_OK ? WEIR_OK : refuse(channel, item, status);
 }
 
-int weir__channel_send_now(weir_channel *channel, void *item)
+static int send_to_queue(weir_channel *channel, void *item)
 {
-    if (channel->closed)
-        return refuse(channel, item,
-                      channel->end_status == WEIR_CANCELED ? WEIR_CANCELED : WEIR_CLOSED);
-    /* A receiver that waits beside a sender is one and the same weir_select(): the item overtakes nobody. */
-    struct weir__waiter *receiver = first_waiter(&channel->receivers);
-    if (receiver != NULL)
-        return hand_over(channel, receiver, item);
     bool is_first = channel->count == 0 && weir__list_is_empty(&channel->senders);
     if (is_first && channel->kind->push != NULL) {
         int status = channel->kind->push(channel, item);
@@ -236,13 +238,28 @@ int weir__channel_send_now(weir_channel *channel, void *item)
     return status == WEIR_OK ? WEIR_OK : refuse(channel, item, status);
 }
 
+static inline int send_now(weir_channel *channel, void *item)
+{
+    if (channel->closed)
+        return refuse(channel, item,
+                      channel->end_status == WEIR_CANCELED ? WEIR_CANCELED : WEIR_CLOSED);
+    /* A receiver that waits beside a sender is one and the same weir_select(): the item overtakes nobody. */
+    struct weir__waiter *receiver = first_waiter(&channel->receivers);
+    return receiver != NULL ? hand_over(channel, receiver, item) : send_to_queue(channel, item);
+}
+
+int weir__channel_send_now(weir_channel *channel, void *item)
+{
+    return send_now(channel, item);
+}
+
 int weir_channel_send(weir_channel *channel, const void *item)
 {
     _Alignas(max_align_t) uint8_t copy[WEIR__ITEM_SIZE_MAX];
     if (channel == NULL || item == NULL)
         return WEIR_EINVAL;
     copy_item(channel, copy, item);
-    int status = weir__channel_send_now(channel, copy);
+    int status = send_now(channel, copy);
     if (status != WEIR_EAGAIN)
         return status;
     struct weir__waiter waiter = {.item = copy, .drops_to = channel};
@@ -312,7 +329,7 @@ static int take_from_queue(weir_channel *channel, void *item)
     return WEIR_OK;
 }
 
-static int take_from_sender(weir_channel *channel, struct weir__waiter *sender, void *item)
+static inline int take_from_sender(weir_channel *channel, struct weir__waiter *sender, void *item)
 {
     int status = keep_item(channel, sender->item);
     if (status != WEIR_OK) {
@@ -324,14 +341,8 @@ static int take_from_sender(weir_channel *channel, struct weir__waiter *sender, 
     return WEIR_OK;
 }
 
-int weir__channel_receive_now(weir_channel *channel, void *item)
+static int receive_from_hook(weir_channel *channel, void *item)
 {
-    if (channel->count > 0)
-        return take_from_queue(channel, item);
-    struct weir__waiter *sender;
-    while ((sender = first_waiter(&channel->senders)) != NULL)
-        if (take_from_sender(channel, sender, item) == WEIR_OK)
-            return WEIR_OK;
     if (!channel->closed && channel->kind->pull != NULL) {
         int status = channel->kind->pull(channel, item);
         if (status != WEIR_EAGAIN)
@@ -340,13 +351,30 @@ int weir__channel_receive_now(weir_channel *channel, void *item)
     return channel->closed ? channel->end_status : WEIR_EAGAIN;
 }
 
+static inline int receive_now(weir_channel *channel, void *item)
+{
+    if (channel->count > 0)
+        return take_from_queue(channel, item);
+    struct weir__waiter *sender;
+    while ((sender = first_waiter(&channel->senders)) != NULL)
+        if (take_from_sender(channel, sender, item) == WEIR_OK)
+            return WEIR_OK;
+    return receive_from_hook(channel, item);
+}
+
+int weir__channel_receive_now(weir_channel *channel, void *item)
+{
+    return receive_now(channel, item);
+}
+
 int weir_channel_receive(weir_channel *channel, void *item)
 {
     if (channel == NULL || item == NULL)
         return WEIR_EINVAL;
-    int status = weir__channel_receive_now(channel, item);
+    int status = receive_now(channel, item);
     while (status == WEIR_EAGAIN) {
-        status = weir__channel_wait(&channel->receivers, item, "channel receive");
+        struct weir__waiter waiter = {.item = item};
+        status = wait_single(&channel->receivers, &waiter, "channel receive");
         if (status == WEIR_EAGAIN)
             status = weir__channel_receive_now(channel, item);
     }

@@ -60,7 +60,7 @@ struct weir__choice {
     struct weir__wait wait;
     struct weir__waiter *waiters;
     uint32_t count;
-    uint32_t chosen; /* index of the waiter that went on */
+    struct weir__waiter *chosen; /* the one that went on; set by whoever wakes it */
 };
 
 void weir__channel_init(weir_channel *channel, weir_loop *loop,

@@ -1,7 +1,6 @@
 #include "rt/channel.h"
 
-#define CASES_MAX   16
-#define NONE_CHOSEN UINT32_MAX
+#define CASES_MAX 16
 
 struct selecting {
     struct weir__choice choice;
@@ -34,7 +33,7 @@ static void withdraw_selecting(struct weir__wait *wait)
 static void pass_timeout(weir__timer *timer)
 {
     struct selecting *selecting = WEIR__CONTAINER(timer, struct selecting, timer);
-    if (selecting->choice.chosen != NONE_CHOSEN)
+    if (selecting->choice.chosen != NULL)
         return; /* a case was chosen in this very turn, and its coroutine has not run yet */
     withdraw_selecting(&selecting->choice.wait);
     weir__wait_wake(&selecting->choice.wait, WEIR_ETIMEDOUT);
@@ -48,7 +47,7 @@ static int wait_for_cases(weir_select_case *cases, size_t count, uint64_t deadli
         return status;
     selecting.choice.waiters = selecting.waiters;
     selecting.choice.count = (uint32_t)count;
-    selecting.choice.chosen = NONE_CHOSEN;
+    selecting.choice.chosen = NULL;
     for (size_t i = 0; i < count; i++) {
         weir_channel *channel = cases[i].channel;
         bool sends = cases[i].kind == WEIR_SELECT_SEND;
@@ -63,10 +62,11 @@ static int wait_for_cases(weir_select_case *cases, size_t count, uint64_t deadli
         weir__timer_set(weir_loop_current(), &selecting.timer, deadline_ms);
     status = weir__wait_suspend(&selecting.choice.wait);
     weir__timer_cancel(&selecting.timer);
-    if (selecting.choice.chosen == NONE_CHOSEN || status == WEIR_EAGAIN)
+    if (selecting.choice.chosen == NULL || status == WEIR_EAGAIN)
         return status;
-    cases[selecting.choice.chosen].status = status;
-    return (int)selecting.choice.chosen;
+    ptrdiff_t chosen = selecting.choice.chosen - selecting.waiters;
+    cases[chosen].status = status;
+    return (int)chosen;
 }
 
 static bool cases_are_valid(const weir_select_case *cases, size_t count)
