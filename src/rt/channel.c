@@ -33,10 +33,14 @@ static uint32_t wrap(const weir_channel *channel, uint32_t index)
     return index < channel->capacity ? index : index - channel->capacity;
 }
 
-static void *slot(const weir_channel *channel, uint32_t position)
+static void *slot(const weir_channel *channel, uint32_t index)
 {
-    uint32_t index = wrap(channel, channel->head + position);
     return channel->ring + (size_t)index * channel->kind->item_size;
+}
+
+static void *oldest(const weir_channel *channel)
+{
+    return slot(channel, channel->head);
 }
 
 static size_t ring_size(const weir_channel *channel)
@@ -71,7 +75,7 @@ static int enqueue(weir_channel *channel, void *item)
     int status = keep_item(channel, item);
     if (status != WEIR_OK)
         return status;
-    copy_item(channel, slot(channel, channel->count), item);
+    copy_item(channel, slot(channel, wrap(channel, channel->head + channel->count)), item);
     channel->count++;
     channel->bytes += weight(channel, item);
     return WEIR_OK;
@@ -86,14 +90,13 @@ static void pass_oldest(weir_channel *channel, size_t bytes)
 
 static void forget_oldest(weir_channel *channel)
 {
-    pass_oldest(channel, weight(channel, slot(channel, 0)));
+    pass_oldest(channel, weight(channel, oldest(channel)));
 }
 
 /* Where the item stands that was forgotten last: its bytes are untouched until the next one is queued. */
 static void *last_oldest(const weir_channel *channel)
 {
-    uint32_t index = wrap(channel, channel->head + channel->capacity - 1);
-    return channel->ring + (size_t)index * channel->kind->item_size;
+    return slot(channel, wrap(channel, channel->head + channel->capacity - 1));
 }
 
 static void drop_queue(weir_channel *channel)
@@ -291,7 +294,7 @@ static int push_for_sender(weir_channel *channel, struct weir__waiter *sender)
 
 static int push_queued(weir_channel *channel)
 {
-    void *item = slot(channel, 0);
+    void *item = oldest(channel);
     size_t bytes = weight(channel, item);
     int status = channel->kind->push(channel, item);
     if (status == WEIR_EAGAIN)
@@ -321,8 +324,8 @@ void weir__channel_drain(weir_channel *channel)
 
 static int take_from_queue(weir_channel *channel, void *item)
 {
-    copy_item(channel, item, slot(channel, 0));
-    forget_oldest(channel);
+    copy_item(channel, item, oldest(channel));
+    pass_oldest(channel, weight(channel, item));
     admit_senders(channel);
     if (channel->kind->took != NULL)
         channel->kind->took(channel);
