@@ -131,14 +131,29 @@ static void drop_for_sender(struct weir__waiter *waiter)
         drop_item(waiter->drops_to, waiter->item);
 }
 
-static inline void choose(struct weir__waiter *waiter, int status)
+static inline void choose(struct weir__waiter *waiter)
 {
     struct weir__choice *choice = waiter->choice;
     choice->chosen = waiter;
     withdraw(choice);
-    if (status != WEIR_OK)
-        drop_for_sender(waiter);
+    weir__wait_wake(&choice->wait, WEIR_OK);
+}
+
+static void fail(struct weir__waiter *waiter, int status)
+{
+    struct weir__choice *choice = waiter->choice;
+    choice->chosen = waiter;
+    withdraw(choice);
+    drop_for_sender(waiter);
     weir__wait_wake(&choice->wait, status);
+}
+
+static void settle(struct weir__waiter *waiter, int status)
+{
+    if (status == WEIR_OK)
+        choose(waiter);
+    else
+        fail(waiter, status);
 }
 
 static void cancel_single(struct weir__wait *wait)
@@ -148,25 +163,27 @@ static void cancel_single(struct weir__wait *wait)
     drop_for_sender(choice->waiters);
 }
 
-static inline int wait_single(weir__node *end, struct weir__waiter *waiter, const char *what)
+static inline int wait_single(weir__node *end, void *item, weir_channel *drops_to, const char *what)
 {
     struct weir__choice choice;
+    struct weir__waiter waiter;
+    waiter.item = item;
+    waiter.drops_to = drops_to;
     int status = weir__wait_init(&choice.wait, what, cancel_single);
     if (status != WEIR_OK) {
-        drop_for_sender(waiter);
+        drop_for_sender(&waiter);
         return status;
     }
-    waiter->choice = &choice;
-    choice.waiters = waiter;
+    waiter.choice = &choice;
+    choice.waiters = &waiter;
     choice.count = 1;
-    weir__list_push(end, &waiter->link);
+    weir__list_push(end, &waiter.link);
     return weir__wait_suspend(&choice.wait);
 }
 
 int weir__channel_wait(weir__node *end, void *item, const char *what)
 {
-    struct weir__waiter waiter = {.item = item};
-    return wait_single(end, &waiter, what);
+    return wait_single(end, item, NULL, what);
 }
 
 void weir__channel_wake_receiver(weir_channel *channel)
@@ -185,7 +202,7 @@ static void admit_senders(weir_channel *channel)
 {
     struct weir__waiter *sender;
     while ((sender = first_waiter(&channel->senders)) != NULL && has_room(channel, sender->item))
-        choose(sender, enqueue(channel, sender->item));
+        settle(sender, enqueue(channel, sender->item));
 }
 
 /* --- sending --- */
@@ -202,7 +219,7 @@ static inline int hand_over(weir_channel *channel, struct weir__waiter *receiver
     if (status != WEIR_OK)
         return refuse(channel, item, status);
     copy_item(channel, receiver->item, item);
-    choose(receiver, WEIR_OK);
+    choose(receiver);
     return WEIR_OK;
 }
 
@@ -265,8 +282,7 @@ int weir_channel_send(weir_channel *channel, const void *item)
     int status = send_now(channel, copy);
     if (status != WEIR_EAGAIN)
         return status;
-    struct weir__waiter waiter = {.item = copy, .drops_to = channel};
-    return wait_single(&channel->senders, &waiter, "channel send");
+    return wait_single(&channel->senders, copy, channel, "channel send");
 }
 
 int weir_channel_try_send(weir_channel *channel, const void *item)
@@ -286,7 +302,7 @@ static int push_for_sender(weir_channel *channel, struct weir__waiter *sender)
     int status = channel->kind->push(channel, item);
     sender->item = item;
     if (status != WEIR_EAGAIN)
-        choose(sender, status);
+        settle(sender, status);
     else if (weir__list_is_empty(&sender->link))
         drop_for_sender(sender); /* push has closed the channel, and did not take it */
     return status;
@@ -336,11 +352,11 @@ static inline int take_from_sender(weir_channel *channel, struct weir__waiter *s
 {
     int status = keep_item(channel, sender->item);
     if (status != WEIR_OK) {
-        choose(sender, status);
+        fail(sender, status);
         return WEIR_EAGAIN;
     }
     copy_item(channel, item, sender->item);
-    choose(sender, WEIR_OK);
+    choose(sender);
     return WEIR_OK;
 }
 
@@ -376,8 +392,7 @@ int weir_channel_receive(weir_channel *channel, void *item)
         return WEIR_EINVAL;
     int status = receive_now(channel, item);
     while (status == WEIR_EAGAIN) {
-        struct weir__waiter waiter = {.item = item};
-        status = wait_single(&channel->receivers, &waiter, "channel receive");
+        status = wait_single(&channel->receivers, item, NULL, "channel receive");
         if (status == WEIR_EAGAIN)
             status = weir__channel_receive_now(channel, item);
     }
@@ -397,7 +412,7 @@ static void wake_all(weir__node *end, int status)
 {
     struct weir__waiter *waiter;
     while ((waiter = first_waiter(end)) != NULL)
-        choose(waiter, status);
+        fail(waiter, status);
 }
 
 void weir_channel_close(weir_channel *channel, int status)
