@@ -27,7 +27,7 @@ void weir__coroutine_bury(weir_loop *loop)
     loop->coroutine_count--;
     weir__list_remove(&coroutine->live);
     weir__fiber_fini(&coroutine->fiber);
-    weir__stack_give(&loop->stacks, coroutine->stack);
+    weir__stack_give(&loop->stacks, &coroutine->stack);
 }
 
 static void live(void *arg)

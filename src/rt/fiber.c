@@ -1,5 +1,6 @@
 #include "rt/fiber.h"
 
+#ifdef WEIR__FIBER_TOLD
 #include <string.h>
 
 void weir__fiber_init_main(struct weir__fiber *fiber)
@@ -100,7 +101,6 @@ void weir__fiber_exit(struct weir__fiber *fiber, struct weir__fiber *to)
     __builtin_trap(); /* nobody switches to a fiber that has left */
 }
 
-#if defined(WEIR__ASAN) || defined(WEIR__TSAN)
 void weir__fiber_switch(struct weir__fiber *from, struct weir__fiber *to)
 {
 #ifdef WEIR__ASAN

@@ -5,10 +5,16 @@
 #include "rt/context.h"
 #include "rt/instrument.h"
 
+#if defined(WEIR__ASAN) || defined(WEIR__TSAN)
+#define WEIR__FIBER_TOLD 1
+#endif
+
 struct weir__fiber {
     struct weir__context context;
-    void (*entry)(void *arg);
+#ifdef WEIR__FIBER_TOLD
+    void (*entry)(void *arg); /* NULL: a main fiber */
     void *arg;
+#endif
 #ifdef WEIR__ASAN
     const void *low; /* its stack; of a main fiber: learned when it is left */
     size_t size;
@@ -19,6 +25,8 @@ struct weir__fiber {
     void *tsan;
 #endif
 };
+
+#ifdef WEIR__FIBER_TOLD
 
 /* The fiber that runs already: the loop's own context on its thread's stack. */
 void weir__fiber_init_main(struct weir__fiber *fiber);
@@ -33,13 +41,37 @@ void weir__fiber_fini(struct weir__fiber *fiber);
 /* Leaves a fiber for good. */
 _Noreturn void weir__fiber_exit(struct weir__fiber *fiber, struct weir__fiber *to);
 
-#if defined(WEIR__ASAN) || defined(WEIR__TSAN)
 void weir__fiber_switch(struct weir__fiber *from, struct weir__fiber *to);
+
 #else
+
+static inline void weir__fiber_init_main(struct weir__fiber *fiber)
+{
+    (void)fiber;
+}
+
+static inline void weir__fiber_start(struct weir__fiber *fiber, void *low, size_t size,
+                                     void (*entry)(void *arg), void *arg)
+{
+    weir__context_make(&fiber->context, low, size, entry, arg);
+}
+
+static inline void weir__fiber_fini(struct weir__fiber *fiber)
+{
+    (void)fiber;
+}
+
 static inline void weir__fiber_switch(struct weir__fiber *from, struct weir__fiber *to)
 {
     weir__context_switch(&from->context, &to->context);
 }
+
+_Noreturn static inline void weir__fiber_exit(struct weir__fiber *fiber, struct weir__fiber *to)
+{
+    weir__context_switch(&fiber->context, &to->context);
+    __builtin_trap(); /* nobody switches to a fiber that has left */
+}
+
 #endif
 
 #endif

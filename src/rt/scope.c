@@ -19,9 +19,17 @@ static const struct weir__job_ops scope_ops = {cancel_scope_job};
 
 void weir__scope_init(weir_scope *scope, weir_loop *loop, void (*emptied)(weir_scope *scope))
 {
-    *scope = (weir_scope){.loop = loop, .emptied = emptied, .job.ops = &scope_ops};
-    weir__list_init(&scope->job.link);
+    scope->job.parent = NULL;
+    scope->job.ops = &scope_ops;
+    scope->loop = loop;
+    scope->child_count = 0;
     weir__list_init(&scope->children);
+    scope->owner = NULL;
+    scope->emptied = emptied;
+    scope->joiner = NULL;
+    scope->deadline = NULL;
+    scope->status = WEIR_OK;
+    scope->cancelled = false;
 }
 
 int weir__scope_attach(weir_scope *scope, struct weir__job *job, const struct weir__job_ops *ops)
@@ -116,10 +124,10 @@ int weir_scope_open(weir_scope *scope)
         return WEIR_EINVAL;
     if (coroutine == NULL)
         return WEIR_ESTATE;
-    weir__scope_init(scope, coroutine->scope->loop, NULL);
-    int status = weir__scope_attach(coroutine->scope, &scope->job, &scope_ops);
-    if (status != WEIR_OK)
-        return status;
+    if (coroutine->scope->cancelled)
+        return WEIR_CANCELED;
+    weir__scope_init(scope, coroutine->loop, NULL);
+    weir__scope_adopt(coroutine->scope, &scope->job, &scope_ops);
     scope->owner = coroutine;
     coroutine->scope = scope;
     return WEIR_OK;

@@ -109,11 +109,15 @@ static void free_slab(struct weir__stack_pool *pool, struct weir__slab *slab)
     free(slab);
 }
 
-static struct weir__stack stack_at(const struct weir__stack_pool *pool, struct weir__slab *slab,
-                                   uint32_t index)
+static size_t usable_size(const struct weir__stack_pool *pool)
 {
-    uint8_t *low = slab->base + (size_t)index * pool->stride + pool->page;
-    return (struct weir__stack){low, pool->stride - pool->page, slab};
+    return pool->stride - pool->page;
+}
+
+static uint8_t *low_of(const struct weir__stack_pool *pool, const struct weir__slab *slab,
+                       uint32_t index)
+{
+    return slab->base + (size_t)index * pool->stride + pool->page;
 }
 
 static int make_guard(struct weir__stack_pool *pool, uint8_t *at)
@@ -131,10 +135,11 @@ static int make_guard(struct weir__stack_pool *pool, uint8_t *at)
 
 /* --- idle stacks --- */
 
-static struct weir__idle_stack *idle_of(struct weir__stack stack)
+#define IDLE_SIZE (2 * sizeof(struct weir__idle_stack))
+
+static struct weir__idle_stack *idle_of(const struct weir__stack_pool *pool, uint8_t *low)
 {
-    return (struct weir__idle_stack *)(void *)(stack.low + stack.size -
-                                               2 * sizeof(struct weir__idle_stack));
+    return (struct weir__idle_stack *)(void *)(low + usable_size(pool) - IDLE_SIZE);
 }
 
 static void unlink_idle(struct weir__stack_pool *pool, struct weir__idle_stack *idle)
@@ -144,12 +149,12 @@ static void unlink_idle(struct weir__stack_pool *pool, struct weir__idle_stack *
     pool->idle_count--;
 }
 
-static struct weir__stack take_idle(struct weir__stack_pool *pool)
+static void take_idle(struct weir__stack_pool *pool, struct weir__stack *stack)
 {
     struct weir__idle_stack *idle = pool->idle.next;
-    struct weir__slab *slab = idle->slab;
+    stack->low = (uint8_t *)idle + IDLE_SIZE - usable_size(pool);
+    stack->slab = idle->slab;
     unlink_idle(pool, idle);
-    return stack_at(pool, slab, (uint32_t)((size_t)((uint8_t *)idle - slab->base) / pool->stride));
 }
 
 static int carve(struct weir__stack_pool *pool, struct weir__stack *stack)
@@ -159,12 +164,13 @@ static int carve(struct weir__stack_pool *pool, struct weir__stack *stack)
         slab = new_slab(pool);
     if (slab == NULL)
         return WEIR_ENOMEM;
-    *stack = stack_at(pool, slab, slab->fresh);
+    stack->low = low_of(pool, slab, slab->fresh);
+    stack->slab = slab;
     int status = make_guard(pool, stack->low - pool->page);
     if (status != WEIR_OK)
         return status;
 #ifdef WEIR_HAVE_VALGRIND
-    slab->valgrind[slab->fresh] = VALGRIND_STACK_REGISTER(stack->low, stack->low + stack->size);
+    slab->valgrind[slab->fresh] = VALGRIND_STACK_REGISTER(stack->low, stack->low + usable_size(pool));
 #endif
     slab->fresh++;
     return WEIR_OK;
@@ -174,7 +180,7 @@ static int carve(struct weir__stack_pool *pool, struct weir__stack *stack)
 static void release_slab(struct weir__stack_pool *pool, struct weir__slab *slab)
 {
     for (uint32_t i = 0; i < slab->fresh; i++)
-        unlink_idle(pool, idle_of(stack_at(pool, slab, i)));
+        unlink_idle(pool, idle_of(pool, low_of(pool, slab, i)));
     pool->unused_slabs--;
     free_slab(pool, slab);
 }
@@ -182,33 +188,36 @@ static void release_slab(struct weir__stack_pool *pool, struct weir__slab *slab)
 int weir__stack_take(struct weir__stack_pool *pool, struct weir__stack *stack)
 {
     if (pool->idle_count > 0) {
-        *stack = take_idle(pool);
+        take_idle(pool, stack);
     } else {
         int status = carve(pool, stack);
         if (status != WEIR_OK)
             return status;
     }
+    stack->size = usable_size(pool);
     if (stack->slab->in_use++ == 0)
         pool->unused_slabs--;
     return WEIR_OK;
 }
 
-void weir__stack_give(struct weir__stack_pool *pool, struct weir__stack stack)
+void weir__stack_give(struct weir__stack_pool *pool, const struct weir__stack *stack)
 {
+    uint8_t *low = stack->low;
+    struct weir__slab *slab = stack->slab;
 #ifdef WEIR__ASAN
-    __asan_unpoison_memory_region(stack.low, stack.size); /* frames that never returned */
+    __asan_unpoison_memory_region(low, usable_size(pool)); /* frames that never returned */
 #endif
-    struct weir__idle_stack *idle = idle_of(stack);
+    struct weir__idle_stack *idle = idle_of(pool, low);
     if (pool->idle_count >= WARM_STACKS)
-        weir__stack_sys.discard(stack.low, stack.size - pool->page);
-    idle->slab = stack.slab;
+        weir__stack_sys.discard(low, usable_size(pool) - pool->page);
+    idle->slab = slab;
     idle->next = pool->idle.next;
     idle->prev = &pool->idle;
     idle->next->prev = idle;
     pool->idle.next = idle;
     pool->idle_count++;
-    if (--stack.slab->in_use == 0 && ++pool->unused_slabs > 1)
-        release_slab(pool, stack.slab);
+    if (--slab->in_use == 0 && ++pool->unused_slabs > 1)
+        release_slab(pool, slab);
 }
 
 /* --- life --- */

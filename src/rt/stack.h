@@ -43,8 +43,8 @@ void weir__stack_pool_fini(struct weir__stack_pool *pool);
 /* Errors: WEIR_ENOMEM. */
 WEIR_MUST_USE int weir__stack_take(struct weir__stack_pool *pool, struct weir__stack *stack);
 
-/* The content is lost. Memory of stacks that stay idle in great number goes back to the kernel. */
-void weir__stack_give(struct weir__stack_pool *pool, struct weir__stack stack);
+/* The content is lost, and *stack may be part of it. Memory of stacks that stay idle in great number goes back to the kernel. */
+void weir__stack_give(struct weir__stack_pool *pool, const struct weir__stack *stack);
 
 /* The system calls, through one seam, so that a test can make them fail. */
 struct weir__stack_sys {

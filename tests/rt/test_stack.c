@@ -93,7 +93,7 @@ static void take(struct weir__stack_pool *pool, size_t count)
 static void give(struct weir__stack_pool *pool, size_t first, size_t end)
 {
     for (size_t i = first; i < end; i++)
-        weir__stack_give(pool, stacks[i]);
+        weir__stack_give(pool, &stacks[i]);
 }
 
 /* --- sizes --- */
@@ -114,7 +114,7 @@ static void sizes_are_rounded_up_and_bounded(void **state)
     assert_int_equal(weir__stack_take(&pool, &stack), WEIR_OK);
     assert_int_equal(stack.size + page, pool.stride);
     memset(stack.low, 1, stack.size);
-    weir__stack_give(&pool, stack);
+    weir__stack_give(&pool, &stack);
     weir__stack_pool_fini(&pool);
 }
 
@@ -141,8 +141,8 @@ static void the_stack_given_back_last_is_taken_first_and_guarded_once(void **sta
     open_pool(&pool);
     take(&pool, 3);
     uint8_t *low = stacks[1].low;
-    weir__stack_give(&pool, stacks[0]);
-    weir__stack_give(&pool, stacks[1]);
+    weir__stack_give(&pool, &stacks[0]);
+    weir__stack_give(&pool, &stacks[1]);
     size_t guards = kernel.guards + kernel.protects;
     assert_int_equal(weir__stack_take(&pool, &stacks[1]), WEIR_OK);
     assert_ptr_equal(stacks[1].low, low);
@@ -177,11 +177,11 @@ static void of_many_idle_stacks_the_pages_are_let_go(void **state)
     /* All but one of each slab, so that none goes back as a whole. */
     for (size_t i = 0; i < MANY; i++)
         if (i % SLAB != 0)
-            weir__stack_give(&pool, stacks[i]);
+            weir__stack_give(&pool, &stacks[i]);
     assert_true(pool.idle_count > 256);
     assert_int_equal(kernel.discards, pool.idle_count - 256);
     for (size_t i = 0; i < MANY; i += SLAB)
-        weir__stack_give(&pool, stacks[i]);
+        weir__stack_give(&pool, &stacks[i]);
     weir__stack_pool_fini(&pool);
 }
 
@@ -196,7 +196,7 @@ static void any_order_of_taking_and_giving_keeps_count(void **state)
         size_t at = roll_below(&dice, MANY / 2);
         bool taken = at < in_use;
         if (taken) {
-            weir__stack_give(&pool, stacks[at]);
+            weir__stack_give(&pool, &stacks[at]);
             stacks[at] = stacks[--in_use];
         } else {
             assert_int_equal(weir__stack_take(&pool, &stacks[in_use]), WEIR_OK);
@@ -348,7 +348,7 @@ static size_t crowd(int *status)
     while (count < CROWD && (*status = weir__stack_take(&pool, &all[count])) == WEIR_OK)
         count++;
     for (size_t i = 0; i < count; i++)
-        weir__stack_give(&pool, all[i]);
+        weir__stack_give(&pool, &all[i]);
     take(&pool, SLAB);
     give(&pool, 0, SLAB);
     weir__stack_pool_fini(&pool);
