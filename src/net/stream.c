@@ -391,9 +391,7 @@ static void await_closed(struct writer *writer)
     if (writer->is_released)
         return;
     writer->wait = (struct weir__wait){.coroutine = weir__coroutine_current(),
-                                       .what = "stream write, giving up",
-                                       .cancel = withdraw_writer,
-                                       .shielded = true};
+                                       .what = "stream write, giving up"};
     (void)suspend_writer(writer);
 }
 

@@ -112,16 +112,15 @@ static void drop_queue(weir_channel *channel)
 static void withdraw(struct weir__choice *choice)
 {
     struct weir__waiter *waiter = choice->waiters;
-    const struct weir__waiter *end = waiter + choice->count;
     do
         weir__list_remove(&waiter->link);
-    while (++waiter != end);
+    while (++waiter != choice->end);
 }
 
+/* Of an end at which somebody waits. */
 static struct weir__waiter *first_waiter(const weir__node *end)
 {
-    weir__node *node = weir__list_first(end);
-    return node == NULL ? NULL : WEIR__CONTAINER(node, struct weir__waiter, link);
+    return WEIR__CONTAINER(end->next, struct weir__waiter, link);
 }
 
 /* The item of a suspended sender is dropped by whoever makes it fail: when the sender runs, the channel may be gone. */
@@ -163,7 +162,7 @@ static void cancel_single(struct weir__wait *wait)
     drop_for_sender(choice->waiters);
 }
 
-static inline int wait_single(weir__node *end, void *item, weir_channel *drops_to, const char *what)
+static inline __attribute__((always_inline)) int wait_single(weir__node *end, void *item, weir_channel *drops_to, const char *what)
 {
     struct weir__choice choice;
     struct weir__waiter waiter;
@@ -176,7 +175,7 @@ static inline int wait_single(weir__node *end, void *item, weir_channel *drops_t
     }
     waiter.choice = &choice;
     choice.waiters = &waiter;
-    choice.count = 1;
+    choice.end = &waiter + 1;
     weir__list_push(end, &waiter.link);
     return weir__wait_suspend(&choice.wait);
 }
@@ -188,9 +187,9 @@ int weir__channel_wait(weir__node *end, void *item, const char *what)
 
 void weir__channel_wake_receiver(weir_channel *channel)
 {
-    struct weir__waiter *waiter = first_waiter(&channel->receivers);
-    if (waiter == NULL)
+    if (weir__list_is_empty(&channel->receivers))
         return;
+    struct weir__waiter *waiter = first_waiter(&channel->receivers);
     struct weir__choice *choice = waiter->choice;
     choice->chosen = waiter;
     withdraw(choice);
@@ -200,9 +199,12 @@ void weir__channel_wake_receiver(weir_channel *channel)
 /* Items of suspended senders go into the queue, as long as it has room. */
 static void admit_senders(weir_channel *channel)
 {
-    struct weir__waiter *sender;
-    while ((sender = first_waiter(&channel->senders)) != NULL && has_room(channel, sender->item))
+    while (!weir__list_is_empty(&channel->senders)) {
+        struct weir__waiter *sender = first_waiter(&channel->senders);
+        if (!has_room(channel, sender->item))
+            return;
         settle(sender, enqueue(channel, sender->item));
+    }
 }
 
 /* --- sending --- */
@@ -246,6 +248,9 @@ static int send_when_full(weir_channel *channel, void *item)
 
 static int send_to_queue(weir_channel *channel, void *item)
 {
+    if (channel->closed)
+        return refuse(channel, item,
+                      channel->end_status == WEIR_CANCELED ? WEIR_CANCELED : WEIR_CLOSED);
     bool is_first = channel->count == 0 && weir__list_is_empty(&channel->senders);
     if (is_first && channel->kind->push != NULL) {
         int status = channel->kind->push(channel, item);
@@ -258,14 +263,12 @@ static int send_to_queue(weir_channel *channel, void *item)
     return status == WEIR_OK ? WEIR_OK : refuse(channel, item, status);
 }
 
-static inline int send_now(weir_channel *channel, void *item)
+static inline __attribute__((always_inline)) int send_now(weir_channel *channel, void *item)
 {
-    if (channel->closed)
-        return refuse(channel, item,
-                      channel->end_status == WEIR_CANCELED ? WEIR_CANCELED : WEIR_CLOSED);
+    if (weir__list_is_empty(&channel->receivers)) /* as they are once it is closed */
+        return send_to_queue(channel, item);
     /* A receiver that waits beside a sender is one and the same weir_select(): the item overtakes nobody. */
-    struct weir__waiter *receiver = first_waiter(&channel->receivers);
-    return receiver != NULL ? hand_over(channel, receiver, item) : send_to_queue(channel, item);
+    return hand_over(channel, first_waiter(&channel->receivers), item);
 }
 
 int weir__channel_send_now(weir_channel *channel, void *item)
@@ -326,11 +329,10 @@ void weir__channel_drain(weir_channel *channel)
 {
     int status = WEIR_OK;
     while (status != WEIR_EAGAIN) {
-        struct weir__waiter *sender = first_waiter(&channel->senders);
         if (channel->count > 0)
             status = push_queued(channel);
-        else if (sender != NULL)
-            status = push_for_sender(channel, sender);
+        else if (!weir__list_is_empty(&channel->senders))
+            status = push_for_sender(channel, first_waiter(&channel->senders));
         else
             return;
     }
@@ -370,13 +372,12 @@ static int receive_from_hook(weir_channel *channel, void *item)
     return channel->closed ? channel->end_status : WEIR_EAGAIN;
 }
 
-static inline int receive_now(weir_channel *channel, void *item)
+static inline __attribute__((always_inline)) int receive_now(weir_channel *channel, void *item)
 {
     if (channel->count > 0)
         return take_from_queue(channel, item);
-    struct weir__waiter *sender;
-    while ((sender = first_waiter(&channel->senders)) != NULL)
-        if (take_from_sender(channel, sender, item) == WEIR_OK)
+    while (!weir__list_is_empty(&channel->senders))
+        if (take_from_sender(channel, first_waiter(&channel->senders), item) == WEIR_OK)
             return WEIR_OK;
     return receive_from_hook(channel, item);
 }
@@ -410,9 +411,8 @@ int weir_channel_try_receive(weir_channel *channel, void *item)
 
 static void wake_all(weir__node *end, int status)
 {
-    struct weir__waiter *waiter;
-    while ((waiter = first_waiter(end)) != NULL)
-        fail(waiter, status);
+    while (!weir__list_is_empty(end))
+        fail(first_waiter(end), status);
 }
 
 void weir_channel_close(weir_channel *channel, int status)

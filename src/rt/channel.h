@@ -59,7 +59,7 @@ struct weir__waiter {
 struct weir__choice {
     struct weir__wait wait;
     struct weir__waiter *waiters;
-    uint32_t count;
+    struct weir__waiter *end;    /* behind the last */
     struct weir__waiter *chosen; /* the one that went on; set by whoever wakes it */
 };
 

@@ -119,7 +119,7 @@ void weir__wait_wake_now(struct weir__wait *wait, int status)
 void weir__coroutine_cancel_wait(struct weir__coroutine *coroutine)
 {
     struct weir__wait *wait = coroutine->wait;
-    if (wait == NULL || wait->shielded)
+    if (wait == NULL || wait->cancel == NULL)
         return;
     wait->cancel(wait);
     weir__wait_wake(wait, WEIR_CANCELED);
@@ -165,6 +165,7 @@ int weir_yield(void)
     int status = weir__wait_init(&wait, "yield", withdraw_yield);
     if (status != WEIR_OK)
         return status;
+    wait.status = WEIR_OK;
     weir__task_post(wait.coroutine->loop, &wait.coroutine->ready);
     status = weir__wait_suspend(&wait);
     wait.coroutine->wait = NULL;

@@ -30,10 +30,9 @@ struct weir__coroutine {
 struct weir__wait {
     struct weir__coroutine *coroutine;
     const char *what; /* for dumps: a literal */
-    void (*cancel)(
-        struct weir__wait *wait); /* withdraws the wait from whatever would have ended it */
-    int status;                   /* what the suspended call will return */
-    bool shielded; /* cancellation does not wake it: what it waits for is bound to come */
+    /* Withdraws the wait from whatever would have ended it. NULL: cancellation does not wake it, what it waits for is bound to come. */
+    void (*cancel)(struct weir__wait *wait);
+    int status; /* what the suspended call will return; set by whoever wakes it */
 };
 
 /* The coroutine that runs on this thread now; NULL: none. */
@@ -92,8 +91,6 @@ WEIR_MUST_USE static inline int weir__wait_init(struct weir__wait *wait, const c
     wait->coroutine = coroutine;
     wait->what = what;
     wait->cancel = cancel;
-    wait->status = WEIR_OK;
-    wait->shielded = false;
     return WEIR_OK;
 }
 

@@ -133,15 +133,9 @@ int weir_scope_open(weir_scope *scope)
     return WEIR_OK;
 }
 
-static void cancel_nothing(struct weir__wait *wait)
-{
-    (void)wait; /* never called: the wait is shielded */
-}
-
 static void wait_for_children(weir_scope *scope)
 {
-    struct weir__wait wait = {
-        .coroutine = scope->owner, .what = "join", .cancel = cancel_nothing, .shielded = true};
+    struct weir__wait wait = {.coroutine = scope->owner, .what = "join"};
     while (scope->child_count > 0) {
         scope->joiner = &wait;
         (void)weir__wait_suspend(&wait);

@@ -25,8 +25,8 @@ static int try_cases(weir_select_case *cases, size_t count)
 static void withdraw_selecting(struct weir__wait *wait)
 {
     struct selecting *selecting = WEIR__CONTAINER(wait, struct selecting, choice.wait);
-    for (uint32_t i = 0; i < selecting->choice.count; i++)
-        weir__list_remove(&selecting->waiters[i].link);
+    for (struct weir__waiter *waiter = selecting->waiters; waiter != selecting->choice.end; waiter++)
+        weir__list_remove(&waiter->link);
     weir__timer_cancel(&selecting->timer);
 }
 
@@ -46,7 +46,7 @@ static int wait_for_cases(weir_select_case *cases, size_t count, uint64_t deadli
     if (status != WEIR_OK)
         return status;
     selecting.choice.waiters = selecting.waiters;
-    selecting.choice.count = (uint32_t)count;
+    selecting.choice.end = selecting.waiters + count;
     selecting.choice.chosen = NULL;
     for (size_t i = 0; i < count; i++) {
         weir_channel *channel = cases[i].channel;
