@@ -113,7 +113,7 @@ static void withdraw(struct weir__choice *choice)
 {
     struct weir__waiter *waiter = choice->waiters;
     do
-        weir__list_remove(&waiter->link);
+        weir__list_unlink(&waiter->link);
     while (++waiter != choice->end);
 }
 
@@ -162,7 +162,9 @@ static void cancel_single(struct weir__wait *wait)
     drop_for_sender(choice->waiters);
 }
 
-static inline __attribute__((always_inline)) int wait_single(weir__node *end, void *item, weir_channel *drops_to, const char *what)
+static inline __attribute__((always_inline)) int wait_single(weir__node *end, void *item,
+                                                             weir_channel *drops_to,
+                                                             const char *what)
 {
     struct weir__choice choice;
     struct weir__waiter waiter;
@@ -246,7 +248,7 @@ static int send_when_full(weir_channel *channel, void *item)
     return status == WEIR_OK ? WEIR_OK : refuse(channel, item, status);
 }
 
-static int send_to_queue(weir_channel *channel, void *item)
+static inline __attribute__((always_inline)) int send_to_queue(weir_channel *channel, void *item)
 {
     if (channel->closed)
         return refuse(channel, item,
@@ -306,8 +308,8 @@ static int push_for_sender(weir_channel *channel, struct weir__waiter *sender)
     sender->item = item;
     if (status != WEIR_EAGAIN)
         settle(sender, status);
-    else if (weir__list_is_empty(&sender->link))
-        drop_for_sender(sender); /* push has closed the channel, and did not take it */
+    else if (channel->closed)
+        drop_for_sender(sender); /* push has closed it, and did not take the item */
     return status;
 }
 

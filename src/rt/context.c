@@ -65,7 +65,7 @@ void weir__context_make(struct weir__context *context, void *low, size_t size,
     *call = (struct first_call){arg, entry};
     context->sp = call;
     context->frame = NULL;
-    *(void (**)(void))&context->resume = weir__context_entry;
+    *(void (**)(void)) & context->resume = weir__context_entry;
 }
 
 #endif

@@ -25,7 +25,7 @@ void weir__coroutine_bury(weir_loop *loop)
     struct weir__coroutine *coroutine = loop->finished;
     loop->finished = NULL;
     loop->coroutine_count--;
-    weir__list_remove(&coroutine->live);
+    weir__list_unlink(&coroutine->live);
     weir__fiber_fini(&coroutine->fiber);
     weir__stack_give(&loop->stacks, &coroutine->stack);
 }

@@ -26,11 +26,17 @@ static inline void weir__list_push(weir__node *list, weir__node *node)
     list->prev = node;
 }
 
-/* Takes a node out of the list it is in; harmless on one that is in none (but initialised). */
-static inline void weir__list_remove(weir__node *node)
+/* Takes a node out of the list it is in, and leaves it as it is: for one that is in no list ever after, or put into another at once. */
+static inline void weir__list_unlink(weir__node *node)
 {
     node->prev->next = node->next;
     node->next->prev = node->prev;
+}
+
+/* Takes a node out of the list it is in; harmless on one that is in none (but initialised). */
+static inline void weir__list_remove(weir__node *node)
+{
+    weir__list_unlink(node);
     node->next = node->prev = node;
 }
 

@@ -61,7 +61,7 @@ void weir__scope_detach(struct weir__job *job, int status)
     weir_scope *scope = job->parent;
     if (scope == NULL)
         return;
-    weir__list_remove(&job->link);
+    weir__list_unlink(&job->link);
     job->parent = NULL;
     if (weir__status_is_failure(status)) {
         if (scope->status == WEIR_OK)

@@ -25,8 +25,9 @@ static int try_cases(weir_select_case *cases, size_t count)
 static void withdraw_selecting(struct weir__wait *wait)
 {
     struct selecting *selecting = WEIR__CONTAINER(wait, struct selecting, choice.wait);
-    for (struct weir__waiter *waiter = selecting->waiters; waiter != selecting->choice.end; waiter++)
-        weir__list_remove(&waiter->link);
+    for (struct weir__waiter *waiter = selecting->waiters; waiter != selecting->choice.end;
+         waiter++)
+        weir__list_unlink(&waiter->link);
     weir__timer_cancel(&selecting->timer);
 }
 

@@ -170,7 +170,8 @@ static int carve(struct weir__stack_pool *pool, struct weir__stack *stack)
     if (status != WEIR_OK)
         return status;
 #ifdef WEIR_HAVE_VALGRIND
-    slab->valgrind[slab->fresh] = VALGRIND_STACK_REGISTER(stack->low, stack->low + usable_size(pool));
+    slab->valgrind[slab->fresh] =
+        VALGRIND_STACK_REGISTER(stack->low, stack->low + usable_size(pool));
 #endif
     slab->fresh++;
     return WEIR_OK;
