@@ -165,7 +165,6 @@ int weir_yield(void)
     int status = weir__wait_init(&wait, "yield", withdraw_yield);
     if (status != WEIR_OK)
         return status;
-    wait.status = WEIR_OK;
     weir__task_post(wait.coroutine->loop, &wait.coroutine->ready);
     status = weir__wait_suspend(&wait);
     wait.coroutine->wait = NULL;

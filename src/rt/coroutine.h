@@ -32,7 +32,7 @@ struct weir__wait {
     const char *what; /* for dumps: a literal */
     /* Withdraws the wait from whatever would have ended it. NULL: cancellation does not wake it, what it waits for is bound to come. */
     void (*cancel)(struct weir__wait *wait);
-    int status; /* what the suspended call will return; set by whoever wakes it */
+    int status; /* what the suspended call will return */
 };
 
 /* The coroutine that runs on this thread now; NULL: none. */
@@ -91,6 +91,7 @@ WEIR_MUST_USE static inline int weir__wait_init(struct weir__wait *wait, const c
     wait->coroutine = coroutine;
     wait->what = what;
     wait->cancel = cancel;
+    wait->status = WEIR_OK;
     return WEIR_OK;
 }
 
