@@ -250,7 +250,7 @@ static int send_when_full(weir_channel *channel, void *item)
 
 static inline __attribute__((always_inline)) int send_to_queue(weir_channel *channel, void *item)
 {
-    if (channel->closed)
+    if (weir__channel_is_closed(channel))
         return refuse(channel, item,
                       channel->end_status == WEIR_CANCELED ? WEIR_CANCELED : WEIR_CLOSED);
     bool is_first = channel->count == 0 && weir__list_is_empty(&channel->senders);
@@ -308,7 +308,7 @@ static int push_for_sender(weir_channel *channel, struct weir__waiter *sender)
     sender->item = item;
     if (status != WEIR_EAGAIN)
         settle(sender, status);
-    else if (channel->closed)
+    else if (weir__channel_is_closed(channel))
         drop_for_sender(sender); /* push has closed it, and did not take the item */
     return status;
 }
@@ -366,12 +366,12 @@ static inline int take_from_sender(weir_channel *channel, struct weir__waiter *s
 
 static int receive_from_hook(weir_channel *channel, void *item)
 {
-    if (!channel->closed && channel->kind->pull != NULL) {
+    if (!weir__channel_is_closed(channel) && channel->kind->pull != NULL) {
         int status = channel->kind->pull(channel, item);
         if (status != WEIR_EAGAIN)
             return status;
     }
-    return channel->closed ? channel->end_status : WEIR_EAGAIN;
+    return weir__channel_is_closed(channel) ? channel->end_status : WEIR_EAGAIN;
 }
 
 static inline __attribute__((always_inline)) int receive_now(weir_channel *channel, void *item)
@@ -419,9 +419,8 @@ static void wake_all(weir__node *end, int status)
 
 void weir_channel_close(weir_channel *channel, int status)
 {
-    if (channel == NULL || channel->closed)
+    if (channel == NULL || weir__channel_is_closed(channel))
         return;
-    channel->closed = true;
     channel->end_status = status == WEIR_OK ? WEIR_CLOSED : status;
     wake_all(&channel->senders, WEIR_CLOSED);
     if (channel->count == 0)
@@ -432,7 +431,6 @@ void weir_channel_cancel(weir_channel *channel)
 {
     if (channel == NULL)
         return;
-    channel->closed = true;
     channel->end_status = WEIR_CANCELED;
     drop_queue(channel);
     wake_all(&channel->senders, WEIR_CANCELED);
@@ -453,5 +451,5 @@ size_t weir_channel_count(const weir_channel *channel)
 
 bool weir_channel_is_closed(const weir_channel *channel)
 {
-    return channel->closed;
+    return weir__channel_is_closed(channel);
 }

@@ -41,9 +41,8 @@ struct weir_channel {
     uint32_t capacity;
     uint32_t head; /* index of the oldest */
     uint32_t count;
+    int end_status; /* WEIR_OK: open; once closed: what receivers get after the last item */
     size_t bytes;   /* what the queued items weigh together */
-    int end_status; /* once closed: what receivers get after the last item */
-    bool closed;
 };
 
 /* One coroutine at one end of one channel, while it is suspended. It stands on that coroutine's stack. */
@@ -72,6 +71,11 @@ void weir__channel_fini(weir_channel *channel);
 /* For a stackless receiver that can take again: moves queued items, then those of suspended senders, through push until it says WEIR_EAGAIN. */
 void weir__channel_drain(weir_channel *channel);
 
+static inline bool weir__channel_is_closed(const weir_channel *channel)
+{
+    return channel->end_status != WEIR_OK;
+}
+
 /* Whether a receiver is suspended on it. */
 static inline bool weir__channel_has_receiver(const weir_channel *channel)
 {
@@ -81,7 +85,8 @@ static inline bool weir__channel_has_receiver(const weir_channel *channel)
 /* Whether a receiver that came now would get what pull has: then it may be pulled directly. */
 static inline bool weir__channel_may_pull(const weir_channel *channel)
 {
-    return channel->count == 0 && !channel->closed && weir__list_is_empty(&channel->senders);
+    return channel->count == 0 && !weir__channel_is_closed(channel) &&
+           weir__list_is_empty(&channel->senders);
 }
 
 /* Whether an item sent now would go to push: then it may be pushed directly. */

@@ -361,7 +361,8 @@ static void come_to_rest(struct weir__outlet *outlet)
 {
     outlet->was_stuck = false;
     if (outlet->output != NULL)
-        wake_flushers(outlet, true, outlet->outgoing.closed ? WEIR_CLOSED : WEIR_OK);
+        wake_flushers(outlet, true,
+                      weir__channel_is_closed(&outlet->outgoing) ? WEIR_CLOSED : WEIR_OK);
     end_output(outlet);
     weir__task_cancel(&outlet->late);
     outlet->on->drained(outlet);

@@ -32,7 +32,7 @@ static inline int receive_now(weir_session *session, weir_frame *frame)
     weir_channel *incoming = &session->inlet.incoming;
     if (weir__channel_may_pull(incoming)) {
         int status = weir__inlet_pull(&session->inlet, frame);
-        if (status != WEIR_EAGAIN || !incoming->closed)
+        if (status != WEIR_EAGAIN || !weir__channel_is_closed(incoming))
             return status;
     }
     return weir__channel_receive_now(incoming, frame);

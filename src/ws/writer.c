@@ -72,7 +72,7 @@ static void finish(weir_writer *writer)
 /* Its inbox is closed, and all that was in it has gone out. */
 static bool is_done(const weir_writer *writer)
 {
-    return writer->outlet.io != NULL && writer->outlet.outgoing.closed &&
+    return writer->outlet.io != NULL && weir__channel_is_closed(&writer->outlet.outgoing) &&
            writer->outlet.outgoing.count == 0 && weir__outlet_unsent(&writer->outlet) == 0 &&
            !weir__outlet_is_stuck(&writer->outlet);
 }
