@@ -82,9 +82,9 @@ static void measure_switches(void)
 {
     static _Alignas(64) uint8_t stack[STACK_SIZE], slow_stack[STACK_SIZE];
     static struct contestant all[] = {
-        {"switch by swapcontext()", run_swapcontext, &pair, 1000, 0, {0}},
-        {"indirect call", run_calls, &pair, 100000, 0, {0}},
-        {"switch", run_switches, &pair, 20000, 5, {0}},
+        {"switch by swapcontext()", run_swapcontext, &pair, 1000, 0, {0}, 0},
+        {"indirect call", run_calls, &pair, 100000, 0, {0}, 0},
+        {"switch", run_switches, &pair, 20000, 5, {0}, 0},
     };
     pair.call = visit;
     weir__fiber_init_main(&pair.here);
@@ -192,12 +192,12 @@ static void run_queue(void *context, size_t count)
 static int measure_coroutines(void *arg)
 {
     static struct contestant all[] = {
-        {"yield, alone", run_yields, NULL, 5000, 0, {0}},
-        {"spawn + join", run_spawns, NULL, 2000, 60, {0}},
-        {"spawn + join, 100 at once", run_spawns_by_hundred, NULL, 2000, 60, {0}},
-        {"deadline around a call", run_deadlines, NULL, 5000, 0, {0}},
-        {"hand-over by a channel without queue", run_rendezvous, NULL, 5000, 25, {0}},
-        {"hand-over by a channel of 8", run_queue, NULL, 5000, 25, {0}},
+        {"yield, alone", run_yields, NULL, 5000, 0, {0}, 0},
+        {"spawn + join", run_spawns, NULL, 2000, 60, {0}, 0},
+        {"spawn + join, 100 at once", run_spawns_by_hundred, NULL, 2000, 60, {0}, 0},
+        {"deadline around a call", run_deadlines, NULL, 5000, 0, {0}, 0},
+        {"hand-over by a channel without queue", run_rendezvous, NULL, 5000, 25, {0}, 0},
+        {"hand-over by a channel of 8", run_queue, NULL, 5000, 25, {0}, 0},
     };
     (void)arg;
     measure_contest(all, sizeof all / sizeof *all);
@@ -260,9 +260,9 @@ static void measure_timers(void)
 {
     static struct clockwork clockwork;
     static struct contestant all[] = {
-        {"malloc() and free()", run_malloc, NULL, 10000, 0, {0}},
-        {"timer set + cancelled, 100,000 armed", run_timer, &clockwork, 10000, 20, {0}},
-        {"timer moved, any of 100,000", run_moves, &clockwork, 10000, 0, {0}},
+        {"malloc() and free()", run_malloc, NULL, 10000, 0, {0}, 0},
+        {"timer set + cancelled, 100,000 armed", run_timer, &clockwork, 10000, 20, {0}, 0},
+        {"timer moved, any of 100,000", run_moves, &clockwork, 10000, 0, {0}, 0},
     };
     clockwork.armed = calloc(TIMERS_ARMED, sizeof *clockwork.armed);
     check(clockwork.armed != NULL, "memory for the timers");

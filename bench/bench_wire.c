@@ -1,18 +1,21 @@
 /* What does the protocol core cost? Masking and UTF-8 beside memcpy, UTF-8 beside a table-driven automaton, a header, a
  * small message in and out of an endpoint. Each line: name, unit, samples, median, p99, ratio to its yardstick. */
+#include "measure.h"
+
+#include "wire/parser.h"
+
 #include <weir/endpoint.h>
 #include <weir/mask.h>
-#include <weir/parser.h>
 #include <weir/utf8.h>
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define SAMPLES  301
 #define ROOM     (2u << 20)
 #define MESSAGES 512
+/* Small messages lie one behind the other, each behind a header, and are worked on in turns, as in a buffer of what was received: over and over, a call would
+ * wait for what the one before it has stored. */
+#define TURNS_ROOM ((size_t)16 << 10)
+#define HEADER     8
 
 struct world {
     uint8_t *source;
@@ -25,85 +28,55 @@ struct world {
     uint64_t sink; /* keeps the compiler from dropping the work */
 };
 
-static uint64_t now_ns(void)
+static void print_rate(const struct contestant *one, size_t size, double ratio)
 {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    double left = *(const double *)a;
-    double right = *(const double *)b;
-    return (left > right) - (left < right);
-}
-
-struct result {
-    double median;
-    double p99;
-};
-
-/* Nanoseconds of one call; a sample is long enough for the clock. */
-static struct result measure(void (*run)(struct world *), struct world *world)
-{
-    static double samples[SAMPLES];
-    size_t repeat = 1;
-    for (;; repeat *= 2) {
-        uint64_t start = now_ns();
-        for (size_t i = 0; i < repeat; i++)
-            run(world);
-        if (now_ns() - start > 50000)
-            break;
-    }
-    for (size_t k = 0; k < SAMPLES; k++) {
-        uint64_t start = now_ns();
-        for (size_t i = 0; i < repeat; i++)
-            run(world);
-        samples[k] = (double)(now_ns() - start) / (double)repeat;
-    }
-    qsort(samples, SAMPLES, sizeof *samples, compare);
-    return (struct result){samples[SAMPLES / 2], samples[SAMPLES * 99 / 100]};
-}
-
-static void print_rate(const char *name, size_t size, struct result result, double yardstick)
-{
-    double rate = (double)size / result.median;
-    printf("%-34s %8zu B  GB/s  n=%d  median %8.2f  p99 %8.2f", name, size, SAMPLES, rate,
-           (double)size / result.p99);
-    if (yardstick > 0)
-        printf("  ratio %.2f", yardstick / result.median);
+    printf("%-34s %8zu B  GB/s  n=%d  median %8.2f  p99 %8.2f", one->name, size, MEASURE_ROUNDS,
+           (double)size / measure_median(one),
+           (double)size / one->samples[MEASURE_ROUNDS * 99 / 100]);
+    if (ratio > 0)
+        printf("  ratio %.2f", ratio);
     printf("\n");
 }
 
-static void print_time(const char *name, struct result result, size_t count)
+/* Where the next small message lies. */
+static size_t next_turn(const struct world *world, size_t at)
 {
-    printf("%-34s %8s    ns    n=%d  median %8.2f  p99 %8.2f\n", name, "", SAMPLES,
-           result.median / (double)count, result.p99 / (double)count);
+    at += world->size + HEADER;
+    return at + world->size <= TURNS_ROOM ? at : 0;
 }
 
 static const uint8_t key[4] = {0x37, 0xfa, 0x21, 0x3d};
 
-static void run_memcpy(struct world *world)
+static void run_memcpy(void *context, size_t count)
 {
-    memcpy(world->target, world->source, world->size);
-    __asm__ volatile("" : : "r"(world->target) : "memory");
+    struct world *world = context;
+    for (size_t at = 0; count-- > 0; at = next_turn(world, at)) {
+        memcpy(world->target + at, world->source + at, world->size);
+        __asm__ volatile("" : : "r"(world->target) : "memory");
+    }
 }
 
-static void run_mask(struct world *world)
+static void run_mask(void *context, size_t count)
 {
-    weir_mask(world->target, world->size, key, 0);
+    struct world *world = context;
+    for (size_t at = 0; count-- > 0; at = next_turn(world, at))
+        weir_mask(world->target + at, world->size, key, 0);
 }
 
-static void run_mask_copy(struct world *world)
+static void run_mask_copy(void *context, size_t count)
 {
-    weir_mask_copy(world->target, world->source, world->size, key, 0);
+    struct world *world = context;
+    for (size_t at = 0; count-- > 0; at = next_turn(world, at))
+        weir_mask_copy(world->target + at, world->source + at, world->size, key, 0);
 }
 
-static void run_utf8(struct world *world)
+static void run_utf8(void *context, size_t count)
 {
-    weir_utf8 utf8 = {0};
-    world->sink += (uint64_t)weir_utf8_feed(&utf8, world->source, world->size, NULL);
+    struct world *world = context;
+    for (; count-- > 0;) {
+        weir_utf8 utf8 = {0};
+        world->sink += (uint64_t)weir_utf8_feed(&utf8, world->source, world->size, NULL);
+    }
 }
 
 /* The yardstick for mixed text: one look at a table for the class of each byte, one for the next state. States: 0 between
@@ -140,25 +113,32 @@ static void make_dfa(void)
     dfa_next[7][1] = 2;
 }
 
-static void run_dfa(struct world *world)
+static void run_dfa(void *context, size_t count)
 {
-    unsigned state = 0;
-    for (size_t i = 0; i < world->size; i++)
-        state = dfa_next[state][dfa_class[world->source[i]]];
-    world->sink += state;
+    struct world *world = context;
+    for (; count-- > 0;) {
+        unsigned state = 0;
+        for (size_t i = 0; i < world->size; i++)
+            state = dfa_next[state][dfa_class[world->source[i]]];
+        world->sink += state;
+    }
 }
+
+static const size_t sizes[] = {64, 1024, 65536, 1048576};
 
 static void measure_masking(struct world *world)
 {
-    static const size_t sizes[] = {64, 1024, 65536, 1048576};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        size_t count = (4u << 20) / sizes[i];
+        struct contestant all[] = {
+            {.name = "memcpy", .run = run_memcpy, .context = world, .count = count},
+            {.name = "mask in place / memcpy", .run = run_mask, .context = world, .count = count},
+            {.name = "mask copy / memcpy", .run = run_mask_copy, .context = world, .count = count},
+        };
         world->size = sizes[i];
-        struct result yardstick = measure(run_memcpy, world);
-        print_rate("memcpy", world->size, yardstick, 0);
-        print_rate("mask in place / memcpy", world->size, measure(run_mask, world),
-                   yardstick.median);
-        print_rate("mask copy / memcpy", world->size, measure(run_mask_copy, world),
-                   yardstick.median);
+        measure_rounds(all, 3);
+        for (size_t k = 0; k < 3; k++)
+            print_rate(&all[k], sizes[i], k == 0 ? 0 : 1 / all[k].ratio);
     }
 }
 
@@ -173,20 +153,40 @@ static void fill_mixed(struct world *world)
     memset(world->source + at, 'x', ROOM - at);
 }
 
+static void measure_ascii(struct world *world)
+{
+    size_t count = (4u << 20) / world->size;
+    struct contestant all[] = {
+        {.name = "memcpy", .run = run_memcpy, .context = world, .count = count},
+        {.name = "UTF-8 of ASCII / memcpy", .run = run_utf8, .context = world, .count = count},
+    };
+    memset(world->source, 'x', ROOM);
+    measure_rounds(all, 2);
+    print_rate(&all[1], world->size, 1 / all[1].ratio);
+}
+
+static void measure_mixed(struct world *world)
+{
+    size_t count = (1u << 20) / world->size;
+    struct contestant all[] = {
+        {.name = "table-driven UTF-8 of mixed text",
+         .run = run_dfa,
+         .context = world,
+         .count = count},
+        {.name = "UTF-8 of mixed text / table", .run = run_utf8, .context = world, .count = count},
+    };
+    fill_mixed(world);
+    measure_rounds(all, 2);
+    print_rate(&all[0], world->size, 0);
+    print_rate(&all[1], world->size, 1 / all[1].ratio);
+}
+
 static void measure_utf8(struct world *world)
 {
-    static const size_t sizes[] = {64, 1024, 65536, 1048576};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         world->size = sizes[i];
-        memset(world->source, 'x', ROOM);
-        struct result yardstick = measure(run_memcpy, world);
-        print_rate("UTF-8 of ASCII / memcpy", world->size, measure(run_utf8, world),
-                   yardstick.median);
-        fill_mixed(world);
-        yardstick = measure(run_dfa, world);
-        print_rate("table-driven UTF-8 of mixed text", world->size, yardstick, 0);
-        print_rate("UTF-8 of mixed text / table", world->size, measure(run_utf8, world),
-                   yardstick.median);
+        measure_ascii(world);
+        measure_mixed(world);
     }
 }
 
@@ -203,52 +203,62 @@ static void make_frames(struct world *world)
 }
 
 /* A key of zeros lets the same frames be taken again. */
-static void run_parser(struct world *world)
+static void run_parser(void *context, size_t count)
 {
+    struct world *world = context;
     weir_parser parser;
     weir_parser_event event;
-    size_t at = 0;
     size_t eaten;
     weir_parser_init(&parser, WEIR_MASK_REQUIRED, WEIR_UNLIMITED);
-    while (weir_parser_feed(&parser, world->frames + at, world->frames_size - at, &eaten, &event) ==
-           WEIR_OK) {
-        at += eaten;
-        world->sink += event.kind;
-    }
+    for (; count > 0; count -= MESSAGES)
+        for (size_t at = 0; at < world->frames_size; at += eaten) {
+            int status = weir_parser_feed(&parser, world->frames + at, world->frames_size - at,
+                                          &eaten, &event);
+            world->sink += event.kind + (unsigned)status;
+        }
 }
 
-/* Headers alone: of masked text frames, each to a parser between two frames. */
-static void run_heads(struct world *world)
+/* Headers alone: of masked text frames, whose payload the parser is told it had. */
+static void run_heads(void *context, size_t count)
 {
-    weir_parser fresh;
+    struct world *world = context;
+    weir_parser parser;
     weir_parser_event event;
-    weir_parser_init(&fresh, WEIR_MASK_REQUIRED, WEIR_UNLIMITED);
-    for (size_t i = 0; i < MESSAGES; i++) {
-        weir_parser parser = fresh;
-        size_t eaten;
+    uint64_t sink = 0;
+    weir_parser_init(&parser, WEIR_MASK_REQUIRED, WEIR_UNLIMITED);
+    for (; count > 0; count -= MESSAGES)
+        for (size_t i = 0; i < MESSAGES; i++) {
+            size_t eaten;
+            parser.state = WEIR__AWAIT_BITS;
+            sink += (uint64_t)weir_parser_feed(&parser, world->frames + i * 70, 70, &eaten, &event);
+            sink += event.head.size + eaten;
+        }
+    world->sink += sink;
+}
+
+static void run_receive(void *context, size_t count)
+{
+    struct world *world = context;
+    weir_event event;
+    for (; count > 0; count -= MESSAGES) {
         world->sink +=
-            (uint64_t)weir_parser_feed(&parser, world->frames + i * 70, 70, &eaten, &event);
-        world->sink += event.head.size + eaten;
+            (uint64_t)weir_endpoint_feed(world->server, world->frames, world->frames_size, 0);
+        while (weir_endpoint_next(world->server, &event) == WEIR_OK)
+            world->sink += event.frame.size;
     }
 }
 
-static void run_receive(struct world *world)
+static void run_echo(void *context, size_t count)
 {
+    struct world *world = context;
     weir_event event;
-    world->sink +=
-        (uint64_t)weir_endpoint_feed(world->server, world->frames, world->frames_size, 0);
-    while (weir_endpoint_next(world->server, &event) == WEIR_OK)
-        world->sink += event.frame.size;
-}
-
-static void run_echo(struct world *world)
-{
-    weir_event event;
-    world->out.size = 0;
-    world->sink +=
-        (uint64_t)weir_endpoint_feed(world->server, world->frames, world->frames_size, 0);
-    while (weir_endpoint_next(world->server, &event) == WEIR_OK)
-        world->sink += (uint64_t)weir_endpoint_send(world->server, &event.frame, &world->out);
+    for (; count > 0; count -= MESSAGES) {
+        world->out.size = 0;
+        world->sink +=
+            (uint64_t)weir_endpoint_feed(world->server, world->frames, world->frames_size, 0);
+        while (weir_endpoint_next(world->server, &event) == WEIR_OK)
+            world->sink += (uint64_t)weir_endpoint_send(world->server, &event.frame, &world->out);
+    }
 }
 
 static void no_random(void *context, void *out, size_t size)
@@ -259,15 +269,22 @@ static void no_random(void *context, void *out, size_t size)
 
 static int measure_messages(struct world *world)
 {
+    static struct contestant all[] = {
+        {.name = "header of a masked frame", .run = run_heads},
+        {.name = "parser, 64 B text", .run = run_parser},
+        {.name = "endpoint receives 64 B text", .run = run_receive},
+        {.name = "endpoint echoes 64 B text", .run = run_echo},
+    };
     weir_endpoint_options options = {.role = WEIR_ROLE_SERVER, .random = no_random};
     int status = weir_endpoint_new(&world->server, &options, 0);
     if (status != WEIR_OK)
         return status;
     make_frames(world);
-    print_time("header of a masked frame", measure(run_heads, world), MESSAGES);
-    print_time("parser, 64 B text", measure(run_parser, world), MESSAGES);
-    print_time("endpoint receives 64 B text", measure(run_receive, world), MESSAGES);
-    print_time("endpoint echoes 64 B text", measure(run_echo, world), MESSAGES);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        all[i].context = world;
+        all[i].count = (size_t)16 * MESSAGES;
+    }
+    measure_contest(all, sizeof all / sizeof *all);
     weir_endpoint_free(world->server);
     weir_buffer_fini(&world->out);
     return WEIR_OK;
