@@ -9,7 +9,6 @@
 #define LENGTH_CODES 19
 #define LENGTH_BITS  7 /* of a code that stands for a length */
 #define CODE_BITS    15
-#define SYMBOLS_MAX  288
 #define REPEAT       16 /* the length before, 3 to 6 times */
 #define ZEROS        17 /* 3 to 10 */
 #define MANY_ZEROS   18 /* 11 to 138 */
@@ -20,31 +19,32 @@ struct bits {
     size_t at; /* in bits */
 };
 
-static uint32_t load(const uint8_t *in)
+static inline uint32_t load(const uint8_t *in)
 {
     return in[0] | (uint32_t)in[1] << 8 | (uint32_t)in[2] << 16 | (uint32_t)in[3] << 24;
 }
 
+/* The last octets, and zero beyond. */
+static __attribute__((noinline)) uint32_t load_end(const struct bits *bits, size_t first)
+{
+    uint8_t last[4] = {0};
+    if (first < bits->size)
+        memcpy(last, bits->in + first, bits->size - first);
+    return load(last);
+}
+
 /* The next bits, the first of them lowest. Zero beyond the end. */
-static unsigned peek(const struct bits *bits, unsigned count)
+static inline unsigned peek(const struct bits *bits, unsigned count)
 {
     size_t first = bits->at / 8;
-    uint8_t last[4] = {0};
-    uint32_t word;
-    if (bits->size - first >= sizeof last) {
-        word = load(bits->in + first);
-    } else {
-        memcpy(last, bits->in + first, bits->size - first);
-        word = load(last);
-    }
+    uint32_t word =
+        first + sizeof word <= bits->size ? load(bits->in + first) : load_end(bits, first);
     return (word >> (bits->at % 8)) & ((1U << count) - 1);
 }
 
 static void skip(struct bits *bits, unsigned count)
 {
     bits->at += count;
-    if (bits->at > 8 * bits->size)
-        bits->at = 8 * bits->size;
 }
 
 static unsigned take(struct bits *bits, unsigned count)
@@ -62,19 +62,13 @@ static unsigned reverse(unsigned code, unsigned count)
     return reversed;
 }
 
-/* The first code of each length (3.2.2). */
-static void count_codes(const uint8_t *lengths, size_t count, uint16_t *first)
+/* The first code of a length (3.2.2), when counts[] says how many there are of each. */
+static unsigned first_code(const uint16_t *counts, unsigned length)
 {
-    uint16_t counts[CODE_BITS + 1] = {0};
     unsigned code = 0;
-    for (size_t i = 0; i < count; i++)
-        counts[lengths[i]]++;
-    counts[0] = 0;
-    first[0] = 0;
-    for (unsigned length = 1; length <= CODE_BITS; length++) {
-        code = (code + counts[length - 1]) << 1;
-        first[length] = (uint16_t)code;
-    }
+    for (unsigned shorter = 1; shorter < length; shorter++)
+        code = (code + counts[shorter]) << 1;
+    return code;
 }
 
 /* What the next bits mean, by all that they can be: a length's symbol, and in the upper bits how many of them it takes. */
@@ -87,11 +81,15 @@ static void read_table(struct bits *bits, size_t count, struct table *table)
     static const uint8_t order[LENGTH_CODES] = {16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
                                                 11, 4,  12, 3, 13, 2, 14, 1, 15};
     uint8_t lengths[LENGTH_CODES] = {0};
-    uint16_t next[CODE_BITS + 1];
+    uint16_t counts[LENGTH_BITS + 1] = {0};
+    unsigned next[LENGTH_BITS + 1];
     memset(table, 0, sizeof *table);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         lengths[order[i]] = (uint8_t)take(bits, 3);
-    count_codes(lengths, LENGTH_CODES, next);
+        counts[lengths[order[i]]]++;
+    }
+    for (unsigned length = 1; length <= LENGTH_BITS; length++)
+        next[length] = first_code(counts, length);
     for (unsigned symbol = 0; symbol < LENGTH_CODES; symbol++) {
         unsigned length = lengths[symbol];
         if (length == 0)
@@ -116,21 +114,29 @@ static size_t read_run(struct bits *bits, unsigned symbol, uint8_t before, uint8
     return 1;
 }
 
-static bool read_lengths(struct bits *bits, const struct table *table, uint8_t *lengths,
-                         size_t count)
+/* Reads the lengths of all codes but those of distances, and forms the code of the end of the block; 0: it is all zero, or there is none. */
+static unsigned read_end_code(struct bits *bits, const struct table *table, size_t count)
 {
-    size_t at = 0;
-    while (at < count) {
+    uint16_t counts[CODE_BITS + 1] = {0};
+    uint8_t length = 0;
+    unsigned end_length = 0;
+    unsigned before = 0; /* codes of that length that come first */
+    for (size_t at = 0; at < count;) {
         unsigned entry = table->entries[peek(bits, LENGTH_BITS)];
-        uint8_t length;
         if (entry >> 5 == 0)
-            return false;
+            return 0;
         skip(bits, entry >> 5);
-        size_t run = read_run(bits, entry & 31, at > 0 ? lengths[at - 1] : 0, &length);
-        for (; run > 0 && at < count; run--)
-            lengths[at++] = length;
+        size_t run = read_run(bits, entry & 31, length, &length);
+        if (run > count - at) /* it goes on into the distances */
+            run = count - at;
+        if (at <= END_OF_BLOCK && at + run > END_OF_BLOCK) {
+            end_length = length;
+            before = counts[length] + (unsigned)(END_OF_BLOCK - at);
+        }
+        counts[length] = (uint16_t)(counts[length] + run);
+        at += run;
     }
-    return true;
+    return end_length == 0 ? 0 : first_code(counts, end_length) + before;
 }
 
 static int zero_bits_at_end(const uint8_t *in, size_t size)
@@ -147,19 +153,12 @@ int weir__deflate_free_bits(const uint8_t *in, size_t size)
 {
     struct bits bits = {in, size, 1};
     struct table table;
-    uint8_t lengths[SYMBOLS_MAX] = {0};
-    uint16_t first[CODE_BITS + 1];
     if (size == 0 || take(&bits, 2) != DYNAMIC)
         return -1;
     size_t count = END_OF_BLOCK + 1 + take(&bits, 5);
     skip(&bits, 5); /* distances say nothing of the end */
     read_table(&bits, 4 + take(&bits, 4), &table);
-    if (!read_lengths(&bits, &table, lengths, count) || lengths[END_OF_BLOCK] == 0)
-        return -1;
-    count_codes(lengths, count, first);
-    unsigned code = first[lengths[END_OF_BLOCK]];
-    for (size_t i = 0; i < END_OF_BLOCK; i++)
-        code += lengths[i] == lengths[END_OF_BLOCK];
+    unsigned code = read_end_code(&bits, &table, count);
     int spare = code == 0 ? -1 : zero_bits_at_end(in, size) - __builtin_ctz(code);
     return spare >= 0 && spare <= 7 ? spare : -1;
 }

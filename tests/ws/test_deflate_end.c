@@ -45,6 +45,20 @@ static void fill(uint8_t *data, size_t size, unsigned letters, uint32_t seed)
     }
 }
 
+/* Matches of all lengths: the lengths of codes go on into those of distances, at times as a repetition of the same. */
+static void fill_with_matches(uint8_t *data, size_t size, unsigned letters, uint32_t seed)
+{
+    fill(data, size, letters, seed);
+    for (size_t at = 300; at < size;) {
+        seed = seed * 1664525 + 1013904223;
+        size_t end = at + 3 + (seed >> 8) % 300;
+        size_t back = 1 + (seed >> 16) % 200;
+        for (; at < size && at < end; at++)
+            data[at] = data[at - back];
+        at += 1 + seed % 4;
+    }
+}
+
 static void every_block_that_says_it_says_it_right(void **state)
 {
     uint8_t data[SIZE_MAX_PLAIN];
@@ -57,7 +71,7 @@ static void every_block_that_says_it_says_it_right(void **state)
         assert_non_null(compressor);
         for (uint32_t i = 0; i < 1500; i++) {
             size_t size = 1 + i * 7919 % sizeof data;
-            fill(data, size, 1 + i % 200, i);
+            (i % 2 == 0 ? fill : fill_with_matches)(data, size, 1 + i % 200, i);
             size_t coded = libdeflate_deflate_compress(compressor, data, size, out, sizeof out);
             assert_true(coded > 0 && (out[0] & 1) == 1);
             int free_bits = weir__deflate_free_bits(out, coded);
