@@ -26,7 +26,8 @@ typedef struct weir_deflate_options {
     uint8_t server_max_window_bits;
     /** The same of the client's compressor. A server with a value under 15 takes no offer that does not let it choose. */
     uint8_t client_max_window_bits;
-    /** Of our own compressor: 1 (fast) .. 9 (small); 0: 6 of zlib; of libdeflate what is faster and about as small. */
+    /** Of our own compressor: 1 (fast) .. 9 (small); 0: of zlib 5 with context takeover and 6 without, of libdeflate what is
+     * faster and about as small. */
     uint8_t level;
     uint8_t memory_level; /**< of our own compressor: 1 .. 9, see docs/compression.md; 0: 8 */
     /** Messages of fewer bytes are sent as they are, unless weir_frame.compress says otherwise; 0: 128; 1: all but empty ones are

@@ -10,6 +10,9 @@
 #define LEVEL_DEFAULT        6
 #define MEMORY_LEVEL_DEFAULT 8
 #define SEND_MIN_DEFAULT     128
+/* With context takeover. The window is full of what is much alike, so that there are nearly always as many places to compare as a level looks at: 6 looks at
+ * four times as many, which takes half as long again and makes messages 2 to 4 % smaller. */
+#define LEVEL_TAKEOVER 5
 /* zlib counts in unsigned int. */
 #define STRIDE ((size_t)1 << 30)
 
@@ -246,6 +249,8 @@ static void agree(struct codec *codec, enum weir_role role, const weir_deflate_o
     codec->forget_sent =
         client ? terms->client_no_context_takeover || !options->client_context_takeover
                : terms->server_no_context_takeover || !options->server_context_takeover;
+    codec->kind.level =
+        (uint8_t)or_default(options->level, codec->forget_sent ? LEVEL_DEFAULT : LEVEL_TAKEOVER);
 }
 
 int weir_deflate_codec_new(weir_codec **out, weir_deflate *shared, enum weir_role role,
@@ -261,8 +266,7 @@ int weir_deflate_codec_new(weir_codec **out, weir_deflate *shared, enum weir_rol
         .base = {&codec_ops, options->compress_min != 0 ? options->compress_min : SEND_MIN_DEFAULT},
         .shared = shared,
         .whole_level = options->level,
-        .kind = {.level = (uint8_t)or_default(options->level, LEVEL_DEFAULT),
-                 .memory_level = (uint8_t)or_default(options->memory_level, MEMORY_LEVEL_DEFAULT)},
+        .kind.memory_level = (uint8_t)or_default(options->memory_level, MEMORY_LEVEL_DEFAULT),
     };
     agree(codec, role, options, terms);
     *out = &codec->base;

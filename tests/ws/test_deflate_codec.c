@@ -119,6 +119,38 @@ static void every_level_works(void **state)
     }
 }
 
+/* What a server on that level makes of messages that are alike, one after the other. */
+static void encode_alike(weir_buffer *out, uint8_t level, bool forgets)
+{
+    weir_deflate_terms terms = {.server_no_context_takeover = forgets};
+    weir_deflate_options options = {.level = level, .server_context_takeover = true};
+    static uint8_t data[70000]; /* more than libdeflate takes */
+    struct ends ends;
+    open_ends(&ends, &options, &terms);
+    for (unsigned i = 0; i < 4; i++) {
+        fill_with_words(data, sizeof data, i);
+        encode(ends.server, out, data, sizeof data, true);
+    }
+    close_ends(&ends);
+}
+
+static void the_level_is_5_with_takeover_and_6_without_unless_it_is_told(void **state)
+{
+    (void)state;
+    for (unsigned forgets = 0; forgets < 2; forgets++) {
+        weir_buffer coded[3] = {{0}, {0}, {0}};
+        encode_alike(&coded[0], 0, forgets != 0);
+        encode_alike(&coded[1], 5, forgets != 0);
+        encode_alike(&coded[2], 6, forgets != 0);
+        const weir_buffer *same = &coded[1 + forgets];
+        assert_int_equal(coded[0].size, same->size);
+        assert_memory_equal(coded[0].data, same->data, same->size);
+        assert_true(coded[1].size > coded[2].size);
+        for (unsigned i = 0; i < 3; i++)
+            weir_buffer_fini(&coded[i]);
+    }
+}
+
 /* What does not shrink needs all the room it can: at the least memory level most of all. */
 static void nothing_grows_over_its_bound(void **state)
 {
@@ -410,6 +442,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_window_suits_an_inflater_with_just_that_window),
         cmocka_unit_test(every_level_works),
+        cmocka_unit_test(the_level_is_5_with_takeover_and_6_without_unless_it_is_told),
         cmocka_unit_test(nothing_grows_over_its_bound),
         cmocka_unit_test(takeover_makes_a_repeated_message_smaller),
         cmocka_unit_test(forgetting_needs_no_agreement),
