@@ -173,7 +173,8 @@ typedef struct bench_run {
 
     /* What came of it. */
     uint64_t start_ns, end_ns;
-    uint64_t thread_ns; /* processor time of ours while the clock ran */
+    uint64_t looking_ns; /* so long we have looked for events that were not there */
+    uint64_t busy_ns;    /* processor time of ours while the clock ran, without that */
     bench_usage before, open, start,
         end; /* the server without connections, with them, around the time measured */
 } bench_run;

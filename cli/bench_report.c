@@ -32,7 +32,7 @@ static struct result make_result(const bench_run *run)
     };
     double cpu_ns = (double)(run->end.cpu_ns - run->start.cpu_ns);
     double count = result.messages + result.streamed;
-    result.own_cpu = per((double)run->thread_ns / 1e9, result.seconds);
+    result.own_cpu = per((double)run->busy_ns / 1e9, result.seconds);
     result.server_cpu = per(cpu_ns / 1e9, result.seconds);
     result.server_us = per(cpu_ns / 1e3, count);
     result.server_user_us = per((double)(run->end.user_ns - run->start.user_ns) / 1e3, count);
