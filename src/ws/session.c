@@ -5,10 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DEFAULT_CLOSE_MS 5000
 /* A pong is appended behind at most this much. */
 #define CONTROL_ROOM ((size_t)16 * 1024)
-#define CAPACITY_MAX ((size_t)1 << 20)
 
 static weir_loop *loop_of(const weir_session *session)
 {
@@ -302,15 +300,6 @@ static void pass_deadline(weir__timer *timer)
 
 /* --- made and freed --- */
 
-static bool options_are_valid(const weir_session_options *options)
-{
-    return options->incoming_capacity <= CAPACITY_MAX &&
-           options->outgoing_capacity <= CAPACITY_MAX &&
-           (unsigned)options->incoming_overflow <= WEIR_OVERFLOW_DROP_OLDEST &&
-           (unsigned)options->outgoing_overflow <= WEIR_OVERFLOW_DROP_OLDEST &&
-           options->user_size <= UINT32_MAX;
-}
-
 /* Where the endpoint's options stand in the block of a session that has its own. */
 static size_t options_offset(size_t user_size)
 {
@@ -322,34 +311,6 @@ static size_t session_size(size_t user_size, bool owns_options)
 {
     return owns_options ? options_offset(user_size) + sizeof(weir_endpoint_options)
                         : sizeof(weir_session) + user_size;
-}
-
-static void random_of_loop(void *context, void *out, size_t size)
-{
-    weir_loop_random(context, out, size);
-}
-
-void weir__session_endpoint_options(weir_endpoint_options *out, weir_loop *loop,
-                                    enum weir_role role, bool raw,
-                                    const weir_session_options *options)
-{
-    uint64_t ping_ms =
-        options->ping_interval_ms == 0 ? WEIR__DEFAULT_PING_MS : options->ping_interval_ms;
-    *out = (weir_endpoint_options){
-        .role = role,
-        .delivery = raw               ? WEIR_DELIVER_FRAMES
-                    : options->pieces ? WEIR_DELIVER_PIECES
-                                      : WEIR_DELIVER_MESSAGES,
-        .max_frame_size = options->max_frame_size,
-        .max_message_size = options->max_message_size,
-        .ping_interval_ms = raw || ping_ms == WEIR_UNLIMITED ? 0 : ping_ms,
-        .ping_timeout_ms = options->ping_timeout_ms,
-        .close_timeout_ms =
-            options->close_timeout_ms != 0 ? options->close_timeout_ms : DEFAULT_CLOSE_MS,
-        .allocator = *weir__loop_allocator(loop),
-        .random = random_of_loop,
-        .random_context = loop,
-    };
 }
 
 /* A session of a server shares the endpoint's options with all others; one of its own keeps them itself. */
@@ -410,7 +371,7 @@ int weir__session_new(weir_session **out, weir_loop *loop, const struct weir__se
     *out = NULL;
     if (options == NULL)
         options = &defaults;
-    if (!options_are_valid(options))
+    if (!weir__session_options_are_valid(options))
         return WEIR_EINVAL;
     size_t size = session_size(options->user_size, plan->endpoint == NULL);
     weir_session *session = weir__loop_alloc(loop, size);

@@ -94,6 +94,8 @@ struct weir__session_plan {
         *endpoint; /* Keeps it as long as the session; NULL: made of the session's options */
 };
 
+bool weir__session_options_are_valid(const weir_session_options *options);
+
 /* The endpoint's options that follow from a session's. */
 void weir__session_endpoint_options(weir_endpoint_options *out, weir_loop *loop,
                                     enum weir_role role, bool raw,
