@@ -129,6 +129,7 @@ static int push_large(struct weir__outlet *outlet, struct weir__output *output, 
 
 static int push_small(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
 {
+    weir__output_make_room(loop_of(outlet), output);
     int status = weir_endpoint_send(outlet->endpoint, frame, &output->out);
     if (status != WEIR_OK)
         return status;

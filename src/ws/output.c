@@ -1,6 +1,6 @@
 #include "ws/output.h"
 
-/* What a buffer begins with, so that messages of one turn find room without growing it. */
+/* What the buffer of messages begins with, so that those of one turn find room without growing it. */
 #define FIRST_SIZE ((size_t)4 * 1024)
 
 /* Most are taken and given back within one turn, one after the other: the last one waits for the next, with its buffer. */
@@ -36,10 +36,7 @@ static struct weir__output *new_output(weir_loop *loop)
     *output =
         (struct weir__output){.flying = {.allocator = allocator}, .out = {.allocator = allocator}};
     weir__list_init(&output->flushers);
-    if (weir_buffer_reserve(&output->out, FIRST_SIZE) != NULL)
-        return output;
-    weir__loop_free(loop, output, sizeof *output);
-    return NULL;
+    return output;
 }
 
 /* --- the spare one --- */
@@ -69,7 +66,7 @@ static struct spare *settle_spare(weir_loop *loop)
     return spare;
 }
 
-/* As new, with its first buffer. Returns whether it is small enough to be kept so. */
+/* As new, but for the buffer that it had. Returns whether it is worth to be kept with that. */
 static bool clean(struct weir__output *output)
 {
     if (output->out.capacity != FIRST_SIZE) {
@@ -104,6 +101,14 @@ void weir__output_give(weir_loop *loop, struct weir__output *output)
         spare->output = output;
     else
         free_output(loop, output);
+}
+
+void weir__output_make_room(weir_loop *loop, struct weir__output *output)
+{
+    if (output->out.data != NULL)
+        return;
+    output->out.data = weir__loop_alloc(loop, FIRST_SIZE);
+    output->out.capacity = output->out.data != NULL ? FIRST_SIZE : 0;
 }
 
 void weir__output_close_large(struct weir__output *output)

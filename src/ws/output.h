@@ -27,6 +27,9 @@ struct weir__output *weir__output_take(weir_loop *loop);
 /* Drops what is in it; nobody waits for that any more. */
 void weir__output_give(weir_loop *loop, struct weir__output *output);
 
+/* For messages: a pong or a Close alone needs little, and many peers may leave theirs unread. Without memory the buffer grows as it can. */
+void weir__output_make_room(weir_loop *loop, struct weir__output *output);
+
 /* The large payload is through, or given up. */
 void weir__output_close_large(struct weir__output *output);
 
