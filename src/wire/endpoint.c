@@ -28,13 +28,9 @@ static void set_ping(weir_endpoint *endpoint, uint64_t interval_ms, uint64_t tim
     endpoint->ping_timeout_ms = to_ms32(timeout_ms != 0 ? timeout_ms : PING_TIMEOUT_DEFAULT_MS);
 }
 
-int weir__endpoint_init(weir_endpoint *endpoint, const weir_endpoint_options *options,
-                        uint64_t now_ms)
+static void begin(weir_endpoint *endpoint, const weir_endpoint_options *options, uint64_t now_ms)
 {
     bool client = options->role == WEIR_ROLE_CLIENT;
-    if (options->random == NULL || (!client && options->role != WEIR_ROLE_SERVER) ||
-        (unsigned)options->delivery > WEIR_DELIVER_FRAMES)
-        return WEIR_EINVAL;
     *endpoint = (weir_endpoint){
         .options = options,
         .max_frame_size = size_or_default(options->max_frame_size),
@@ -49,6 +45,16 @@ int weir__endpoint_init(weir_endpoint *endpoint, const weir_endpoint_options *op
     weir_parser_init(&endpoint->parser, client ? WEIR_MASK_FORBIDDEN : WEIR_MASK_REQUIRED,
                      endpoint->max_frame_size);
     set_ping(endpoint, options->ping_interval_ms, options->ping_timeout_ms);
+}
+
+int weir__endpoint_init(weir_endpoint *endpoint, const weir_endpoint_options *options,
+                        uint64_t now_ms)
+{
+    if (options->random == NULL ||
+        (options->role != WEIR_ROLE_CLIENT && options->role != WEIR_ROLE_SERVER) ||
+        (unsigned)options->delivery > WEIR_DELIVER_FRAMES)
+        return WEIR_EINVAL;
+    begin(endpoint, options, now_ms);
     weir__endpoint_ping_restart(endpoint);
     return WEIR_OK;
 }
@@ -66,6 +72,53 @@ void weir_endpoint_set_codec(weir_endpoint *endpoint, weir_codec *codec)
     endpoint->codec = codec;
     endpoint->parser.rsv_allowed |= WEIR__RSV_CODED;
     set_frame_limit(endpoint, endpoint->max_frame_size);
+}
+
+/* Nothing of a message, a control frame or a Close is under way in either direction. */
+static bool is_at_rest(const weir_endpoint *endpoint)
+{
+    bool owes = endpoint->pong_owed || endpoint->ping_owed || endpoint->pong_awaited;
+    return endpoint->close_state == WEIR__CLOSE_OPEN && endpoint->end_kind == WEIR_END_NONE &&
+           !owes && !endpoint->eof && !endpoint->held && !endpoint->in_decoding &&
+           endpoint->in_size == 0 && endpoint->out_type == 0 &&
+           weir__parser_is_idle(&endpoint->parser) && endpoint->rare == NULL &&
+           endpoint->max_message_size == size_or_default(endpoint->options->max_message_size) &&
+           endpoint->next_delivery == (uint8_t)endpoint->options->delivery;
+}
+
+bool weir__endpoint_lay_down(weir_endpoint *endpoint, struct weir__endpoint_rest *out)
+{
+    weir__endpoint_shed(endpoint);
+    if (!is_at_rest(endpoint))
+        return false;
+    *out = (struct weir__endpoint_rest){
+        .codec = endpoint->codec,
+        .offset = endpoint->parser.offset,
+        .deadline_ms = endpoint->deadline_ms,
+        .max_frame_size = endpoint->max_frame_size,
+        .ping_interval_ms = endpoint->ping_interval_ms,
+        .ping_timeout_ms = endpoint->ping_timeout_ms,
+        .round_trip_ms = endpoint->round_trip_ms,
+        .masking = endpoint->masking,
+    };
+    return true;
+}
+
+void weir__endpoint_take_up(weir_endpoint *endpoint, const weir_endpoint_options *options,
+                            const struct weir__endpoint_rest *rest, uint64_t now_ms)
+{
+    begin(endpoint, options, now_ms);
+    endpoint->parser.offset = rest->offset;
+    endpoint->deadline_ms = rest->deadline_ms;
+    endpoint->ping_interval_ms = rest->ping_interval_ms;
+    endpoint->ping_timeout_ms = rest->ping_timeout_ms;
+    endpoint->round_trip_ms = rest->round_trip_ms;
+    endpoint->masking = rest->masking;
+    endpoint->max_frame_size = rest->max_frame_size;
+    if (rest->codec != NULL)
+        weir_endpoint_set_codec(endpoint, rest->codec);
+    else
+        set_frame_limit(endpoint, rest->max_frame_size);
 }
 
 static void free_rare(weir_endpoint *endpoint)

@@ -79,6 +79,25 @@ struct weir_endpoint {
 WEIR_MUST_USE int weir__endpoint_init(weir_endpoint *endpoint, const weir_endpoint_options *options,
                                       uint64_t now_ms);
 
+/* What remains of an endpoint between two messages, when nothing is owed, awaited or ended: it can go on from there in other memory. */
+struct weir__endpoint_rest {
+    weir_codec *codec;
+    uint64_t offset; /* of the input */
+    uint64_t deadline_ms;
+    uint64_t max_frame_size;
+    uint32_t ping_interval_ms;
+    uint32_t ping_timeout_ms;
+    uint32_t round_trip_ms;
+    bool masking;
+};
+
+/* Lays it down: fills *out, and the endpoint is not to be used again. False: it is not between two such messages, and as before. */
+bool weir__endpoint_lay_down(weir_endpoint *endpoint, struct weir__endpoint_rest *out);
+
+/* Goes on, with the options that it had. It may be laid down again, or filled into *rest by that. */
+void weir__endpoint_take_up(weir_endpoint *endpoint, const weir_endpoint_options *options,
+                            const struct weir__endpoint_rest *rest, uint64_t now_ms);
+
 /* The short cut that next() takes first, for those who want no event. */
 enum weir__whole {
     WEIR__NOT_WHOLE, /* no whole, unfragmented, small message is next in the input: nothing was done */

@@ -183,7 +183,7 @@ static int copy_subprotocol(weir_session *session, weir_view name)
 {
     if (name.data == NULL)
         return WEIR_OK;
-    session->subprotocol = weir__loop_alloc(session->scope.loop, name.size + 1);
+    session->subprotocol = weir__loop_alloc(session->loop, name.size + 1);
     if (session->subprotocol == NULL)
         return WEIR_ENOMEM;
     memcpy(session->subprotocol, name.data, name.size);
@@ -295,7 +295,7 @@ static int open_and_serve(void *arg)
     status = weir__session_serve(session, &call->route);
     int joined = weir_session_join(session);
     if (status == WEIR_OK)
-        status = joined == WEIR_CANCELED ? WEIR_CANCELED : session->handler_status;
+        status = joined == WEIR_CANCELED ? WEIR_CANCELED : session->awake->handler_status;
     weir_session_free(session);
     return status;
 }

@@ -41,12 +41,12 @@ int weir__session_deflate(weir_session *session, enum weir_role role,
                           const weir_deflate_options *options, const weir_deflate_terms *terms)
 {
     weir_codec *codec;
-    struct weir__resident *resident = weir__loop_resident(session->scope.loop, kind);
+    struct weir__resident *resident = weir__loop_resident(session->loop, kind);
     struct shared *shared = WEIR__CONTAINER(resident, struct shared, resident);
     int status = weir_deflate_codec_new(&codec, shared->deflate, role, options, terms);
     if (status != WEIR_OK)
         return status;
-    weir_endpoint_set_codec(&session->endpoint, codec);
+    weir_endpoint_set_codec(&session->awake->endpoint, codec);
     session->deflate_terms = *terms;
     session->deflates = true;
     return WEIR_OK;

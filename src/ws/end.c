@@ -42,43 +42,58 @@ int weir__end_status(const weir_end *end)
     return WEIR_ELOST;
 }
 
-void weir__session_report_end(weir_session *session)
+static void tell_observer(weir_session *session)
 {
-    weir_end end;
-    if (session->end_known || session->endpoint.end_kind == WEIR_END_NONE)
-        return;
-    weir_endpoint_end(&session->endpoint, &end);
-    session->end_known = true;
-    session->end_status = weir__end_status(&end);
-    session->end = weir__loop_alloc(session->scope.loop, sizeof end);
-    session->end_is_allocated = session->end != NULL;
-    if (session->end_is_allocated)
-        *session->end = end;
-    else
-        session->end = &plain_ends[end.kind];
-    (void)weir_deferred_complete(&session->close_reason, session->end_status, session->end);
     const weir_observer *observer = session->observer;
     if (observer != NULL && observer->ended != NULL)
         observer->ended(session, session->end, observer->context);
+}
+
+void weir__session_report_end(weir_session *session)
+{
+    weir_end end;
+    struct weir__awake *awake = session->awake;
+    if (session->end != NULL || awake->endpoint.end_kind == WEIR_END_NONE)
+        return;
+    weir_endpoint_end(&awake->endpoint, &end);
+    awake->end_status = weir__end_status(&end);
+    session->end = weir__loop_alloc(session->loop, sizeof end);
+    awake->end_is_allocated = session->end != NULL;
+    if (awake->end_is_allocated)
+        *session->end = end;
+    else
+        session->end = &plain_ends[end.kind];
+    if (awake->close_reason != NULL)
+        (void)weir_deferred_complete(awake->close_reason, awake->end_status, session->end);
+    tell_observer(session);
+}
+
+void weir__end_without_memory(weir_session *session)
+{
+    session->end = &plain_ends[WEIR_END_CANCELED];
+    tell_observer(session);
 }
 
 /* --- ended by this side --- */
 
 void weir_terminate(weir_session *session)
 {
-    if (session->over)
+    if (!weir__session_stir(session) || session->awake->over)
         return;
-    weir_endpoint_terminate(&session->endpoint);
-    weir__inlet_discard(&session->inlet);
+    weir_endpoint_terminate(&session->awake->endpoint);
+    weir__inlet_discard(&session->awake->inlet);
     weir__session_attend(session);
 }
 
 void weir__session_leave(weir_session *session, unsigned code, const char *message, bool ahead)
 {
-    weir_loop *loop = session->scope.loop;
-    if (session->stream == NULL || session->closing || session->leaving != NULL)
+    if (!weir__session_stir(session))
         return;
-    struct weir__leaving *leaving = weir__loop_alloc(loop, sizeof *leaving);
+    struct weir__awake *awake = session->awake;
+    uint64_t now_ms = session->loop->now_ms;
+    if (session->stream == NULL || awake->closing || awake->leaving != NULL)
+        return;
+    struct weir__leaving *leaving = weir__loop_alloc(session->loop, sizeof *leaving);
     if (leaving == NULL) {
         weir_terminate(session);
         return;
@@ -88,9 +103,9 @@ void weir__session_leave(weir_session *session, unsigned code, const char *messa
         leaving->reason.code = WEIR_CLOSE_INTERNAL_ERROR;
     uint64_t timeout_ms = weir__session_close_timeout(session);
     leaving->deadline_ms =
-        timeout_ms < WEIR_UNLIMITED - loop->now_ms ? loop->now_ms + timeout_ms : WEIR_UNLIMITED;
-    session->leaving = leaving;
-    session->outlet.leaves = ahead;
+        timeout_ms < WEIR_UNLIMITED - now_ms ? now_ms + timeout_ms : WEIR_UNLIMITED;
+    awake->leaving = leaving;
+    awake->outlet.leaves = ahead;
     weir__session_attend(session);
 }
 

@@ -1,10 +1,14 @@
-/* ws/end.h - the status that an end is told by. Pure. */
+/* ws/end.h - how an end is told. Single-threaded. */
 #ifndef WEIR_WS_END_H
 #define WEIR_WS_END_H
 
 #include <weir/close.h>
+#include <weir/session.h>
 
 /* What receivers get after the last frame; WEIR_OK: it has not ended. */
 int weir__end_status(const weir_end *end);
+
+/* Tells the end of a session that has no memory to say more. */
+void weir__end_without_memory(weir_session *session);
 
 #endif

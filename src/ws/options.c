@@ -40,3 +40,21 @@ void weir__session_endpoint_options(weir_endpoint_options *out, weir_loop *loop,
         .random_context = loop,
     };
 }
+
+static uint32_t capacity_of(size_t frames)
+{
+    return (uint32_t)(frames != 0 ? frames : WEIR__DEFAULT_CAPACITY);
+}
+
+void weir__session_terms_init(struct weir__session_terms *out, weir_loop *loop, enum weir_role role,
+                              bool raw, const weir_session_options *options)
+{
+    *out = (struct weir__session_terms){
+        .incoming_capacity = capacity_of(options->incoming_capacity),
+        .outgoing_capacity = capacity_of(options->outgoing_capacity),
+        .high_water = weir__high_water(options->high_water),
+        .incoming_overflow = (uint8_t)options->incoming_overflow,
+        .outgoing_overflow = (uint8_t)options->outgoing_overflow,
+    };
+    weir__session_endpoint_options(&out->endpoint, loop, role, raw, options);
+}

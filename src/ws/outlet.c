@@ -389,7 +389,10 @@ void weir__outlet_pump(struct weir__outlet *outlet)
 
 static void pump_now(weir__task *task)
 {
-    weir__outlet_pump(WEIR__CONTAINER(task, struct weir__outlet, late));
+    struct weir__outlet *outlet = WEIR__CONTAINER(task, struct weir__outlet, late);
+    weir__outlet_pump(outlet);
+    if (outlet->on->pumped != NULL)
+        outlet->on->pumped(outlet);
 }
 
 void weir__outlet_pump_late(struct weir__outlet *outlet)

@@ -21,6 +21,8 @@ struct weir__outlet_events {
                     weir_buffer *to);             /* append what the endpoint owes */
     void (*drained)(struct weir__outlet *outlet); /* all output was taken by the kernel */
     void (*failed)(struct weir__outlet *outlet, int status); /* the stream refuses output; once */
+    void (*pumped)(
+        struct weir__outlet *outlet); /* what was put off is done; may free it. NULL: no matter */
 };
 
 struct weir__outlet {

@@ -18,24 +18,24 @@ static void drop_frame(weir_channel *channel, void *item)
 static void *new_actor(weir_session *session, size_t size,
                        void (*fini)(struct weir__attachment *attachment))
 {
-    struct weir__attachment *attachment = weir__loop_alloc(session->scope.loop, size);
+    struct weir__attachment *attachment = weir__loop_alloc(session->loop, size);
     if (attachment == NULL)
         return NULL;
     memset(attachment, 0, size);
     attachment->size = size;
     attachment->fini = fini;
-    attachment->next = session->attachments;
-    session->attachments = attachment;
+    attachment->next = session->awake->attachments;
+    session->awake->attachments = attachment;
     return attachment;
 }
 
 void weir__session_free_attachments(weir_session *session)
 {
-    while (session->attachments != NULL) {
-        struct weir__attachment *attachment = session->attachments;
-        session->attachments = attachment->next;
+    while (session->awake->attachments != NULL) {
+        struct weir__attachment *attachment = session->awake->attachments;
+        session->awake->attachments = attachment->next;
         attachment->fini(attachment);
-        weir__loop_free(session->scope.loop, attachment, attachment->size);
+        weir__loop_free(session->loop, attachment, attachment->size);
     }
 }
 
@@ -70,7 +70,7 @@ static const struct weir__job_ops pinger_ops = {cancel_pinger};
 static void send_ping(struct pinger *pinger)
 {
     uint8_t nonce[PING_NONCE_SIZE];
-    weir_loop_random(pinger->session->scope.loop, nonce, sizeof nonce);
+    weir_loop_random(pinger->session->loop, nonce, sizeof nonce);
     int size = snprintf(pinger->payload, sizeof pinger->payload, PING_TAG);
     for (size_t i = 0; i < sizeof nonce; i++)
         size += snprintf(pinger->payload + size, sizeof pinger->payload - (size_t)size, "%02x",
@@ -78,11 +78,11 @@ static void send_ping(struct pinger *pinger)
     weir_frame ping = weir_frame_ping(pinger->payload, (size_t)size);
     pinger->waiting = true;
     /* When there is no room for it the peer does not read, and its time runs all the same. */
-    int status = weir__channel_send_now(&pinger->session->outlet.outgoing, &ping);
+    int status = weir__channel_send_now(&pinger->session->awake->outlet.outgoing, &ping);
     if (status != WEIR_OK && status != WEIR_EAGAIN)
         stop_pinger(pinger);
     else
-        weir__timer_set_after(pinger->session->scope.loop, &pinger->timer, pinger->timeout_ms);
+        weir__timer_set_after(pinger->session->loop, &pinger->timer, pinger->timeout_ms);
 }
 
 static void pass_pinger_time(weir__timer *timer)
@@ -105,7 +105,7 @@ static int push_pong(weir_channel *channel, void *item)
     if (pinger->waiting && frame->type == WEIR_FRAME_PONG && frame->size == size &&
         memcmp(frame->data, pinger->payload, size) == 0) {
         pinger->waiting = false;
-        weir__timer_set_after(pinger->session->scope.loop, &pinger->timer, pinger->interval_ms);
+        weir__timer_set_after(pinger->session->loop, &pinger->timer, pinger->interval_ms);
     }
     weir_frame_release(frame);
     return WEIR_OK;
@@ -127,7 +127,10 @@ int weir_pinger_start(weir_channel **pongs, weir_session *session, uint64_t inte
     if (pongs == NULL || session == NULL || interval_ms == 0)
         return WEIR_EINVAL;
     *pongs = NULL;
-    if (session->stream == NULL || session->scope.cancelled)
+    int status = weir__session_rouse(session);
+    if (status != WEIR_OK)
+        return status;
+    if (session->stream == NULL || session->awake->scope.cancelled)
         return WEIR_CLOSED;
     struct pinger *pinger = new_actor(session, sizeof *pinger, fini_pinger);
     if (pinger == NULL)
@@ -135,11 +138,11 @@ int weir_pinger_start(weir_channel **pongs, weir_session *session, uint64_t inte
     pinger->session = session;
     pinger->interval_ms = interval_ms;
     pinger->timeout_ms = timeout_ms != 0 ? timeout_ms : WEIR__DEFAULT_PING_MS;
-    weir__channel_init(&pinger->pongs, session->scope.loop, &pongs_kind, 1);
+    weir__channel_init(&pinger->pongs, session->loop, &pongs_kind, 1);
     weir__timer_init(&pinger->timer, pass_pinger_time);
-    weir__timer_set_after(session->scope.loop, &pinger->timer, interval_ms);
+    weir__timer_set_after(session->loop, &pinger->timer, interval_ms);
     *pongs = &pinger->pongs;
-    return weir__scope_attach(&session->scope, &pinger->job, &pinger_ops);
+    return weir__scope_attach(&session->awake->scope, &pinger->job, &pinger_ops);
 }
 
 /* --- ponger --- */
@@ -169,13 +172,13 @@ static const struct weir__job_ops ponger_ops = {cancel_ponger};
 /* Sends a pong if there is room; else keeps it in the place of an older one. Takes frame. */
 static void send_pong(struct weir__ponger *ponger, weir_frame *frame)
 {
-    weir_channel *outgoing = &ponger->session->outlet.outgoing;
+    weir_channel *outgoing = &ponger->session->awake->outlet.outgoing;
     int status = weir__channel_send_now(outgoing, frame);
     if (status != WEIR_EAGAIN)
         return;
     if (ponger->owes)
         weir_frame_release(&ponger->owed);
-    ponger->owes = weir__lease_keep(frame, ponger->session->scope.loop) == WEIR_OK;
+    ponger->owes = weir__lease_keep(frame, ponger->session->loop) == WEIR_OK;
     if (ponger->owes)
         ponger->owed = *frame;
     else
@@ -184,7 +187,7 @@ static void send_pong(struct weir__ponger *ponger, weir_frame *frame)
 
 void weir__session_retry_pong(weir_session *session)
 {
-    struct weir__ponger *ponger = session->ponger;
+    struct weir__ponger *ponger = session->awake->ponger;
     if (ponger == NULL || !ponger->owes)
         return;
     weir_frame frame = ponger->owed;
@@ -221,18 +224,21 @@ int weir_ponger_start(weir_channel **pings, weir_session *session)
     if (pings == NULL || session == NULL)
         return WEIR_EINVAL;
     *pings = NULL;
-    if (session->stream == NULL || session->scope.cancelled)
+    int status = weir__session_rouse(session);
+    if (status != WEIR_OK)
+        return status;
+    if (session->stream == NULL || session->awake->scope.cancelled)
         return WEIR_CLOSED;
-    if (session->ponger != NULL) {
-        *pings = &session->ponger->pings;
+    if (session->awake->ponger != NULL) {
+        *pings = &session->awake->ponger->pings;
         return WEIR_OK;
     }
     struct weir__ponger *ponger = new_actor(session, sizeof *ponger, fini_ponger);
     if (ponger == NULL)
         return WEIR_ENOMEM;
     ponger->session = session;
-    session->ponger = ponger;
-    weir__channel_init(&ponger->pings, session->scope.loop, &pings_kind, 1);
+    session->awake->ponger = ponger;
+    weir__channel_init(&ponger->pings, session->loop, &pings_kind, 1);
     *pings = &ponger->pings;
-    return weir__scope_attach(&session->scope, &ponger->job, &ponger_ops);
+    return weir__scope_attach(&session->awake->scope, &ponger->job, &ponger_ops);
 }

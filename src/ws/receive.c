@@ -6,36 +6,52 @@
 /* What was given into this variable before, and neither released nor sent on, is released now. */
 static void take_back(weir_session *session, const weir_frame *frame)
 {
-    struct weir__inlet *inlet = &session->inlet;
-    if (inlet->lent != NULL && inlet->lent->lent_to == frame)
-        weir__lease_release(inlet->lent);
+    struct weir__lease *lent = session->awake != NULL ? session->awake->inlet.lent : NULL;
+    if (lent != NULL && lent->lent_to == frame)
+        weir__lease_release(lent);
 }
 
 static int give(weir_session *session, weir_frame *frame, int status)
 {
-    struct weir__inlet *inlet = &session->inlet;
+    struct weir__lease *lease = status == WEIR_OK ? weir__lease_of(frame) : NULL;
+    if (lease != NULL) {
+        status = weir__session_rouse(session); /* it may have gone to rest before this one ran */
+        if (status != WEIR_OK)
+            weir_frame_release(frame);
+    }
     if (status != WEIR_OK) {
         *frame = (weir_frame){0};
-        return status;
-    }
-    struct weir__lease *lease = weir__lease_of(frame);
-    if (lease != NULL) {
-        weir__lease_lend(lease, &inlet->lent);
+    } else if (lease != NULL) {
+        weir__lease_lend(lease, &session->awake->inlet.lent);
         lease->lent_to = frame;
     }
-    return WEIR_OK;
+    return status;
 }
 
 /* By the short cut past the channel, where that has nothing. */
 static inline int receive_now(weir_session *session, weir_frame *frame)
 {
-    weir_channel *incoming = &session->inlet.incoming;
-    if (weir__channel_may_pull(incoming)) {
-        int status = weir__inlet_pull(&session->inlet, frame);
-        if (status != WEIR_EAGAIN || !weir__channel_is_closed(incoming))
+    int status = weir__session_rouse(session);
+    if (status != WEIR_OK)
+        return status;
+    struct weir__inlet *inlet = &session->awake->inlet;
+    if (weir__channel_may_pull(&inlet->incoming)) {
+        status = weir__inlet_pull(inlet, frame);
+        if (status != WEIR_EAGAIN || !weir__channel_is_closed(&inlet->incoming))
             return status;
     }
-    return weir__channel_receive_now(incoming, frame);
+    return weir__channel_receive_now(&inlet->incoming, frame);
+}
+
+static int receive(weir_session *session, weir_frame *frame)
+{
+    int status;
+    while ((status = receive_now(session, frame)) == WEIR_EAGAIN) {
+        status = weir__channel_wait(&session->awake->inlet.incoming.receivers, frame, "receive");
+        if (status != WEIR_EAGAIN)
+            break;
+    }
+    return status;
 }
 
 int weir_receive(weir_session *session, weir_frame *frame)
@@ -43,13 +59,7 @@ int weir_receive(weir_session *session, weir_frame *frame)
     if (session == NULL || frame == NULL)
         return WEIR_EINVAL;
     take_back(session, frame);
-    int status;
-    while ((status = receive_now(session, frame)) == WEIR_EAGAIN) {
-        status = weir__channel_wait(&session->inlet.incoming.receivers, frame, "receive");
-        if (status != WEIR_EAGAIN)
-            break;
-    }
-    return give(session, frame, status);
+    return give(session, frame, receive(session, frame));
 }
 
 int weir_try_receive(weir_session *session, weir_frame *frame)
@@ -74,8 +84,12 @@ static int join_frames(weir_session *session, weir_buffer *joined, uint8_t *type
 {
     weir_frame frame;
     bool first = true;
+    int status = weir__session_rouse(session);
+    if (status != WEIR_OK)
+        return status;
+    uint64_t size_max = weir__endpoint_max_message_size(&session->awake->endpoint);
     for (;;) {
-        int status = weir_channel_receive(&session->inlet.incoming, &frame);
+        status = receive(session, &frame);
         if (status != WEIR_OK)
             return status;
         if (weir_frame_type_is_control((enum weir_frame_type)frame.type)) {
@@ -86,7 +100,7 @@ static int join_frames(weir_session *session, weir_buffer *joined, uint8_t *type
             *type = frame.type;
         first = false;
         bool fin = frame.fin;
-        status = append(joined, &frame, weir__endpoint_max_message_size(&session->endpoint));
+        status = append(joined, &frame, size_max);
         weir_frame_release(&frame);
         if (status != WEIR_OK || fin)
             return status;
@@ -98,12 +112,12 @@ int weir_receive_message(weir_session *session, weir_frame *frame)
     if (session == NULL || frame == NULL)
         return WEIR_EINVAL;
     take_back(session, frame);
-    weir_buffer joined = {.allocator = weir__loop_allocator(session->scope.loop)};
+    weir_buffer joined = {.allocator = weir__loop_allocator(session->loop)};
     uint8_t type = 0;
     int status = join_frames(session, &joined, &type);
     *frame = weir_frame_by_type(true, (enum weir_frame_type)type, joined.data, joined.size);
     if (status == WEIR_OK)
-        status = weir__lease_copy(frame, session->scope.loop);
+        status = weir__lease_copy(frame, session->loop);
     weir_buffer_fini(&joined);
     return give(session, frame, status);
 }

@@ -1,4 +1,5 @@
 /* Sending on a session: weir_send() and what goes with it. */
+#include "ws/end.h"
 #include "ws/session.h"
 
 #include <string.h>
@@ -57,7 +58,7 @@ static void pass(struct weir__turnstile *turnstile, bool fin)
 
 void weir__session_open_turnstile(weir_session *session)
 {
-    open_turnstile(&session->turnstile);
+    open_turnstile(&session->awake->turnstile);
 }
 
 /* --- sending --- */
@@ -68,47 +69,50 @@ static bool is_acceptable(const weir_frame *frame)
            weir_frame_type_from_opcode(frame->type) >= 0;
 }
 
-/* Waits until no other coroutine is in the middle of a message. */
+/* Waits until no other coroutine is in the middle of a message; it is awake then. */
 static int wait_at_turnstile(weir_session *session, bool may_suspend)
 {
-    while (is_shut_for_me(&session->turnstile) &&
-           !weir_channel_is_closed(&session->outlet.outgoing)) {
-        int status = may_suspend ? wait_for_turn(&session->turnstile) : WEIR_EAGAIN;
+    int status;
+    while ((status = weir__session_rouse(session)) == WEIR_OK &&
+           is_shut_for_me(&session->awake->turnstile) &&
+           !weir_channel_is_closed(&session->awake->outlet.outgoing)) {
+        status = may_suspend ? wait_for_turn(&session->awake->turnstile) : WEIR_EAGAIN;
         if (status != WEIR_OK)
-            return status;
+            break;
     }
-    return WEIR_OK;
+    return status;
 }
 
 /* Takes the frame, unless it returns WEIR_EAGAIN. */
 static int send_frame(weir_session *session, weir_frame *frame, bool may_suspend)
 {
-    weir_channel *outgoing = &session->outlet.outgoing;
     bool data = is_data(frame);
     bool fin = frame->fin;
-    int status = data ? wait_at_turnstile(session, may_suspend) : WEIR_OK;
+    int status = data ? wait_at_turnstile(session, may_suspend) : weir__session_rouse(session);
     if (status == WEIR_OK)
-        status = weir__channel_send_now(outgoing, frame);
-    else if (may_suspend)
+        status = weir__channel_send_now(&session->awake->outlet.outgoing, frame);
+    else if (may_suspend || status != WEIR_EAGAIN)
         weir_frame_release(frame);
     if (status == WEIR_EAGAIN && may_suspend) {
-        status = weir__channel_wait(&outgoing->senders, frame, "send");
+        status = weir__channel_wait(&session->awake->outlet.outgoing.senders, frame, "send");
         if (status != WEIR_OK)
             weir_frame_release(frame);
     }
-    if (status == WEIR_OK && data)
-        pass(&session->turnstile, fin);
+    /* In the middle of a message it does not rest. */
+    if (status == WEIR_OK && data && session->awake != NULL)
+        pass(&session->awake->turnstile, fin);
     return status;
 }
 
 /* The short cut past the channel: a whole message, and nothing is before it. WEIR_EAGAIN: not that; else as send_frame(). */
 static inline int send_at_once(weir_session *session, weir_frame *frame)
 {
+    struct weir__awake *awake = session->awake;
     if (frame->data == NULL || !frame->fin ||
-        (frame->type != WEIR_FRAME_TEXT && frame->type != WEIR_FRAME_BINARY) ||
-        session->turnstile.holder != NULL || !weir__channel_may_push(&session->outlet.outgoing))
+        (frame->type != WEIR_FRAME_TEXT && frame->type != WEIR_FRAME_BINARY) || awake == NULL ||
+        awake->turnstile.holder != NULL || !weir__channel_may_push(&awake->outlet.outgoing))
         return WEIR_EAGAIN;
-    int status = weir__outlet_push(&session->outlet, frame);
+    int status = weir__outlet_push(&awake->outlet, frame);
     if (status != WEIR_OK && status != WEIR_EAGAIN)
         weir_frame_release(frame);
     return status;
@@ -166,9 +170,12 @@ int weir_flush(weir_session *session)
 {
     if (session == NULL)
         return WEIR_EINVAL;
-    if (session->outlet.io == NULL)
-        return session->end_known ? session->end_status : WEIR_CLOSED;
-    return weir__outlet_flush(&session->outlet);
+    struct weir__awake *awake = session->awake;
+    if (awake == NULL) /* at rest, all is out */
+        return session->end != NULL ? weir__end_status(session->end) : WEIR_OK;
+    if (awake->outlet.io == NULL)
+        return session->end != NULL ? awake->end_status : WEIR_CLOSED;
+    return weir__outlet_flush(&awake->outlet);
 }
 
 /* --- messages in pieces --- */
@@ -178,14 +185,16 @@ int weir_message_begin(weir_message *message, weir_session *session, enum weir_f
     if (message == NULL || session == NULL ||
         (type != WEIR_FRAME_TEXT && type != WEIR_FRAME_BINARY))
         return WEIR_EINVAL;
-    if (weir__coroutine_current() == NULL || session->turnstile.holder == weir__coroutine_current())
+    const struct weir__awake *awake = session->awake;
+    const void *me = weir__coroutine_current();
+    if (me == NULL || (awake != NULL && awake->turnstile.holder == me))
         return WEIR_ESTATE;
     int status = wait_at_turnstile(session, true);
-    if (status == WEIR_OK && weir_channel_is_closed(&session->outlet.outgoing))
+    if (status == WEIR_OK && weir_channel_is_closed(&session->awake->outlet.outgoing))
         status = WEIR_CLOSED;
     *message = (weir_message){.session = session, .type = (uint8_t)type, .open = status == WEIR_OK};
     if (status == WEIR_OK)
-        session->turnstile.holder = weir__coroutine_current();
+        session->awake->turnstile.holder = me;
     return status;
 }
 
@@ -212,7 +221,7 @@ int weir_message_end(weir_message *message)
     message->open = false;
     int status = send_borrowed(message->session, fragment_of(message, true, NULL, 0));
     if (status != WEIR_OK)
-        open_turnstile(&message->session->turnstile);
+        open_turnstile(&message->session->awake->turnstile);
     return status;
 }
 
@@ -227,7 +236,15 @@ static int close_in_order(void *arg)
 {
     struct closing *closing = arg;
     int status = weir_send(closing->session, &closing->frame);
-    return status == WEIR_OK ? weir__outlet_flush(&closing->session->outlet) : status;
+    return status == WEIR_OK ? weir_flush(closing->session) : status;
+}
+
+/* Whether nothing can be said any more. */
+static bool has_closed(const weir_session *session)
+{
+    const struct weir__awake *awake = session->awake;
+    return awake == NULL ? session->end != NULL
+                         : awake->outlet.io == NULL || weir_endpoint_output_ended(&awake->endpoint);
 }
 
 int weir_close(weir_session *session, unsigned code, const char *message)
@@ -239,16 +256,19 @@ int weir_close(weir_session *session, unsigned code, const char *message)
     int status = code == 0 ? WEIR_OK : weir_close_reason_init(&reason, code, message);
     if (status != WEIR_OK || (code != 0 && !weir_close_code_is_sendable(code)))
         return WEIR_EINVAL;
-    if (session->outlet.io == NULL || weir_endpoint_output_ended(&session->endpoint))
-        return session->end_known && session->end_status != WEIR_CLOSED ? session->end_status
-                                                                        : WEIR_OK;
+    if (session->end == NULL && !weir__session_stir(session))
+        return WEIR_ENOMEM;
+    if (has_closed(session))
+        return session->end != NULL && weir__end_status(session->end) != WEIR_CLOSED
+                   ? weir__end_status(session->end)
+                   : WEIR_OK;
     status = weir_frame_close(&closing.frame, code == 0 ? NULL : &reason,
-                              weir__loop_allocator(session->scope.loop));
+                              weir__loop_allocator(session->loop));
     if (status == WEIR_OK)
         status = weir_with_deadline(weir__session_close_timeout(session), close_in_order, &closing);
     weir_frame_release(&closing.frame);
     /* Out of time, memory, or cancelled: the Close goes ahead of what is queued. A queue that only takes nothing any more comes first. */
-    if (status != WEIR_OK && !weir_endpoint_output_ended(&session->endpoint))
+    if (status != WEIR_OK && !has_closed(session))
         weir__session_leave(session, code, message, status != WEIR_CLOSED);
     return status == WEIR_CLOSED ? WEIR_OK : status;
 }

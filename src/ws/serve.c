@@ -4,7 +4,7 @@
 /* The Close that the result of a handler asks for. In the handler's own coroutine: may suspend, within the close timeout. */
 static void close_after(weir_session *session, int status)
 {
-    if (status == WEIR_CANCELED || weir_scope_is_cancelled(&session->scope))
+    if (status == WEIR_CANCELED || weir_scope_is_cancelled(&session->awake->scope))
         weir_going_away(session, WEIR_CLOSE_GOING_AWAY, NULL);
     else if (weir__status_is_failure(status))
         (void)weir_close(session, WEIR_CLOSE_INTERNAL_ERROR, NULL);
@@ -15,15 +15,16 @@ static void close_after(weir_session *session, int status)
 /* Nobody receives any more: closes, and when the stream is gone too, what else was started in the session ends. */
 static int retire(weir_session *session, int status)
 {
-    session->handler_status = status;
-    session->retired = true;
-    if (session->inlet.lent != NULL)
-        weir__lease_release(session->inlet.lent); /* the variable it was given into is gone */
-    weir__inlet_discard(&session->inlet);
+    session->awake->handler_status = status;
+    session->awake->retired = true;
+    if (session->awake->inlet.lent != NULL)
+        weir__lease_release(
+            session->awake->inlet.lent); /* the variable it was given into is gone */
+    weir__inlet_discard(&session->awake->inlet);
     close_after(session, status);
-    session->busy = false;
+    session->awake->busy = false;
     if (session->stream == NULL)
-        weir_scope_cancel(&session->scope);
+        weir_scope_cancel(&session->awake->scope);
     return WEIR_OK;
 }
 
@@ -39,14 +40,14 @@ static int serve_pending(weir_session *session)
     const weir_route *route = session->route;
     for (;;) {
         weir_frame frame;
-        int status = weir__channel_receive_now(&session->inlet.incoming, &frame);
+        int status = weir__channel_receive_now(&session->awake->inlet.incoming, &frame);
         if (status != WEIR_OK)
             return status;
         status = route->on_message(session, &frame, route->arg);
         weir_frame_release(&frame);
         if (status < 0)
             return weir__status_is_failure(status) ? status : WEIR_CLOSED;
-        if (session->scope.cancelled)
+        if (session->awake->scope.cancelled)
             return WEIR_CANCELED;
     }
 }
@@ -57,9 +58,12 @@ static int run_messages(void *arg)
     int status = serve_pending(session);
     if (status != WEIR_EAGAIN)
         return retire(session, status);
-    session->busy = false;
+    struct weir__awake *awake = session->awake;
+    awake->busy = false;
     if (session->stream == NULL)
-        weir_scope_cancel(&session->scope);
+        weir_scope_cancel(&awake->scope);
+    else if (!awake->inlet.running) /* whoever it is that runs it sees to the rest */
+        weir__task_post(session->loop, &awake->attend);
     return WEIR_OK;
 }
 
@@ -72,17 +76,18 @@ static int run_open(void *arg)
 
 void weir__session_serve_messages(weir_session *session)
 {
-    if (session->busy || session->retired)
+    if (session->awake->busy || session->awake->retired)
         return;
-    session->busy = true;
-    int status = weir__coroutine_start(&session->scope, "on_message", run_messages, session, true);
+    session->awake->busy = true;
+    int status =
+        weir__coroutine_start(&session->awake->scope, "on_message", run_messages, session, true);
     if (status == WEIR_OK)
         return;
-    session->busy = false;
-    session->retired = true;
+    session->awake->busy = false;
+    session->awake->retired = true;
     /* Cancelled: our Close is under way, and nothing but the peer's counts any more. */
     if (status == WEIR_CANCELED)
-        weir__inlet_discard(&session->inlet);
+        weir__inlet_discard(&session->awake->inlet);
     else
         weir_terminate(session);
 }
@@ -93,12 +98,12 @@ int weir__session_serve(weir_session *session, const weir_route *route)
     session->route = route;
     if (route->handler == NULL && route->on_open == NULL)
         return WEIR_OK;
-    session->busy = true;
+    session->awake->busy = true;
     int status = weir__coroutine_start(
-        &session->scope, route->handler != NULL ? "handler" : "on_open", run, session, true);
+        &session->awake->scope, route->handler != NULL ? "handler" : "on_open", run, session, true);
     if (status != WEIR_OK) {
-        session->busy = false;
-        session->retired = true;
+        session->awake->busy = false;
+        session->awake->retired = true;
         weir_terminate(session);
     }
     return status;

@@ -102,7 +102,6 @@ static void forget_session(struct weir__session_host *host)
 int weir__server_open_session(weir_server *server, weir_session *session, weir_stream *stream,
                               const weir_buffer *first)
 {
-    session->host = &server->host;
     server->session_count++;
     int status = weir__session_open(session, &server->scope, stream, first);
     if (status != WEIR_OK)
@@ -173,8 +172,11 @@ static int fill_in(weir_server *server)
     int status = weir__deflate_prepare(loop_of(server), &options->session.deflate);
     if (status != WEIR_OK)
         return status;
-    weir__session_endpoint_options(&server->endpoint, loop_of(server), WEIR_ROLE_SERVER, false,
-                                   &options->session);
+    if (!weir__session_options_are_valid(&options->session))
+        return WEIR_EINVAL;
+    weir__session_terms_init(&server->terms, loop_of(server), WEIR_ROLE_SERVER, false,
+                             &options->session);
+    server->terms.host = &server->host;
     server->fields =
         weir__loop_alloc(loop_of(server), options->max_head_fields * sizeof *server->fields);
     return server->fields == NULL ? WEIR_ENOMEM : WEIR_OK;

@@ -14,11 +14,11 @@
 
 struct weir_server {
     weir_scope scope;
-    struct weir__session_host host; /* of all its sessions */
-    weir_serve_options options;     /* a copy; limits filled in */
-    weir_endpoint_options endpoint; /* of all its sessions */
-    weir_route single;              /* the route without a table */
-    char *single_path;              /* its path, in the loop's memory */
+    struct weir__session_host host;   /* of all its sessions */
+    weir_serve_options options;       /* a copy; limits filled in */
+    struct weir__session_terms terms; /* of all its sessions */
+    weir_route single;                /* the route without a table */
+    char *single_path;                /* its path, in the loop's memory */
     const weir_route *routes;
     size_t route_count;
     weir_listener *listener;    /* NULL once stopped */

@@ -1,8 +1,11 @@
-/* ws/session.h - the inside of a session: who drives what. The endpoint knows the protocol; the inlet reads; the outlet writes; this struct
- * ties them to a stream, a timer and a scope. Single-threaded.
+/* ws/session.h - the inside of a session: who drives what. The endpoint knows the protocol; the inlet reads; the outlet writes; all that ties
+ * them to a stream, a timer and a scope. Single-threaded.
  *
  * The session's scope holds one job for the stream (the actor) and whatever the user starts. The actor ends when the stream is closed;
- * the session ends when its scope is empty. */
+ * the session ends when its scope is empty.
+ *
+ * A session that is served by on_message is at rest while nothing goes on in it: then all of that is gone but for what the handle itself holds
+ * (rest.c). Whoever needs more rouses it. */
 #ifndef WEIR_WS_SESSION_H
 #define WEIR_WS_SESSION_H
 
@@ -45,44 +48,65 @@ struct weir__session_host {
     void (*finished)(struct weir__session_host *host);
 };
 
-/* An idle session pays for all of this, so what is rare, or the same for many, stands behind a pointer. */
-struct weir_session {
-    weir_scope scope;
-    struct weir__job actor; /* in scope, as long as the stream is open */
-    weir_stream *stream;    /* NULL before it opens and after it closed */
+/* What follows from a session's options, for as long as it lives. Those of a server are the same for all its sessions. */
+struct weir__session_terms {
+    weir_endpoint_options endpoint;
+    struct weir__session_host *host; /* NULL: none */
+    uint32_t incoming_capacity;
+    uint32_t outgoing_capacity;
+    uint32_t high_water;
+    uint8_t incoming_overflow; /* enum weir_overflow */
+    uint8_t outgoing_overflow; /* the same */
+};
+
+/* What a session needs while something goes on in it. What is rare stands behind pointers: most sessions pay for all of this as long as they live. */
+struct weir__awake {
+    weir_session *session;
+    weir_scope
+        scope; /* Its own job is the actor, and in it: what stands in the scope above is the session's. */
     weir_endpoint endpoint;
     struct weir__inlet inlet;
     struct weir__outlet outlet;
     struct weir__turnstile turnstile;
-    weir__timer timer; /* armed for the endpoint's deadline; then, for a handler that stays on */
-    weir__task attend; /* queued: go on with held input and attend, in a context of its own */
-    struct weir__dumpable dumpable;
-    weir_deferred close_reason;
-    weir_deferred finished;
-    weir_end *end;                   /* once it is known: allocated, or one of a static table */
-    struct weir__leaving *leaving;   /* behind a large payload, or all that is queued */
-    const weir_route *route;         /* what serves it; NULL: a handle of the user's */
-    struct weir__session_host *host; /* NULL: none */
-    weir_observer *observer;         /* NULL: none */
+    weir__task attend;  /* queued: go on with held input and attend, in a context of its own */
+    weir__node joining; /* of struct weir__joiner */
+    weir_deferred *close_reason;   /* NULL: nobody has asked for it */
+    struct weir__leaving *leaving; /* behind a large payload, or all that is queued */
     struct weir__attachment *attachments;
     struct weir__ponger *ponger;
-    char *subprotocol; /* of the loop's memory, or NULL */
-    char *path;        /* the same; also NULL where the route's is equal */
+    int handler_status; /* what the handler returned */
+    int end_status;     /* what receivers get, once the end is known */
+    bool lent_out;      /* the user has a pointer into it: it stays */
+    bool end_is_allocated;
+    bool shut_down; /* the write side */
+    bool closing;   /* the stream */
+    bool busy;      /* a handler runs */
+    bool retired;   /* on_message is not called any more */
+    bool over;      /* finished */
+};
+
+/* The handle, and what a session at rest is. */
+struct weir_session {
+    struct weir__awake *awake; /* NULL: at rest, or dropped for want of memory */
+    weir_loop *loop;
+    weir_stream *stream;  /* NULL before it opens and after it closed */
+    struct weir__job job; /* in the scope it was started in */
+    weir__timer timer;    /* armed for the endpoint's deadline; then, for a handler that stays on */
+    struct weir__dumpable dumpable;
+    const struct weir__session_terms *terms;
+    const weir_route *route; /* what serves it; NULL: a handle of the user's */
+    weir_observer *observer; /* NULL: none */
+    weir_end *end;           /* NULL until it is known; allocated, or one of a static table */
+    char *subprotocol;       /* of the loop's memory, or NULL */
+    char *path;              /* the same; also NULL where the route's is equal */
     uint32_t user_size;
     weir_deflate_terms deflate_terms; /* when deflates */
-    int handler_status;               /* what the handler returned */
-    int end_status;                   /* what receivers get, once the end is known */
     bool deflates;                    /* permessage-deflate was agreed on */
-    bool owns_options; /* the endpoint's stand behind user; else it shares those of a server */
     bool raw;
-    bool end_known;
-    bool end_is_allocated;
-    bool shut_down;  /* the write side */
-    bool closing;    /* the stream */
-    bool busy;       /* a handler runs */
-    bool retired;    /* on_message is not called any more */
+    bool may_rest;
+    bool owns_terms; /* they stand in its own block */
     bool handed_out; /* the user has a handle */
-    bool over;       /* finished */
+    /* Then the endpoint's rest, if it may rest, else what it needs awake; then the terms that it owns. */
     _Alignas(max_align_t) uint8_t user[];
 };
 
@@ -90,8 +114,9 @@ struct weir_session {
 struct weir__session_plan {
     enum weir_role role;
     bool raw;
-    const weir_endpoint_options
-        *endpoint; /* Keeps it as long as the session; NULL: made of the session's options */
+    bool may_rest;
+    const struct weir__session_terms
+        *terms; /* Keeps them as long as the session; NULL: made of the session's options */
 };
 
 bool weir__session_options_are_valid(const weir_session_options *options);
@@ -100,6 +125,10 @@ bool weir__session_options_are_valid(const weir_session_options *options);
 void weir__session_endpoint_options(weir_endpoint_options *out, weir_loop *loop,
                                     enum weir_role role, bool raw,
                                     const weir_session_options *options);
+
+/* All that follows from them. */
+void weir__session_terms_init(struct weir__session_terms *out, weir_loop *loop, enum weir_role role,
+                              bool raw, const weir_session_options *options);
 
 /* The limit of bytes that options ask for (0: the default). Beyond 4 GiB it is none. */
 static inline uint32_t weir__high_water(size_t bytes)
@@ -118,8 +147,35 @@ static inline const char *weir__route_path(const weir_route *route)
 /* How long closing may take: of the handshake, and of a handler behind it. */
 static inline uint64_t weir__session_close_timeout(const weir_session *session)
 {
-    return weir__endpoint_options(&session->endpoint)->close_timeout_ms;
+    return session->terms->endpoint.close_timeout_ms;
 }
+
+/* --- at rest --- */
+
+/* Makes sure that it is awake, for a call of the user's: until that suspends or returns. Errors: WEIR_ENOMEM, WEIR_CANCELED (it was dropped). */
+WEIR_MUST_USE int weir__session_wake(weir_session *session);
+WEIR_MUST_USE static inline int weir__session_rouse(weir_session *session)
+{
+    return session->awake != NULL ? WEIR_OK : weir__session_wake(session);
+}
+
+/* The same for something that happens to it: without memory it is dropped, and this says false. */
+bool weir__session_stir(weir_session *session);
+
+/* What it needs awake, in memory of sizeof(struct weir__awake), but for the endpoint; and what ties that to an open stream. */
+void weir__awake_init(struct weir__awake *awake, weir_session *session);
+void weir__awake_connect(struct weir__awake *awake, weir_stream *stream);
+
+/* What stands behind the user's state: see there. */
+void *weir__session_tail(const weir_session *session);
+
+/* Puts it to rest if nothing goes on in it. From the loop's context, at the end of what happened to it: nobody may be inside. */
+void weir__session_rest(weir_session *session);
+
+/* Closes it without what being awake takes. */
+void weir__session_drop(weir_session *session);
+
+/* --- life --- */
 
 /* Makes a session that has no stream yet. Errors: WEIR_EINVAL (options), WEIR_ENOMEM. */
 WEIR_MUST_USE int weir__session_new(weir_session **out, weir_loop *loop,
@@ -133,6 +189,19 @@ void weir__session_discard(weir_session *session);
  * else (the answer to the opening handshake). Takes the stream and rest; on failure session and stream are gone. */
 WEIR_MUST_USE int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *stream,
                                      const weir_buffer *first);
+
+/* Calls on_close. */
+void weir__session_tell_closed(weir_session *session);
+
+/* Leaves the scope that it was started in, and its host. */
+void weir__session_depart(weir_session *session);
+
+/* What happens to it. */
+extern const struct weir__io_events weir__session_stream_events;
+extern const struct weir__outlet_events weir__session_outlet_events;
+extern const struct weir__inlet_events weir__session_inlet_events;
+void weir__session_attend_task(weir__task *task);
+void weir__session_pass_deadline(weir__timer *timer);
 
 /* Feeds bytes that came behind the opening handshake. */
 void weir__session_feed(weir_session *session, weir__buf *buf, uint8_t *data, size_t size);

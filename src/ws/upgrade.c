@@ -46,12 +46,16 @@ int weir__upgrade_init(weir_upgrade *upgrade, weir_server *server, weir_session 
     int status = keep_fields(upgrade);
     if (status != WEIR_OK)
         return status;
-    struct weir__session_plan plan = {.role = WEIR_ROLE_SERVER, .endpoint = &server->endpoint};
+    upgrade->route = weir__server_route(server, upgrade->request.path);
+    const struct weir__session_plan plan = {
+        .role = WEIR_ROLE_SERVER,
+        .may_rest = upgrade->route != NULL && upgrade->route->on_message != NULL,
+        .terms = &server->terms,
+    };
     status = weir__session_new(session, server->scope.loop, &plan, &server->options.session);
     if (status != WEIR_OK)
         return status;
     upgrade->session = *session;
-    upgrade->route = weir__server_route(server, upgrade->request.path);
     upgrade->subprotocol = weir_handshake_choose_subprotocol(
         &upgrade->request, server->options.subprotocols, server->options.subprotocol_count);
     const weir_deflate_options *deflate = &server->options.session.deflate;

@@ -140,8 +140,8 @@ static void note_failed(struct weir__outlet *outlet, int status)
     writer->end_status = status;
 }
 
-static const struct weir__outlet_events outlet_events = {note_sent, append_control, note_drained,
-                                                         note_failed};
+static const struct weir__outlet_events outlet_events = {
+    .sent = note_sent, .control = append_control, .drained = note_drained, .failed = note_failed};
 
 static weir_writer *writer_of(struct weir__stream_half *half)
 {

@@ -1,0 +1,114 @@
+/* A session at rest: served by on_message, and nothing goes on in it. What it needs awake is given back to the loop, and made anew for the next event
+ * or call; its handle, its stream and its timer stay where they are, and so does the user's state. It costs a few dozen instructions either way,
+ * and the memory that sessions share in turns is warm. */
+#include "ws/session.h"
+
+#include "ws/end.h"
+
+static bool is_unused(const weir_channel *channel)
+{
+    return channel->count == 0 && !weir__channel_is_closed(channel) &&
+           weir__list_is_empty(&channel->receivers) && weir__list_is_empty(&channel->senders);
+}
+
+static bool inlet_is_idle(const struct weir__inlet *inlet)
+{
+    return inlet->buf == NULL && !inlet->held && !inlet->discards && !inlet->running &&
+           inlet->lent == NULL && is_unused(&inlet->incoming);
+}
+
+static bool outlet_is_idle(const struct weir__outlet *outlet)
+{
+    return outlet->output == NULL && !outlet->pumping && !outlet->leaves &&
+           weir__list_is_empty(&outlet->late.link) && !weir__outlet_is_stuck(outlet) &&
+           is_unused(&outlet->outgoing);
+}
+
+/* Nothing runs in it but the actor, and the user has nothing of it but the handle. */
+static bool is_alone(const struct weir__awake *awake)
+{
+    return !awake->busy && !awake->lent_out && awake->turnstile.holder == NULL &&
+           awake->attachments == NULL && awake->scope.child_count == 1 && !awake->scope.cancelled;
+}
+
+static bool may_rest_now(const weir_session *session)
+{
+    const struct weir__awake *awake = session->awake;
+    return session->may_rest && awake != NULL && session->stream != NULL && session->end == NULL &&
+           !awake->closing && !awake->retired && awake->leaving == NULL &&
+           weir__list_is_empty(&awake->attend.link) && is_alone(awake) &&
+           inlet_is_idle(&awake->inlet) && outlet_is_idle(&awake->outlet);
+}
+
+void weir__session_rest(weir_session *session)
+{
+    if (!may_rest_now(session))
+        return;
+    struct weir__awake *awake = session->awake;
+    if (!weir__endpoint_lay_down(&awake->endpoint, weir__session_tail(session)))
+        return;
+    weir__outlet_fini(&awake->outlet);
+    weir__inlet_fini(&awake->inlet);
+    session->awake = NULL;
+    weir__loop_free(session->loop, awake, sizeof *awake);
+}
+
+/* Out of its rest. NULL: no memory. */
+static struct weir__awake *get_up(weir_session *session)
+{
+    struct weir__awake *awake = weir__loop_alloc(session->loop, sizeof *awake);
+    if (awake == NULL)
+        return NULL;
+    weir__awake_init(awake, session);
+    weir__endpoint_take_up(&awake->endpoint, &session->terms->endpoint, weir__session_tail(session),
+                           session->loop->now_ms);
+    weir__awake_connect(awake, session->stream);
+    return awake;
+}
+
+int weir__session_wake(weir_session *session)
+{
+    if (session->end != NULL)
+        return WEIR_CANCELED;
+    struct weir__awake *awake = get_up(session);
+    if (awake == NULL)
+        return WEIR_ENOMEM;
+    weir__task_post(session->loop, &awake->attend); /* which lets it rest again */
+    return WEIR_OK;
+}
+
+bool weir__session_stir(weir_session *session)
+{
+    if (session->awake != NULL)
+        return true;
+    if (session->end == NULL && get_up(session) == NULL)
+        weir__session_drop(session);
+    return session->awake != NULL;
+}
+
+/* --- without memory to get up --- */
+
+static void lose_stream(weir__io *io)
+{
+    weir_stream *stream = WEIR__CONTAINER(io, weir_stream, io);
+    weir_session *session = stream->owner;
+    const struct weir__endpoint_rest *rest = weir__session_tail(session);
+    session->stream = NULL;
+    weir__stream_free(stream);
+    weir__list_remove(&session->dumpable.link);
+    if (rest->codec != NULL)
+        rest->codec->ops->free(rest->codec);
+    weir__session_tell_closed(session);
+    weir__session_depart(session);
+    weir__session_discard(session);
+}
+
+static const struct weir__io_events dropped_events = {.on_closed = lose_stream};
+
+void weir__session_drop(weir_session *session)
+{
+    session->stream->io.on = &dropped_events;
+    weir__timer_cancel(&session->timer);
+    weir__end_without_memory(session);
+    weir__io_close(&session->stream->io, true);
+}
