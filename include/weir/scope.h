@@ -41,10 +41,10 @@ struct weir_scope {
     /** Private: the coroutine between open and join; NULL for scopes without one. */
     struct weir__coroutine *owner;
     void (*emptied)(weir_scope *scope); /**< private: told when the last child has ended */
-    struct weir__wait *joiner;          /**< private */
-    struct weir__deadline *deadline;    /**< private */
     int status;                         /**< private: the first failure */
     bool cancelled;                     /**< private */
+    bool joining;                       /**< private: the owner waits for the children */
+    bool timed_out;                     /**< private: cancelled because its deadline passed */
 };
 
 /** Starts run(arg) as a coroutine in a scope. It runs as soon as the caller suspends. name is for dumps (Keeps it: a

@@ -17,9 +17,10 @@ static void *libc_resize(void *context, void *block, size_t old_size, size_t new
 /* The inverse: what blocks of a class have. */
 static size_t size_of(unsigned index)
 {
-    unsigned bits = WEIR__POOL_SMALLEST_BITS + (index == 0 ? 0 : (index - 1) / 4);
-    size_t steps = index == 0 ? 0 : (index - 1) % 4 + 1;
-    return ((size_t)1 << bits) + (steps << (bits - 2));
+    const unsigned a_power = 1u << WEIR__POOL_STEP_BITS;
+    unsigned bits = WEIR__POOL_SMALLEST_BITS + (index == 0 ? 0 : (index - 1) / a_power);
+    size_t steps = index == 0 ? 0 : (index - 1) % a_power + 1;
+    return ((size_t)1 << bits) + (steps << (bits - WEIR__POOL_STEP_BITS));
 }
 
 static void drop(struct weir__pool *pool, struct weir__pool_class class)

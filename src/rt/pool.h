@@ -7,9 +7,10 @@
 
 #include <string.h>
 
-/* Four classes a power of two, from 32 bytes on: at most a fifth of a block is waste. */
+/* Eight classes a power of two, from 32 bytes on: at most a ninth of a block is waste. */
+#define WEIR__POOL_STEP_BITS     3
 #define WEIR__POOL_SMALLEST_BITS 5
-#define WEIR__POOL_CLASSES       65
+#define WEIR__POOL_CLASSES       129
 /* A message of the default size limit, with what stands before it: pages that the kernel has to give anew each time cost more than the copy. */
 #define WEIR__POOL_LARGEST ((size_t)2 * 1024 * 1024)
 /* At most this many bytes are kept in all. */
@@ -54,9 +55,10 @@ static inline struct weir__pool_class weir__pool_class_of(size_t size)
     if (size <= smallest)
         return (struct weir__pool_class){0, smallest};
     unsigned bits = 63 - (unsigned)__builtin_clzll(size - 1); /* 2^bits < size <= 2^(bits + 1) */
-    size_t step = (size_t)1 << (bits - 2);
+    size_t step = (size_t)1 << (bits - WEIR__POOL_STEP_BITS);
     size_t steps = (size - 1 - ((size_t)1 << bits)) / step + 1;
-    return (struct weir__pool_class){(bits - WEIR__POOL_SMALLEST_BITS) * 4 + (unsigned)steps,
+    return (struct weir__pool_class){((bits - WEIR__POOL_SMALLEST_BITS) << WEIR__POOL_STEP_BITS) +
+                                         (unsigned)steps,
                                      ((size_t)1 << bits) + steps * step};
 }
 

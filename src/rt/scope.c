@@ -7,7 +7,6 @@ struct weir__deadline {
     weir__timer timer;
     weir_scope *scope;
     bool body_ended;
-    bool passed; /* before anything else had cancelled the scope */
 };
 
 static void cancel_scope_job(struct weir__job *job)
@@ -26,10 +25,10 @@ void weir__scope_init(weir_scope *scope, weir_loop *loop, void (*emptied)(weir_s
     weir__list_init(&scope->children);
     scope->owner = NULL;
     scope->emptied = emptied;
-    scope->joiner = NULL;
-    scope->deadline = NULL;
     scope->status = WEIR_OK;
     scope->cancelled = false;
+    scope->joining = false;
+    scope->timed_out = false;
 }
 
 int weir__scope_attach(weir_scope *scope, struct weir__job *job, const struct weir__job_ops *ops)
@@ -47,10 +46,9 @@ static void uncount_child(weir_scope *scope)
 {
     if (--scope->child_count > 0)
         return;
-    if (scope->joiner != NULL) {
-        struct weir__wait *joiner = scope->joiner;
-        scope->joiner = NULL;
-        weir__wait_wake(joiner, WEIR_OK);
+    if (scope->joining) {
+        scope->joining = false;
+        weir__wait_wake(scope->owner->wait, WEIR_OK);
     }
     if (scope->emptied != NULL)
         scope->emptied(scope);
@@ -137,14 +135,14 @@ static void wait_for_children(weir_scope *scope)
 {
     struct weir__wait wait = {.coroutine = scope->owner, .what = "join"};
     while (scope->child_count > 0) {
-        scope->joiner = &wait;
+        scope->joining = true;
         (void)weir__wait_suspend(&wait);
     }
 }
 
 static int scope_result(const weir_scope *scope)
 {
-    if (scope->deadline != NULL && scope->deadline->passed)
+    if (scope->timed_out)
         return WEIR_ETIMEDOUT;
     if (scope->status != WEIR_OK)
         return scope->status;
@@ -170,7 +168,7 @@ static void pass_deadline(weir__timer *timer)
     weir_scope *scope = deadline->scope;
     if (scope->cancelled || (deadline->body_ended && scope->child_count == 0))
         return; /* too late: how it ends is decided, only its owner has not run since */
-    deadline->passed = true;
+    scope->timed_out = true;
     weir_scope_cancel(scope);
 }
 
@@ -183,7 +181,6 @@ int weir_with_deadline(uint64_t timeout_ms, int (*body)(void *arg), void *arg)
     int status = weir_scope_open(&scope);
     if (status != WEIR_OK)
         return status;
-    scope.deadline = &deadline;
     weir__timer_init(&deadline.timer, pass_deadline);
     weir__timer_set_after(scope.loop, &deadline.timer, timeout_ms);
     status = body(arg);
@@ -192,7 +189,7 @@ int weir_with_deadline(uint64_t timeout_ms, int (*body)(void *arg), void *arg)
         weir_scope_cancel(&scope);
     int joined = weir_scope_join(&scope);
     weir__timer_cancel(&deadline.timer);
-    if (deadline.passed)
+    if (scope.timed_out)
         return WEIR_ETIMEDOUT;
     return joined == WEIR_OK || weir__status_is_failure(status) ? status : joined;
 }

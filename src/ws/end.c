@@ -42,6 +42,11 @@ int weir__end_status(const weir_end *end)
     return WEIR_ELOST;
 }
 
+int weir__session_end_status(const weir_session *session, int otherwise)
+{
+    return session->end != NULL ? weir__end_status(session->end) : otherwise;
+}
+
 static void tell_observer(weir_session *session)
 {
     const weir_observer *observer = session->observer;
@@ -56,7 +61,6 @@ void weir__session_report_end(weir_session *session)
     if (session->end != NULL || awake->endpoint.end_kind == WEIR_END_NONE)
         return;
     weir_endpoint_end(&awake->endpoint, &end);
-    awake->end_status = weir__end_status(&end);
     session->end = weir__loop_alloc(session->loop, sizeof end);
     awake->end_is_allocated = session->end != NULL;
     if (awake->end_is_allocated)
@@ -64,7 +68,8 @@ void weir__session_report_end(weir_session *session)
     else
         session->end = &plain_ends[end.kind];
     if (awake->close_reason != NULL)
-        (void)weir_deferred_complete(awake->close_reason, awake->end_status, session->end);
+        (void)weir_deferred_complete(awake->close_reason, weir__end_status(session->end),
+                                     session->end);
     tell_observer(session);
 }
 

@@ -147,7 +147,7 @@ int weir_pinger_start(weir_channel **pongs, weir_session *session, uint64_t inte
 
 /* --- ponger --- */
 
-struct weir__ponger {
+struct ponger {
     struct weir__attachment attachment;
     struct weir__job job;
     weir_channel pings;
@@ -156,7 +156,7 @@ struct weir__ponger {
     bool owes;
 };
 
-static void stop_ponger(struct weir__ponger *ponger)
+static void stop_ponger(struct ponger *ponger)
 {
     weir_channel_close(&ponger->pings, WEIR_CLOSED);
     weir__scope_detach(&ponger->job, WEIR_OK);
@@ -164,13 +164,13 @@ static void stop_ponger(struct weir__ponger *ponger)
 
 static void cancel_ponger(struct weir__job *job)
 {
-    stop_ponger(WEIR__CONTAINER(job, struct weir__ponger, job));
+    stop_ponger(WEIR__CONTAINER(job, struct ponger, job));
 }
 
 static const struct weir__job_ops ponger_ops = {cancel_ponger};
 
 /* Sends a pong if there is room; else keeps it in the place of an older one. Takes frame. */
-static void send_pong(struct weir__ponger *ponger, weir_frame *frame)
+static void send_pong(struct ponger *ponger, weir_frame *frame)
 {
     weir_channel *outgoing = &ponger->session->awake->outlet.outgoing;
     int status = weir__channel_send_now(outgoing, frame);
@@ -185,9 +185,20 @@ static void send_pong(struct weir__ponger *ponger, weir_frame *frame)
         weir_frame_release(frame);
 }
 
+static void fini_ponger(struct weir__attachment *attachment);
+
+/* NULL: it has none. */
+static struct ponger *ponger_of(const weir_session *session)
+{
+    struct weir__attachment *attachment = session->awake->attachments;
+    while (attachment != NULL && attachment->fini != fini_ponger)
+        attachment = attachment->next;
+    return attachment == NULL ? NULL : WEIR__CONTAINER(attachment, struct ponger, attachment);
+}
+
 void weir__session_retry_pong(weir_session *session)
 {
-    struct weir__ponger *ponger = session->awake->ponger;
+    struct ponger *ponger = ponger_of(session);
     if (ponger == NULL || !ponger->owes)
         return;
     weir_frame frame = ponger->owed;
@@ -197,7 +208,7 @@ void weir__session_retry_pong(weir_session *session)
 
 static int push_ping(weir_channel *channel, void *item)
 {
-    struct weir__ponger *ponger = WEIR__CONTAINER(channel, struct weir__ponger, pings);
+    struct ponger *ponger = WEIR__CONTAINER(channel, struct ponger, pings);
     weir_frame *frame = item;
     if (frame->type != WEIR_FRAME_PING) {
         weir_frame_release(frame);
@@ -213,7 +224,7 @@ static const struct weir__channel_kind pings_kind = {
 
 static void fini_ponger(struct weir__attachment *attachment)
 {
-    struct weir__ponger *ponger = WEIR__CONTAINER(attachment, struct weir__ponger, attachment);
+    struct ponger *ponger = WEIR__CONTAINER(attachment, struct ponger, attachment);
     if (ponger->owes)
         weir_frame_release(&ponger->owed);
     weir__channel_fini(&ponger->pings);
@@ -229,15 +240,15 @@ int weir_ponger_start(weir_channel **pings, weir_session *session)
         return status;
     if (session->stream == NULL || session->awake->scope.cancelled)
         return WEIR_CLOSED;
-    if (session->awake->ponger != NULL) {
-        *pings = &session->awake->ponger->pings;
+    struct ponger *ponger = ponger_of(session);
+    if (ponger != NULL) {
+        *pings = &ponger->pings;
         return WEIR_OK;
     }
-    struct weir__ponger *ponger = new_actor(session, sizeof *ponger, fini_ponger);
+    ponger = new_actor(session, sizeof *ponger, fini_ponger);
     if (ponger == NULL)
         return WEIR_ENOMEM;
     ponger->session = session;
-    session->awake->ponger = ponger;
     weir__channel_init(&ponger->pings, session->loop, &pings_kind, 1);
     *pings = &ponger->pings;
     return weir__scope_attach(&session->awake->scope, &ponger->job, &ponger_ops);

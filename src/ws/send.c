@@ -1,5 +1,4 @@
 /* Sending on a session: weir_send() and what goes with it. */
-#include "ws/end.h"
 #include "ws/session.h"
 
 #include <string.h>
@@ -172,9 +171,9 @@ int weir_flush(weir_session *session)
         return WEIR_EINVAL;
     struct weir__awake *awake = session->awake;
     if (awake == NULL) /* at rest, all is out */
-        return session->end != NULL ? weir__end_status(session->end) : WEIR_OK;
+        return weir__session_end_status(session, WEIR_OK);
     if (awake->outlet.io == NULL)
-        return session->end != NULL ? awake->end_status : WEIR_CLOSED;
+        return weir__session_end_status(session, WEIR_CLOSED);
     return weir__outlet_flush(&awake->outlet);
 }
 
@@ -247,6 +246,13 @@ static bool has_closed(const weir_session *session)
                          : awake->outlet.io == NULL || weir_endpoint_output_ended(&awake->endpoint);
 }
 
+/* Of one that finds it closed: that it ended so is what was wanted. */
+static int status_of_closed(const weir_session *session)
+{
+    int status = weir__session_end_status(session, WEIR_OK);
+    return status == WEIR_CLOSED ? WEIR_OK : status;
+}
+
 int weir_close(weir_session *session, unsigned code, const char *message)
 {
     weir_close_reason reason;
@@ -259,9 +265,7 @@ int weir_close(weir_session *session, unsigned code, const char *message)
     if (session->end == NULL && !weir__session_stir(session))
         return WEIR_ENOMEM;
     if (has_closed(session))
-        return session->end != NULL && weir__end_status(session->end) != WEIR_CLOSED
-                   ? weir__end_status(session->end)
-                   : WEIR_OK;
+        return status_of_closed(session);
     status = weir_frame_close(&closing.frame, code == 0 ? NULL : &reason,
                               weir__loop_allocator(session->loop));
     if (status == WEIR_OK)

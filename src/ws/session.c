@@ -22,8 +22,7 @@ static void stop_channels(weir_session *session)
             weir__task_post(session->loop, &awake->attend);
     }
     if (weir_endpoint_input_ended(&awake->endpoint))
-        weir_channel_close(&awake->inlet.incoming,
-                           session->end != NULL ? awake->end_status : WEIR_CLOSED);
+        weir_channel_close(&awake->inlet.incoming, weir__session_end_status(session, WEIR_CLOSED));
 }
 
 void weir__session_close_stream(weir_session *session, bool reset)
@@ -36,7 +35,7 @@ void weir__session_close_stream(weir_session *session, bool reset)
     if (!awake->inlet.held)
         weir__io_recv_stop(&session->stream->io);
     weir__timer_cancel(&session->timer);
-    weir__outlet_stop(&awake->outlet, session->end != NULL ? awake->end_status : WEIR_ELOST);
+    weir__outlet_stop(&awake->outlet, weir__session_end_status(session, WEIR_ELOST));
     weir__io_close(&session->stream->io, reset);
 }
 

@@ -62,27 +62,25 @@ struct weir__session_terms {
 /* What a session needs while something goes on in it. What is rare stands behind pointers: most sessions pay for all of this as long as they live. */
 struct weir__awake {
     weir_session *session;
-    weir_scope
-        scope; /* Its own job is the actor, and in it: what stands in the scope above is the session's. */
+    /* Its own job is the actor, and in it: what stands in the scope above is the session's. */
+    weir_scope scope;
     weir_endpoint endpoint;
     struct weir__inlet inlet;
     struct weir__outlet outlet;
     struct weir__turnstile turnstile;
     weir__task attend;  /* queued: go on with held input and attend, in a context of its own */
-    weir__node joining; /* of struct weir__joiner */
+    weir__node joining; /* calls of weir_session_join() */
     weir_deferred *close_reason;   /* NULL: nobody has asked for it */
     struct weir__leaving *leaving; /* behind a large payload, or all that is queued */
     struct weir__attachment *attachments;
-    struct weir__ponger *ponger;
     int handler_status; /* what the handler returned */
-    int end_status;     /* what receivers get, once the end is known */
-    bool lent_out;      /* the user has a pointer into it: it stays */
-    bool end_is_allocated;
-    bool shut_down; /* the write side */
-    bool closing;   /* the stream */
-    bool busy;      /* a handler runs */
-    bool retired;   /* on_message is not called any more */
-    bool over;      /* finished */
+    bool lent_out : 1;  /* the user has a pointer into it: it stays */
+    bool end_is_allocated : 1;
+    bool shut_down : 1; /* the write side */
+    bool closing : 1;   /* the stream */
+    bool busy : 1;      /* a handler runs */
+    bool retired : 1;   /* on_message is not called any more */
+    bool over : 1;      /* finished */
 };
 
 /* The handle, and what a session at rest is. */
@@ -211,6 +209,9 @@ void weir__session_attend(weir_session *session);
 
 /* Tells how it ended, once the endpoint knows. */
 void weir__session_report_end(weir_session *session);
+
+/* What receivers get, once the end is known, and else another status. */
+int weir__session_end_status(const weir_session *session, int otherwise);
 
 /* Begins to close it without the queue: ahead: its Close jumps over what is queued; else it goes behind that. */
 void weir__session_leave(weir_session *session, unsigned code, const char *message, bool ahead);

@@ -35,7 +35,8 @@ weir_deferred *weir_session_close_reason(weir_session *session)
         return NULL;
     if (awake->close_reason == NULL &&
         weir_deferred_new(&awake->close_reason, session->loop) == WEIR_OK && session->end != NULL)
-        (void)weir_deferred_complete(awake->close_reason, awake->end_status, session->end);
+        (void)weir_deferred_complete(awake->close_reason,
+                                     weir__session_end_status(session, WEIR_OK), session->end);
     return awake->close_reason;
 }
 

@@ -72,7 +72,7 @@ static void end_scope(weir_scope *scope)
     awake->over = true;
     weir__timer_cancel(&session->timer);
     weir__session_tell_closed(session);
-    wake_joiners(awake, awake->end_status);
+    wake_joiners(awake, weir__session_end_status(session, WEIR_OK));
     weir__session_depart(session);
     if (!session->handed_out)
         weir__session_discard(session);
@@ -339,7 +339,7 @@ int weir_session_join(weir_session *session)
     struct weir__awake *awake = session->awake;
     awake->lent_out = true;
     if (awake->over)
-        return awake->end_status;
+        return weir__session_end_status(session, WEIR_OK);
     status = weir__wait_init(&joiner.wait, "session", withdraw_joiner);
     if (status != WEIR_OK)
         return status;
