@@ -2,7 +2,9 @@
  * weir/server.h - WebSocket servers (RFC 6455 4.2): listen, accept, shake hands, run a handler a session.
  *
  * A handler has one of two shapes. handler: a coroutine for the session's whole life. on_message: a function called for each
- * message on a coroutine borrowed from a pool; it may suspend, and an idle session then owns no stack. */
+ * message on a coroutine borrowed from a pool; it may suspend, and an idle session then owns no stack. Such a session rests
+ * while nothing goes on in it: it gives what it does not need back to the loop. A call that finds no memory to wake it fails with
+ * WEIR_ENOMEM and changes nothing; an event that finds none ends it (WEIR_END_CANCELED). */
 #ifndef WEIR_SERVER_H
 #define WEIR_SERVER_H
 

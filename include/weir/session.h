@@ -162,19 +162,21 @@ WEIR_API void weir_terminate(weir_session *session);
 WEIR_API void weir_going_away(weir_session *session, unsigned code, const char *message);
 
 /** The channels of frames (items are weir_frame), for weir_select() and for own actors. Frames received by a channel are released
- * by the receiver. Lend them as long as the session. */
+ * by the receiver. Lend them as long as the session, which does not rest any more then (see weir/server.h). NULL: a
+ * session that rested has no memory to get up, or was ended by that. */
 WEIR_API weir_channel *weir_session_incoming(weir_session *session);
 WEIR_API weir_channel *weir_session_outgoing(weir_session *session);
 
 /** The close reason as a deferred: completes once, whatever happens, as soon as the end is known. Its value is a const
- * weir_end *, valid as long as the session; its status is the one that receivers get. */
+ * weir_end *, valid as long as the session; its status is the one that receivers get. NULL: no memory, which the first call alone
+ * needs; and as weir_session_incoming(). */
 WEIR_API weir_deferred *weir_session_close_reason(weir_session *session);
 
 /** How it ended: fills *out; kind WEIR_END_NONE while it has not. */
 WEIR_API void weir_session_end(const weir_session *session, weir_end *out);
 
 /** The scope that the session is: what is started in it ends with it. Lends it as long as the
- * session. */
+ * session. NULL as weir_session_incoming(). */
 WEIR_API weir_scope *weir_session_scope(weir_session *session);
 
 /** The user's state inside the session's block: options.user_size bytes, zeroed at first; NULL when that is 0. Lends it as
