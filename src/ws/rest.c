@@ -1,9 +1,24 @@
 /* A session at rest: served by on_message, and nothing goes on in it. What it needs awake is given back to the loop, and made anew for the next event
- * or call; its handle, its stream and its timer stay where they are, and so does the user's state. It costs a few dozen instructions either way,
- * and the memory that sessions share in turns is warm. */
+ * or call; its handle, its stream and its timer stay where they are, and so does the user's state.
+ *
+ * That costs some hundreds of instructions, which those that are at work all the time need not pay: the last sessions of a loop that came to have
+ * nothing to do are drowsy, still awake. Each next one sends the first of them to rest. */
+#include "rt/loop.h"
+#include "ws/end.h"
 #include "ws/session.h"
 
-#include "ws/end.h"
+#include <string.h>
+
+#define DROWSY_MAX 256
+
+struct drowsy {
+    struct weir__resident resident;
+    weir_loop *loop;
+    unsigned next; /* whose turn it is to rest */
+    weir_session *sessions[DROWSY_MAX];
+};
+
+static const char kind[] = "drowsy sessions";
 
 static bool is_unused(const weir_channel *channel)
 {
@@ -34,18 +49,16 @@ static bool is_alone(const struct weir__awake *awake)
 static bool may_rest_now(const weir_session *session)
 {
     const struct weir__awake *awake = session->awake;
-    return session->may_rest && awake != NULL && session->stream != NULL && session->end == NULL &&
-           !awake->closing && !awake->retired && awake->leaving == NULL &&
-           weir__list_is_empty(&awake->attend.link) && is_alone(awake) &&
+    return session->stream != NULL && session->end == NULL && !awake->closing && !awake->retired &&
+           awake->leaving == NULL && weir__list_is_empty(&awake->attend.link) && is_alone(awake) &&
            inlet_is_idle(&awake->inlet) && outlet_is_idle(&awake->outlet);
 }
 
-void weir__session_rest(weir_session *session)
+static void lay_down(weir_session *session)
 {
-    if (!may_rest_now(session))
-        return;
     struct weir__awake *awake = session->awake;
-    if (!weir__endpoint_lay_down(&awake->endpoint, weir__session_tail(session)))
+    if (!may_rest_now(session) ||
+        !weir__endpoint_lay_down(&awake->endpoint, weir__session_tail(session)))
         return;
     weir__outlet_fini(&awake->outlet);
     weir__inlet_fini(&awake->inlet);
@@ -53,10 +66,87 @@ void weir__session_rest(weir_session *session)
     weir__loop_free(session->loop, awake, sizeof *awake);
 }
 
+/* --- drowsy --- */
+
+static void fini_drowsy(struct weir__resident *resident)
+{
+    struct drowsy *drowsy = WEIR__CONTAINER(resident, struct drowsy, resident);
+    weir__loop_free(drowsy->loop, drowsy, sizeof *drowsy);
+}
+
+static struct drowsy *drowsy_of(const weir_loop *loop)
+{
+    struct weir__resident *resident = weir__loop_resident(loop, kind);
+    return resident == NULL ? NULL : WEIR__CONTAINER(resident, struct drowsy, resident);
+}
+
+/* NULL: none are kept awake. None where the pool keeps nothing either, so that a use of what is gone is seen. */
+static struct drowsy *settle_drowsy(weir_loop *loop)
+{
+    struct drowsy *drowsy = WEIR__POOL_KEEPS ? weir__loop_alloc(loop, sizeof *drowsy) : NULL;
+    if (drowsy == NULL)
+        return NULL;
+    memset(drowsy, 0, sizeof *drowsy);
+    drowsy->resident = (struct weir__resident){.kind = kind, .fini = fini_drowsy};
+    drowsy->loop = loop;
+    weir__loop_settle(loop, &drowsy->resident);
+    return drowsy;
+}
+
+static void vacate(struct drowsy *drowsy, unsigned place)
+{
+    weir_session *session = drowsy->sessions[place];
+    drowsy->sessions[place] = NULL;
+    if (session == NULL)
+        return;
+    session->awake->drowsy = false;
+    lay_down(session);
+}
+
+void weir__session_rest(weir_session *session)
+{
+    if (!session->may_rest || session->awake == NULL || session->awake->drowsy ||
+        !may_rest_now(session))
+        return;
+    struct drowsy *drowsy = drowsy_of(session->loop);
+    if (drowsy == NULL)
+        drowsy = settle_drowsy(session->loop);
+    if (drowsy == NULL) {
+        lay_down(session);
+        return;
+    }
+    unsigned place = drowsy->next++ % DROWSY_MAX;
+    vacate(drowsy, place);
+    drowsy->sessions[place] = session;
+    session->awake->drowsy = true;
+    session->awake->place = (uint8_t)place;
+}
+
+void weir__session_stay(weir_session *session)
+{
+    struct weir__awake *awake = session->awake;
+    if (awake->drowsy)
+        drowsy_of(session->loop)->sessions[awake->place] = NULL;
+    awake->drowsy = false;
+}
+
+void weir__sessions_rest(weir_loop *loop)
+{
+    struct drowsy *drowsy = drowsy_of(loop);
+    for (unsigned place = 0; drowsy != NULL && place < DROWSY_MAX; place++)
+        vacate(drowsy, place);
+}
+
+/* --- up again --- */
+
 /* Out of its rest. NULL: no memory. */
 static struct weir__awake *get_up(weir_session *session)
 {
     struct weir__awake *awake = weir__loop_alloc(session->loop, sizeof *awake);
+    if (awake == NULL) { /* others may have what it takes */
+        weir__sessions_rest(session->loop);
+        awake = weir__loop_alloc(session->loop, sizeof *awake);
+    }
     if (awake == NULL)
         return NULL;
     weir__awake_init(awake, session);

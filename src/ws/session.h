@@ -74,6 +74,8 @@ struct weir__awake {
     struct weir__leaving *leaving; /* behind a large payload, or all that is queued */
     struct weir__attachment *attachments;
     int handler_status; /* what the handler returned */
+    uint8_t place;      /* while drowsy: among those */
+    bool drowsy : 1;    /* it may go to rest, and will when others need its place */
     bool lent_out : 1;  /* the user has a pointer into it: it stays */
     bool end_is_allocated : 1;
     bool shut_down : 1; /* the write side */
@@ -167,8 +169,14 @@ void weir__awake_connect(struct weir__awake *awake, weir_stream *stream);
 /* What stands behind the user's state: see there. */
 void *weir__session_tail(const weir_session *session);
 
-/* Puts it to rest if nothing goes on in it. From the loop's context, at the end of what happened to it: nobody may be inside. */
+/* Lets it go to rest, now or when its turn comes, if nothing goes on in it. From the loop's context, at the end of what happened to it: nobody may be inside. */
 void weir__session_rest(weir_session *session);
+
+/* It ends: it is not to go to rest any more. */
+void weir__session_stay(weir_session *session);
+
+/* Has all of a loop rest that may. */
+void weir__sessions_rest(weir_loop *loop);
 
 /* Closes it without what being awake takes. */
 void weir__session_drop(weir_session *session);

@@ -138,6 +138,7 @@ void weir__awake_connect(struct weir__awake *awake, weir_stream *stream)
 static void fini_awake(struct weir__awake *awake)
 {
     weir_session *session = awake->session;
+    weir__session_stay(session);
     weir__task_cancel(&awake->attend);
     weir__session_free_attachments(session);
     weir__outlet_fini(&awake->outlet);

@@ -2,7 +2,7 @@
 /* A session served by on_message rests between two messages: nobody notices, whatever is asked of it, and without memory to get up it ends cleanly. */
 #include "support/session_rig.h"
 
-#include "rt/loop.h"
+#include "ws/session.h"
 
 /* The server's side of the one conversation. */
 static struct {
@@ -11,7 +11,7 @@ static struct {
     unsigned closed;
     enum weir_end_kind end;
     uint64_t offset; /* where the input broke a rule */
-    unsigned seen; /* ends told to the observer */
+    unsigned seen;   /* ends told to the observer */
 } host;
 
 static int note_open(weir_session *session, void *arg)
@@ -68,6 +68,7 @@ static void append(void *context, const char *data, size_t size)
 static bool rests(void)
 {
     struct text text = {.size = 0};
+    weir__sessions_rest(weir_loop_current());
     weir_loop_dump(weir_loop_current(), append, &text);
     return strstr(text.data, "at rest") != NULL;
 }
