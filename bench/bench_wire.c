@@ -220,7 +220,7 @@ static void run_parser(void *context, size_t count)
 }
 
 /* The yardstick of a header: its fields filled in by a call that checks nothing and remembers nothing. Like the parser it lives of many loads and stores at a time, and so loses
- * as much (half) when something else takes a share of the core, as on a virtual machine whose cores are not its own: when both take long, it is not the parser. */
+ * nearly as much, up to half, when something else takes a share of the core, as on a virtual machine whose cores are not its own: when both take long, it is not the parser. */
 static __attribute__((noinline)) void copy_head(weir_frame_head *head, const uint8_t *in)
 {
     uint8_t bits = in[0];
