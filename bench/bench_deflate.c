@@ -151,6 +151,8 @@ static void print_memories(void)
     print_memory(
         "takeover from the client, window 9",
         &(weir_deflate_options){.client_context_takeover = true, .client_max_window_bits = 9});
+    print_memory("takeover from the server",
+                 &(weir_deflate_options){.server_context_takeover = true});
     for (size_t i = 0; i < 9; i++) {
         weir_deflate_options options = {.server_context_takeover = true,
                                         .server_max_window_bits = windows[i / 3],
@@ -160,9 +162,8 @@ static void print_memories(void)
                  windows[i / 3], memory_levels[i % 3]);
         print_memory(name, &options);
     }
-    print_memory(
-        "takeover both ways, window 15, memory level 8",
-        &(weir_deflate_options){.server_context_takeover = true, .client_context_takeover = true});
+    print_memory("takeover both ways", &(weir_deflate_options){.server_context_takeover = true,
+                                                               .client_context_takeover = true});
     struct end end = new_end(WEIR_ROLE_SERVER, false, &(weir_deflate_options){0});
     printf("%-58s %8zu B\n", "one codec, and what a loop shares before it is used", live_bytes);
     free_end(&end);

@@ -239,7 +239,7 @@ def number(text, pattern):
 
 def micro(bench, _):
     """Parts of the library. Of ratios to a yardstick in the same run: the median of all runs. Of times: the least, for others on the machine can only add to them."""
-    runs = [output_of(bench, "bench_wire") + output_of(bench, "bench_coroutine") for _ in range(5 if bench.full else 1)]
+    runs = [output_of(bench, "bench_wire") + output_of(bench, "bench_coroutine") for _ in range(5 if bench.full else 3)]
     figures = bench.results["micro"] = {"text": runs[-1]}
 
     def all_of(pattern):

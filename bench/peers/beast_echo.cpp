@@ -75,10 +75,12 @@ int main(int argc, char **argv)
     }
     std::string mode = argc > 1 ? argv[1] : "";
     compression.server_enable = !mode.empty();
-    compression.server_no_context_takeover = mode != "--deflate=takeover";
-    compression.client_no_context_takeover = mode != "--deflate=takeover";
-    compression.compLevel = mode == "--deflate=takeover" ? 5 : 6; // weir's defaults, all: its own are 8 and 4
-    compression.memLevel = 8;
+    const bool takeover = mode == "--deflate=takeover";
+    compression.server_no_context_takeover = !takeover;
+    compression.client_no_context_takeover = !takeover;
+    compression.compLevel = takeover ? 5 : 6; // weir's defaults, all: its own are 8 and 4, and a window of 15
+    compression.memLevel = takeover ? 7 : 8;
+    compression.server_max_window_bits = takeover ? 14 : 15;
     asio::io_context context{1};
     tcp::acceptor acceptor{context, {asio::ip::make_address("127.0.0.1"), 0}};
     std::cout << "listening on ws://127.0.0.1:" << acceptor.local_endpoint().port() << "/" << std::endl;

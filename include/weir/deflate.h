@@ -21,15 +21,16 @@ typedef struct weir_deflate_options {
      * message by itself. */
     bool server_context_takeover;
     bool client_context_takeover; /**< the same, from the client */
-    /** The largest window of the server's compressor, as a power of two, 8..15; 0: 15. A client
-     * asks for it with a value under 15. */
+    /** The largest window of the server's compressor, as a power of two, 8..15; 0: 15 for what is agreed on, of which our own
+     * compressor uses 14 with context takeover. A client asks for it with a value under 15. */
     uint8_t server_max_window_bits;
     /** The same of the client's compressor. A server with a value under 15 takes no offer that does not let it choose. */
     uint8_t client_max_window_bits;
     /** Of our own compressor: 1 (fast) .. 9 (small); 0: of zlib 5 with context takeover and 6 without, of libdeflate what is
      * faster and about as small. */
     uint8_t level;
-    uint8_t memory_level; /**< of our own compressor: 1 .. 9, see docs/compression.md; 0: 8 */
+    uint8_t
+        memory_level; /**< of our own compressor: 1 .. 9, see docs/compression.md; 0: 7 with context takeover, else 8 */
     /** Messages of fewer bytes are sent as they are, unless weir_frame.compress says otherwise; 0: 128; 1: all but empty ones are
      * compressed. A message that is sent in fragments counts as large. */
     size_t compress_min;

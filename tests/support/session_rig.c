@@ -1,6 +1,7 @@
 #include "support/session_rig.h"
 
 #include "net/stream.h"
+#include "rt/loop.h"
 #include "support/descriptors.h"
 
 #include <stdlib.h>
@@ -29,7 +30,7 @@ void expect_status(int got, int expected, const char *what, const char *file, in
 static struct {
     bool sockets; /* else a pair in memory */
     bool real;    /* the kernel's sockets and time */
-    const failing_allocator *memory;
+    failing_allocator *memory;
 } place;
 
 bool rig_is_real(void)
@@ -40,6 +41,13 @@ bool rig_is_real(void)
 const failing_allocator *rig_memory(void)
 {
     return place.memory;
+}
+
+void rig_starve(bool starve)
+{
+    weir__pool_fini(&weir_loop_current()->pool);
+    place.memory->fail_at = starve ? 1 : 0;
+    place.memory->fail_after = starve;
 }
 
 int rig_echo(weir_session *session, void *arg)

@@ -49,6 +49,9 @@ int rig_echo(weir_session *session, void *arg);
 /* What the loop of the running test allocates from: for what must not grow. */
 const failing_allocator *rig_memory(void);
 
+/* From now on the running loop gets no memory, nor has it any left from before; or gets it again. */
+void rig_starve(bool starve);
+
 /* Opens a session of a role over a pair; options may be NULL. */
 void rig_open(struct rig *rig, enum weir_role role, const weir_session_options *options);
 void rig_open_raw(struct rig *rig, enum weir_role role, const weir_session_options *options);

@@ -119,13 +119,13 @@ static void every_level_works(void **state)
     }
 }
 
-/* What a server on that level makes of messages that are alike, one after the other. */
-static void encode_alike(weir_buffer *out, uint8_t level, bool forgets)
+/* What a server makes of messages that are alike, one after the other. */
+static void encode_alike(weir_buffer *out, weir_deflate_options options, bool forgets)
 {
     weir_deflate_terms terms = {.server_no_context_takeover = forgets};
-    weir_deflate_options options = {.level = level, .server_context_takeover = true};
     static uint8_t data[70000]; /* more than libdeflate takes */
     struct ends ends;
+    options.server_context_takeover = true;
     open_ends(&ends, &options, &terms);
     for (unsigned i = 0; i < 4; i++) {
         fill_with_words(data, sizeof data, i);
@@ -134,21 +134,50 @@ static void encode_alike(weir_buffer *out, uint8_t level, bool forgets)
     close_ends(&ends);
 }
 
-static void the_level_is_5_with_takeover_and_6_without_unless_it_is_told(void **state)
+/* No option, those that it should stand for, and one of them changed at a time. */
+static void expect_defaults(weir_deflate_options usual, const weir_deflate_options *others,
+                            bool forgets)
+{
+    weir_buffer unsaid = {0};
+    weir_buffer said = {0};
+    encode_alike(&unsaid, (weir_deflate_options){0}, forgets);
+    encode_alike(&said, usual, forgets);
+    assert_int_equal(unsaid.size, said.size);
+    assert_memory_equal(unsaid.data, said.data, said.size);
+    for (unsigned i = 0; i < 3; i++) {
+        weir_buffer other = {0};
+        encode_alike(&other, others[i], forgets);
+        assert_true(other.size != said.size || memcmp(other.data, said.data, said.size) != 0);
+        weir_buffer_fini(&other);
+    }
+    weir_buffer_fini(&unsaid);
+    weir_buffer_fini(&said);
+}
+
+static void without_takeover_the_defaults_are_those_of_zlib(void **state)
 {
     (void)state;
-    for (unsigned forgets = 0; forgets < 2; forgets++) {
-        weir_buffer coded[3] = {{0}, {0}, {0}};
-        encode_alike(&coded[0], 0, forgets != 0);
-        encode_alike(&coded[1], 5, forgets != 0);
-        encode_alike(&coded[2], 6, forgets != 0);
-        const weir_buffer *same = &coded[1 + forgets];
-        assert_int_equal(coded[0].size, same->size);
-        assert_memory_equal(coded[0].data, same->data, same->size);
-        assert_true(coded[1].size > coded[2].size);
-        for (unsigned i = 0; i < 3; i++)
-            weir_buffer_fini(&coded[i]);
-    }
+    static const weir_deflate_options others[] = {
+        {.level = 5, .server_max_window_bits = 15, .memory_level = 8},
+        {.level = 6, .server_max_window_bits = 14, .memory_level = 8},
+        {.level = 6, .server_max_window_bits = 15, .memory_level = 7},
+    };
+    expect_defaults(
+        (weir_deflate_options){.level = 6, .server_max_window_bits = 15, .memory_level = 8}, others,
+        true);
+}
+
+static void with_takeover_level_window_and_memory_are_less_unless_told_otherwise(void **state)
+{
+    (void)state;
+    static const weir_deflate_options others[] = {
+        {.level = 6, .server_max_window_bits = 14, .memory_level = 7},
+        {.level = 5, .server_max_window_bits = 15, .memory_level = 7},
+        {.level = 5, .server_max_window_bits = 14, .memory_level = 8},
+    };
+    expect_defaults(
+        (weir_deflate_options){.level = 5, .server_max_window_bits = 14, .memory_level = 7}, others,
+        false);
 }
 
 /* What does not shrink needs all the room it can: at the least memory level most of all. */
@@ -442,7 +471,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_window_suits_an_inflater_with_just_that_window),
         cmocka_unit_test(every_level_works),
-        cmocka_unit_test(the_level_is_5_with_takeover_and_6_without_unless_it_is_told),
+        cmocka_unit_test(without_takeover_the_defaults_are_those_of_zlib),
+        cmocka_unit_test(with_takeover_level_window_and_memory_are_less_unless_told_otherwise),
         cmocka_unit_test(nothing_grows_over_its_bound),
         cmocka_unit_test(takeover_makes_a_repeated_message_smaller),
         cmocka_unit_test(forgetting_needs_no_agreement),

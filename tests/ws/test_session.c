@@ -452,6 +452,45 @@ static int observer_sees_frames_pings_and_the_end(void *arg)
 }
 RUN(observer_sees_frames_pings_and_the_end)
 
+static void expect_counted(struct rig *rig, const struct watch *watch, int before, int after)
+{
+    assert_int_equal(watch->in, before);
+    rig_put_text(rig, "counted?");
+    rig_expect_received(rig, WEIR_FRAME_TEXT, "counted?", 8);
+    assert_int_equal(watch->in, after);
+}
+
+static int observer_without_memory_leaves_all_as_it_was(void *arg)
+{
+    struct watch first = {0};
+    struct watch second = {0};
+    struct rig rig;
+    (void)arg;
+    rig_open(&rig, WEIR_ROLE_SERVER, NULL);
+    rig_starve(true);
+    assert_status(weir_session_observe(rig.session, &(weir_observer){count_in, .context = &first}),
+                  WEIR_ENOMEM);
+    rig_starve(false);
+    expect_counted(&rig, &first, 0, 0);
+    assert_ok(weir_session_observe(rig.session, &(weir_observer){count_in, .context = &first}));
+    expect_counted(&rig, &first, 0, 1);
+    /* Another takes the place of the one that is there. */
+    rig_starve(true);
+    assert_ok(weir_session_observe(rig.session, &(weir_observer){count_in, .context = &second}));
+    rig_starve(false);
+    expect_counted(&rig, &second, 0, 1);
+    assert_ok(weir_session_observe(rig.session, NULL));
+    rig_starve(true); /* which also forgets the block that was just given back */
+    assert_status(weir_session_observe(rig.session, &(weir_observer){count_in, .context = &second}),
+                  WEIR_ENOMEM);
+    rig_starve(false);
+    expect_counted(&rig, &second, 1, 1);
+    assert_int_equal(first.in, 1);
+    rig_close(&rig);
+    return WEIR_OK;
+}
+RUN(observer_without_memory_leaves_all_as_it_was)
+
 static int select_waits_on_a_session_and_a_channel(void *arg)
 {
     struct rig rig;
@@ -504,6 +543,7 @@ int main(void)
         cmocka_unit_test(masking_can_be_switched_),
         cmocka_unit_test(bad_frames_are_refused_without_harm_),
         cmocka_unit_test(observer_sees_frames_pings_and_the_end_),
+        cmocka_unit_test(observer_without_memory_leaves_all_as_it_was_),
         cmocka_unit_test(select_waits_on_a_session_and_a_channel_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
