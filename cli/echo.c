@@ -2,9 +2,7 @@
 #include "cli.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,14 +46,12 @@ static int echo_message(weir_session *session, weir_frame *frame, void *arg)
     return weir_send(session, frame);
 }
 
-/* --- signals: blocked everywhere, taken by one thread --- */
+/* --- signals --- */
 
-struct watcher {
-    weir_service *service;
-    sigset_t signals;
-    pthread_t thread;
-    atomic_bool done;
-};
+static const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
+/* What they are for, as long as they are watched. */
+static weir_service *served;
+static volatile sig_atomic_t stopping;
 
 static void write_error(void *context, const char *text, size_t size)
 {
@@ -71,51 +67,29 @@ static void write_error(void *context, const char *text, size_t size)
     }
 }
 
-static void *watch_signals(void *arg)
+static void take_signal(int number)
 {
-    struct watcher *watcher = arg;
-    bool stopping = false;
-    int number;
-    while (sigwait(&watcher->signals, &number) == 0 && !atomic_load(&watcher->done)) {
-        if (number == SIGUSR1) {
-            if (weir_service_dump(watcher->service, write_error, NULL) != WEIR_OK)
-                cli_complain(NAME, "no memory for a dump");
-        } else if (stopping) { /* the user has no patience with peers that do not answer */
-            _exit(CLI_EXIT_SIGNALED + number);
-        } else {
-            stopping = true;
-            weir_service_stop(watcher->service);
-        }
+    int error = errno;
+    if (number == SIGUSR1) {
+        weir_service_dump(served, write_error, NULL);
+    } else if (stopping) { /* the user has no patience with peers that do not answer */
+        _exit(CLI_EXIT_SIGNALED + number);
+    } else {
+        stopping = 1;
+        weir_service_stop(served);
     }
-    return NULL;
+    errno = error;
 }
 
-/* Call it before any other thread is there: they inherit what is blocked. */
-static void block_signals(sigset_t *signals)
+static void set_handlers(void (*handler)(int number))
 {
-    (void)sigemptyset(signals);
-    (void)sigaddset(signals, SIGINT);
-    (void)sigaddset(signals, SIGTERM);
-    (void)sigaddset(signals, SIGUSR1);
-    (void)pthread_sigmask(SIG_BLOCK, signals, NULL);
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    (void)sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        (void)sigaddset(&action.sa_mask, signals[i]);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        (void)sigaction(signals[i], &action, NULL);
     (void)signal(SIGPIPE, SIG_IGN); /* whoever read our standard error may be gone */
-}
-
-static bool start_watching(struct watcher *watcher, weir_service *service)
-{
-    watcher->service = service;
-    atomic_init(&watcher->done, false);
-    int error = pthread_create(&watcher->thread, NULL, watch_signals, watcher);
-    if (error != 0)
-        cli_complain(NAME, "no thread for signals: %s", strerror(error));
-    return error == 0;
-}
-
-static void stop_watching(struct watcher *watcher)
-{
-    atomic_store(&watcher->done, true);
-    (void)pthread_kill(watcher->thread, SIGUSR1);
-    (void)pthread_join(watcher->thread, NULL);
 }
 
 /* --- serving --- */
@@ -163,16 +137,12 @@ static int serve(const struct settings *settings)
 {
     weir_serve_options options = make_options(settings);
     weir_service *service;
-    struct watcher watcher;
-    block_signals(&watcher.signals);
     int status = weir_service_new(&service, &options);
     if (status == WEIR_OK) {
-        if (!start_watching(&watcher, service)) {
-            weir_service_free(service);
-            return CLI_EXIT_FAILED;
-        }
+        served = service;
+        set_handlers(take_signal);
         status = weir_service_run(service);
-        stop_watching(&watcher);
+        set_handlers(SIG_IGN);
         weir_service_free(service);
     }
     if (status == WEIR_OK)

@@ -92,16 +92,16 @@ WEIR_API WEIR_MUST_USE int weir_service_new(weir_service **out, const weir_serve
  * weir_service_stop(). Errors: as weir_serve(), WEIR_ESTATE (it runs, or has run). */
 WEIR_API int weir_service_run(weir_service *service);
 
-/** Stops accepting, closes every session with 1001, and lets weir_service_run() return when all have ended. Thread-safe, also
- * before run. Not for signal handlers. */
+/** Stops accepting, closes every session with 1001, and lets weir_service_run() return when all have ended. Also before run,
+ * which then returns soon. Thread-safe and async-signal-safe: a signal handler may call it. */
 WEIR_API void weir_service_stop(weir_service *service);
 
-/** Has every loop of a running service dumped (weir_loop_dump), each on its own thread, soon. Thread-safe. Errors:
- * WEIR_ENOMEM. */
-WEIR_API WEIR_MUST_USE int weir_service_dump(weir_service *service,
-                                             void (*write)(void *context, const char *text,
-                                                           size_t size),
-                                             void *context);
+/** Has every loop of a running service dumped (weir_loop_dump), each on its own thread, soon. Thread-safe and
+ * async-signal-safe; calls that come together all get the writer of the last, so give one writer and context. Errors:
+ * WEIR_EINVAL (NULL). */
+WEIR_API int weir_service_dump(weir_service *service,
+                               void (*write)(void *context, const char *text, size_t size),
+                               void *context);
 
 /** Frees it (Takes). Not while it runs. NULL is allowed. */
 WEIR_API void weir_service_free(weir_service *service);

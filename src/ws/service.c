@@ -1,32 +1,40 @@
-/* A server on several loops, one a thread, each with its own listener on the same port. */
+/* A server on several loops, one a thread, each with its own listener on the same port. Whoever stops it may be in the middle of anything, a signal handler too: so a
+ * wish is a bit that a loop looks at in each turn, and nothing here waits for whoever expresses it. */
 #include "rt/loop.h"
 
 #include <weir/server.h>
 
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define THREADS_MAX 1024
 
+enum wish { WISH_STOP = 1 << 0, WISH_DUMP = 1 << 1 };
+
 struct worker {
     weir_service *service;
-    weir_loop *loop; /* made by the thread that prepares it, run by its own */
+    weir_loop *_Atomic loop; /* made and run by its thread; NULL: not yet, or not any more */
     weir_server *server;
     pthread_t thread;
     bool threaded;
     int status;
+    atomic_uint wishes; /* bits of enum wish */
 };
+
+typedef void dump_writer(void *context, const char *text, size_t size);
 
 struct weir_service {
     weir_serve_options options;
     struct worker *workers;
     unsigned worker_count;
-    char *url;            /* with the port that the first listener got */
-    pthread_mutex_t lock; /* guards the rest */
-    bool ready;           /* all workers have their loops */
-    bool stopping;
-    bool running;
+    char *url; /* with the port that the first listener got */
+    atomic_bool begun;
+    atomic_uint wakers; /* calls that may be about to wake a loop */
+    dump_writer *_Atomic write;
+    void *_Atomic write_context;
 };
 
 static int copy_url(weir_service *service, const char *url)
@@ -53,11 +61,12 @@ int weir_service_new(weir_service **out, const weir_serve_options *options)
     service->options = *options;
     service->worker_count = options->threads != 0 ? options->threads : 1;
     service->workers = calloc(service->worker_count, sizeof *service->workers);
-    pthread_mutex_init(&service->lock, NULL);
     if (service->workers == NULL || copy_url(service, options->url) != WEIR_OK) {
         weir_service_free(service);
         return WEIR_ENOMEM;
     }
+    for (unsigned i = 0; i < service->worker_count; i++)
+        service->workers[i].service = service;
     *out = service;
     return WEIR_OK;
 }
@@ -66,7 +75,6 @@ void weir_service_free(weir_service *service)
 {
     if (service == NULL)
         return;
-    pthread_mutex_destroy(&service->lock);
     free(service->workers);
     free(service->url);
     free(service);
@@ -84,32 +92,48 @@ static int start_server(void *arg)
 /* Runs in the thread that will run the loop: a loop belongs to its thread from the start. */
 static int prepare(struct worker *worker)
 {
-    int status = weir_loop_new(&worker->loop, &worker->service->options.loop);
+    weir_loop *loop;
+    int status = weir_loop_new(&loop, &worker->service->options.loop);
     if (status != WEIR_OK)
         return status;
-    weir_loop *before = weir__loop_enter(worker->loop);
+    atomic_store(&worker->loop, loop);
+    weir_loop *before = weir__loop_enter(loop);
     status = start_server(worker);
     weir__loop_leave(before);
     return status;
 }
 
+static void fulfil_wishes(struct worker *worker)
+{
+    weir_service *service = worker->service;
+    unsigned wishes = atomic_load(&worker->wishes); /* behind the back-end's flag of a wake-up */
+    if (wishes != 0)
+        wishes = atomic_exchange(&worker->wishes, 0);
+    if (wishes & WISH_STOP)
+        weir_server_stop(worker->server);
+    if (wishes & WISH_DUMP)
+        weir_loop_dump(atomic_load(&worker->loop), atomic_load(&service->write),
+                       atomic_load(&service->write_context));
+}
+
 static int run_until_empty(struct worker *worker)
 {
+    weir_loop *loop = atomic_load(&worker->loop);
     int status;
-    do
-        status = weir_loop_turn(worker->loop, -1);
-    while (status > 0);
+    do {
+        fulfil_wishes(worker);
+        status = weir_loop_turn(loop, -1);
+    } while (status > 0);
     return status < 0 ? status : WEIR_OK;
 }
 
 static void discard(struct worker *worker)
 {
-    weir_loop *loop = worker->loop;
-    pthread_mutex_lock(&worker->service->lock);
-    worker->loop = NULL; /* nobody posts to it any more */
-    pthread_mutex_unlock(&worker->service->lock);
+    weir_loop *loop = atomic_exchange(&worker->loop, NULL);
     if (loop == NULL)
         return;
+    while (atomic_load(&worker->service->wakers) > 0) /* who has seen the loop may still wake it */
+        (void)sched_yield();
     weir_server_free(worker->server);
     worker->server = NULL;
     weir_loop_free(loop);
@@ -172,60 +196,37 @@ static int start_workers(weir_service *service)
     return status;
 }
 
-static void stop_server(void *arg)
+/* Has every loop fulfil a wish, now or when it runs. */
+static void wish(weir_service *service, enum wish what)
 {
-    struct worker *worker = arg;
-    weir_server_stop(worker->server);
-}
-
-/* With the lock held. */
-static void stop_workers(weir_service *service)
-{
+    atomic_fetch_add(&service->wakers, 1);
     for (unsigned i = 0; i < service->worker_count; i++) {
         struct worker *worker = &service->workers[i];
-        if (worker->loop != NULL && weir_loop_post(worker->loop, stop_server, worker) != WEIR_OK)
-            continue; /* no memory: that loop is stopped by the next call */
+        (void)atomic_fetch_or(&worker->wishes, what);
+        weir_loop *loop = atomic_load(&worker->loop);
+        if (loop != NULL)
+            loop->backend->wake(loop);
     }
-}
-
-static bool begin(weir_service *service)
-{
-    pthread_mutex_lock(&service->lock);
-    bool fresh = !service->running;
-    service->running = true;
-    pthread_mutex_unlock(&service->lock);
-    return fresh;
+    atomic_fetch_sub(&service->wakers, 1);
 }
 
 static void end(weir_service *service, int status)
 {
-    pthread_mutex_lock(&service->lock);
     if (status != WEIR_OK)
-        stop_workers(service);
-    pthread_mutex_unlock(&service->lock);
+        wish(service, WISH_STOP);
     discard(&service->workers[0]);
     for (unsigned i = 1; i < service->worker_count; i++)
         if (service->workers[i].threaded)
             pthread_join(service->workers[i].thread, NULL);
-    pthread_mutex_lock(&service->lock);
-    service->running = false;
-    pthread_mutex_unlock(&service->lock);
 }
 
 int weir_service_run(weir_service *service)
 {
     if (service == NULL)
         return WEIR_EINVAL;
-    if (!begin(service))
+    if (atomic_exchange(&service->begun, true))
         return WEIR_ESTATE;
-    for (unsigned i = 0; i < service->worker_count; i++)
-        service->workers[i] = (struct worker){.service = service};
     int status = start_workers(service);
-    pthread_mutex_lock(&service->lock);
-    service->ready = status == WEIR_OK;
-    if (service->stopping)
-        stop_workers(service);
-    pthread_mutex_unlock(&service->lock);
     /* Whoever learns that all listen may already stop or dump them. */
     if (status == WEIR_OK && service->options.on_listening != NULL)
         service->options.on_listening(service->url, service->options.listening_arg);
@@ -239,49 +240,18 @@ int weir_service_run(weir_service *service)
 
 void weir_service_stop(weir_service *service)
 {
-    if (service == NULL)
-        return;
-    pthread_mutex_lock(&service->lock);
-    service->stopping = true;
-    if (service->ready)
-        stop_workers(service);
-    pthread_mutex_unlock(&service->lock);
+    if (service != NULL)
+        wish(service, WISH_STOP);
 }
 
-/* --- dumping --- */
-
-struct dump {
-    weir_loop *loop;
-    void (*write)(void *context, const char *text, size_t size);
-    void *context;
-};
-
-static void dump_loop(void *arg)
-{
-    struct dump *dump = arg;
-    weir_loop_dump(dump->loop, dump->write, dump->context);
-    free(dump);
-}
-
-int weir_service_dump(weir_service *service,
-                      void (*write)(void *context, const char *text, size_t size), void *context)
+int weir_service_dump(weir_service *service, dump_writer *write, void *context)
 {
     if (service == NULL || write == NULL)
         return WEIR_EINVAL;
-    int status = WEIR_OK;
-    pthread_mutex_lock(&service->lock);
-    for (unsigned i = 0; service->ready && i < service->worker_count && status == WEIR_OK; i++) {
-        struct worker *worker = &service->workers[i];
-        struct dump *dump = worker->loop != NULL ? malloc(sizeof *dump) : NULL;
-        if (dump == NULL)
-            continue;
-        *dump = (struct dump){worker->loop, write, context};
-        status = weir_loop_post(worker->loop, dump_loop, dump);
-        if (status != WEIR_OK)
-            free(dump);
-    }
-    pthread_mutex_unlock(&service->lock);
-    return status;
+    atomic_store(&service->write_context, context);
+    atomic_store(&service->write, write);
+    wish(service, WISH_DUMP);
+    return WEIR_OK;
 }
 
 int weir_serve(const weir_serve_options *options)

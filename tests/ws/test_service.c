@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -150,7 +151,7 @@ static void every_loop_is_dumped_on_its_own_thread(void **state)
     atomic_store(&dumped, 0);
     start(&running, 2);
     assert_ok(weir_service_dump(running.service, count_dump, NULL));
-    stop(&running); /* what was posted is called before a loop goes */
+    stop(&running); /* a loop that is to do both dumps before it goes */
     assert_true(atomic_load(&dumped) >= 2);
 }
 
@@ -163,6 +164,38 @@ static void service_can_be_stopped_before_it_runs(void **state)
     weir_service_stop(service);
     assert_ok(weir_service_run(service));
     weir_service_free(service);
+}
+
+static weir_service *to_stop;
+
+static void stop_by_signal(int number)
+{
+    (void)number;
+    weir_service_stop(to_stop);
+}
+
+static void raise_one(const char *url, void *arg)
+{
+    (void)url;
+    (void)arg;
+    (void)raise(SIGUSR2);
+}
+
+/* The handler runs in the middle of weir_service_run(). */
+static void a_signal_handler_may_stop_it(void **state)
+{
+    struct sigaction action = {.sa_handler = stop_by_signal};
+    struct sigaction before;
+    (void)state;
+    assert_ok(weir_service_new(&to_stop, &(weir_serve_options){.url = "ws://127.0.0.1:0",
+                                                               .handler = rig_echo,
+                                                               .threads = 2,
+                                                               .on_listening = raise_one}));
+    assert_int_equal(sigaction(SIGUSR2, &action, &before), 0);
+    assert_ok(weir_service_run(to_stop));
+    assert_status(weir_service_run(to_stop), WEIR_ESTATE);
+    assert_int_equal(sigaction(SIGUSR2, &before, NULL), 0);
+    weir_service_free(to_stop);
 }
 
 static int hello(weir_session *session, void *arg)
@@ -226,6 +259,7 @@ int main(void)
         cmocka_unit_test(stopping_closes_every_session_with_1001),
         cmocka_unit_test(every_loop_is_dumped_on_its_own_thread),
         cmocka_unit_test(service_can_be_stopped_before_it_runs),
+        cmocka_unit_test(a_signal_handler_may_stop_it),
         cmocka_unit_test(blocking_client_runs_its_handler),
         cmocka_unit_test(address_in_use_is_told),
         cmocka_unit_test(bad_options_are_refused),
