@@ -1,9 +1,12 @@
 #include "wire/endpoint_parts.h"
 
+#include "wire/mask.h"
 #include "wire/parser.h"
 #include "wire/utf8.h"
 
-#include <weir/mask.h>
+/* A message of so many bytes is unmasked and checked in one pass. */
+#define SMALL_MIN 16
+#define SMALL_MAX 256
 
 /* A message's bytes go from the parser, which unmasks them, through the check of text to the delivery. Those of a compressed one take the
  * way through endpoint_codec.c instead. */
@@ -198,48 +201,52 @@ static inline size_t plain_head(const weir_endpoint *endpoint, size_t *size)
     return head_size;
 }
 
-/* The text of a whole message; *valid: how much of it can stand. */
-static enum weir__rule check_whole_text(const uint8_t *data, size_t size, size_t *valid)
+/* What a whole message of text has to stand up to; else the endpoint has failed. */
+static __attribute__((noinline)) enum weir__whole check_whole(weir_endpoint *endpoint,
+                                                              const weir_frame *frame)
 {
     weir_utf8 utf8 = {0};
-    if (weir_utf8_feed(&utf8, data, size, valid) != WEIR_OK)
-        return WEIR__RULE_TEXT_UTF8;
-    return weir_utf8_is_complete(&utf8) ? WEIR__RULE_NONE : WEIR__RULE_TEXT_CUT;
-}
-
-/* Whether it may stand; else the endpoint has failed. */
-static bool may_stand(weir_endpoint *endpoint, const uint8_t *data, size_t size)
-{
     size_t valid;
-    enum weir__rule rule = check_whole_text(data, size, &valid);
-    if (rule != WEIR__RULE_NONE)
-        weir__endpoint_fail(endpoint, rule, endpoint->parser.offset - size + valid);
-    return rule == WEIR__RULE_NONE;
+    enum weir__rule rule = WEIR__RULE_NONE;
+    if (weir_utf8_feed(&utf8, frame->data, frame->size, &valid) != WEIR_OK)
+        rule = WEIR__RULE_TEXT_UTF8;
+    else if (!weir_utf8_is_complete(&utf8))
+        rule = WEIR__RULE_TEXT_CUT;
+    if (rule == WEIR__RULE_NONE)
+        return WEIR__WHOLE;
+    weir__endpoint_fail(endpoint, rule, endpoint->parser.offset - frame->size + valid);
+    return WEIR__BROKEN;
 }
 
 /* Takes the mask off 16 to 256 bytes, and tells whether they are ASCII then: both in one pass, without a call. The last vector may overlap the one before it, so it is loaded before and
  * stored after the others. */
 static inline bool unmask_small(uint8_t *data, size_t size, const uint8_t key[4])
 {
-    uint32_t word;
-    uint32_t turned;
-    uint8_t doubled[8];
-    memcpy(doubled, key, 4);
-    memcpy(doubled + 4, key, 4);
-    memcpy(&word, key, sizeof word);
-    memcpy(&turned, doubled + (size & 3), sizeof turned);
+    uint64_t word = weir__mask_word(key);
     const weir__words plain = {0, 0};
-    const weir__words keys = plain + ((uint64_t)word << 32 | word);
-    weir__words last =
-        *(weir__words *)(data + size - sizeof plain) ^ (plain + ((uint64_t)turned << 32 | turned));
+    const weir__words keys = plain + word;
+    uint8_t *end = data + size - sizeof plain;
+    weir__words last = *(weir__words *)end ^ (plain + weir__mask_turn(word, size));
     weir__words all = last;
-    for (size_t at = 0; at + sizeof plain < size; at += sizeof plain) {
-        weir__words words = *(weir__words *)(data + at) ^ keys;
-        *(weir__words *)(data + at) = words;
+    for (; data < end; data += sizeof plain) {
+        weir__words words = *(weir__words *)data ^ keys;
+        *(weir__words *)data = words;
         all |= words;
     }
-    *(weir__words *)(data + size - sizeof plain) = last;
+    *(weir__words *)end = last;
     return !weir__has_high_bits(all);
+}
+
+/* Goes on with a message that is taken, and not so small, or of a server, or comes while a pong is awaited. */
+static __attribute__((noinline)) enum weir__whole finish_whole(weir_endpoint *endpoint,
+                                                               weir_frame *frame)
+{
+    if (!endpoint->client)
+        weir_mask(frame->data, frame->size, frame->data - 4, 0);
+    weir__endpoint_ping_defer(endpoint);
+    bool plain = frame->type == WEIR_FRAME_BINARY ||
+                 (frame->size <= SMALL_MAX && weir__is_ascii(frame->data, frame->size));
+    return plain ? WEIR__WHOLE : check_whole(endpoint, frame);
 }
 
 enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *frame)
@@ -250,19 +257,12 @@ enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *
         return WEIR__NOT_WHOLE;
     uint8_t *data = endpoint->in + head_size;
     uint8_t type = endpoint->in[0] & 15;
-    bool small = size >= 16 && size <= 256 && !endpoint->client;
-    bool ascii = small && unmask_small(data, size, data - 4);
-    if (!small && !endpoint->client)
-        weir_mask(data, size, data - 4, 0);
+    *frame = (weir_frame){.data = data, .size = size, .type = type, .fin = true};
     endpoint->in = data + size;
     endpoint->in_size -= head_size + size;
     endpoint->parser.offset += head_size + size;
-    if (endpoint->pong_awaited)
-        weir__endpoint_ping_defer(endpoint);
-    bool plain =
-        type == WEIR_FRAME_BINARY || ascii || (!small && size <= 256 && weir__is_ascii(data, size));
-    if (!plain && !may_stand(endpoint, data, size))
-        return WEIR__BROKEN;
-    *frame = (weir_frame){.data = data, .size = size, .type = type, .fin = true};
-    return WEIR__WHOLE;
+    if (size < SMALL_MIN || size > SMALL_MAX || endpoint->client || endpoint->pong_awaited)
+        return finish_whole(endpoint, frame);
+    bool ascii = unmask_small(data, size, data - 4);
+    return ascii || type == WEIR_FRAME_BINARY ? WEIR__WHOLE : check_whole(endpoint, frame);
 }
