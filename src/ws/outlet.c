@@ -112,9 +112,12 @@ static void count_pushed(struct weir__outlet *outlet)
         wake_flushers(outlet, false, WEIR_OK);
 }
 
-static int push_large(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
+static __attribute__((noinline)) int push_large(struct weir__outlet *outlet,
+                                                struct weir__output *output, weir_frame *frame)
 {
-    int status = weir_endpoint_send_head(outlet->endpoint, frame, &output->out, output->large_key);
+    int status = weir__lease_keep(frame, loop_of(outlet));
+    if (status == WEIR_OK)
+        status = weir_endpoint_send_head(outlet->endpoint, frame, &output->out, output->large_key);
     if (status != WEIR_OK)
         return status;
     weir__lease_keep_sent(frame);
@@ -127,7 +130,8 @@ static int push_large(struct weir__outlet *outlet, struct weir__output *output, 
     return WEIR_OK;
 }
 
-static int push_small(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
+static inline int push_small(struct weir__outlet *outlet, struct weir__output *output,
+                             weir_frame *frame)
 {
     weir__output_make_room(loop_of(outlet), output);
     int status = weir_endpoint_send(outlet->endpoint, frame, &output->out);
@@ -154,10 +158,8 @@ int weir__outlet_push(struct weir__outlet *outlet, weir_frame *frame)
         return WEIR_ENOMEM;
     if (output->large_open || weir__output_unsent(output) >= outlet->high_water)
         return WEIR_EAGAIN;
-    bool uncopied = goes_uncopied(outlet, frame);
-    int status = uncopied ? weir__lease_keep(frame, loop_of(outlet)) : WEIR_OK;
-    if (status == WEIR_OK)
-        status = uncopied ? push_large(outlet, output, frame) : push_small(outlet, output, frame);
+    int status = goes_uncopied(outlet, frame) ? push_large(outlet, output, frame)
+                                              : push_small(outlet, output, frame);
     if (status == WEIR_OK)
         count_pushed(outlet);
     weir__outlet_pump_late(outlet);

@@ -18,11 +18,7 @@ static int give(weir_session *session, weir_frame *frame, int status)
         *frame = (weir_frame){0};
         return status;
     }
-    struct weir__lease *lease = weir__lease_of(frame);
-    if (lease != NULL) {
-        weir__lease_lend(lease, &inlet->lent);
-        lease->lent_to = frame;
-    }
+    weir__lease_lend(frame, &inlet->lent);
     return WEIR_OK;
 }
 
