@@ -201,17 +201,21 @@ static inline size_t plain_head(const weir_endpoint *endpoint, size_t *size)
     return head_size;
 }
 
-/* What a whole message of text has to stand up to; else the endpoint has failed. */
-static __attribute__((noinline)) enum weir__whole check_whole(weir_endpoint *endpoint,
-                                                              const weir_frame *frame)
+/* The text of a whole message; *valid: how much of it can stand. */
+static enum weir__rule check_whole_text(const uint8_t *data, size_t size, size_t *valid)
 {
     weir_utf8 utf8 = {0};
+    if (weir_utf8_feed(&utf8, data, size, valid) != WEIR_OK)
+        return WEIR__RULE_TEXT_UTF8;
+    return weir_utf8_is_complete(&utf8) ? WEIR__RULE_NONE : WEIR__RULE_TEXT_CUT;
+}
+
+/* Whether it may stand; else the endpoint has failed. */
+static __attribute__((noinline)) enum weir__whole judge_text(weir_endpoint *endpoint,
+                                                             const weir_frame *frame)
+{
     size_t valid;
-    enum weir__rule rule = WEIR__RULE_NONE;
-    if (weir_utf8_feed(&utf8, frame->data, frame->size, &valid) != WEIR_OK)
-        rule = WEIR__RULE_TEXT_UTF8;
-    else if (!weir_utf8_is_complete(&utf8))
-        rule = WEIR__RULE_TEXT_CUT;
+    enum weir__rule rule = check_whole_text(frame->data, frame->size, &valid);
     if (rule == WEIR__RULE_NONE)
         return WEIR__WHOLE;
     weir__endpoint_fail(endpoint, rule, endpoint->parser.offset - frame->size + valid);
@@ -246,7 +250,7 @@ static __attribute__((noinline)) enum weir__whole finish_whole(weir_endpoint *en
     weir__endpoint_ping_defer(endpoint);
     bool plain = frame->type == WEIR_FRAME_BINARY ||
                  (frame->size <= SMALL_MAX && weir__is_ascii(frame->data, frame->size));
-    return plain ? WEIR__WHOLE : check_whole(endpoint, frame);
+    return plain ? WEIR__WHOLE : judge_text(endpoint, frame);
 }
 
 enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *frame)
@@ -264,5 +268,5 @@ enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *
     if (size < SMALL_MIN || size > SMALL_MAX || endpoint->client || endpoint->pong_awaited)
         return finish_whole(endpoint, frame);
     bool ascii = unmask_small(data, size, data - 4);
-    return ascii || type == WEIR_FRAME_BINARY ? WEIR__WHOLE : check_whole(endpoint, frame);
+    return ascii || type == WEIR_FRAME_BINARY ? WEIR__WHOLE : judge_text(endpoint, frame);
 }

@@ -33,6 +33,12 @@ static void let_go(struct weir__inlet *inlet)
     }
 }
 
+static inline void tell(struct weir__inlet *inlet, const weir_frame *frame)
+{
+    if (inlet->watched)
+        inlet->on->arrived(inlet, frame);
+}
+
 /* Out of memory for a lease. */
 static int give_up(struct weir__inlet *inlet, weir_frame *frame)
 {
@@ -45,7 +51,7 @@ static int give_up(struct weir__inlet *inlet, weir_frame *frame)
 /* A frame that is a view of the input. */
 static inline int deliver_view(struct weir__inlet *inlet, weir_frame *frame)
 {
-    inlet->on->arrived(inlet, frame);
+    tell(inlet, frame);
     if (frame->size == 0 || weir__lease_view(frame, loop_of(inlet), inlet->buf) == WEIR_OK)
         return WEIR_OK;
     return give_up(inlet, frame);
@@ -55,7 +61,7 @@ static int deliver(struct weir__inlet *inlet, weir_frame *frame)
 {
     if (frame->release == NULL)
         return deliver_view(inlet, frame);
-    inlet->on->arrived(inlet, frame);
+    tell(inlet, frame);
     int status = weir__lease_own(frame, loop_of(inlet));
     return status == WEIR_OK ? WEIR_OK : give_up(inlet, frame);
 }
@@ -82,7 +88,7 @@ static __attribute__((noinline)) int next_of_all(struct weir__inlet *inlet, weir
             return deliver(inlet, frame);
         case WEIR_EVENT_PING:
         case WEIR_EVENT_PONG:
-            inlet->on->arrived(inlet, &event.frame);
+            tell(inlet, &event.frame);
             break;
         case WEIR_EVENT_CLOSE:
         case WEIR_EVENT_FAULT:

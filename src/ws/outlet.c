@@ -112,6 +112,12 @@ static void count_pushed(struct weir__outlet *outlet)
         wake_flushers(outlet, false, WEIR_OK);
 }
 
+static inline void tell(struct weir__outlet *outlet, const weir_frame *frame)
+{
+    if (outlet->watched || frame->type == WEIR_FRAME_CLOSE)
+        outlet->on->sent(outlet, frame);
+}
+
 static __attribute__((noinline)) int push_large(struct weir__outlet *outlet,
                                                 struct weir__output *output, weir_frame *frame)
 {
@@ -125,7 +131,7 @@ static __attribute__((noinline)) int push_large(struct weir__outlet *outlet,
     output->large_sent = 0;
     output->large_open = true;
     output->large_masked = weir_endpoint_masking(outlet->endpoint);
-    outlet->on->sent(outlet, frame);
+    tell(outlet, frame);
     *frame = (weir_frame){0};
     return WEIR_OK;
 }
@@ -137,7 +143,7 @@ static inline int push_small(struct weir__outlet *outlet, struct weir__output *o
     int status = weir_endpoint_send(outlet->endpoint, frame, &output->out);
     if (status != WEIR_OK)
         return status;
-    outlet->on->sent(outlet, frame);
+    tell(outlet, frame);
     weir_frame_release(frame);
     return WEIR_OK;
 }

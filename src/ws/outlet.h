@@ -15,8 +15,8 @@ struct weir__outlet;
 
 /* What the outlet tells its session. */
 struct weir__outlet_events {
-    void (*sent)(struct weir__outlet *outlet,
-                 const weir_frame *frame); /* a frame of the user was serialized */
+    /* A frame of the user was serialized: a Close, or any while it is watched. */
+    void (*sent)(struct weir__outlet *outlet, const weir_frame *frame);
     void (*control)(struct weir__outlet *outlet,
                     weir_buffer *to);             /* append what the endpoint owes */
     void (*drained)(struct weir__outlet *outlet); /* all output was taken by the kernel */
@@ -33,6 +33,7 @@ struct weir__outlet {
     uint64_t taken;              /* bytes taken by the kernel so far */
     uint32_t high_water;
     uint32_t pushed; /* frames serialized so far: a count that wraps */
+    bool watched;    /* somebody wants to hear of each frame */
     bool pumping;
     bool was_stuck; /* the kernel was full, and has not taken all since */
     bool leaves;    /* control() has a Close that jumps over all that is queued */

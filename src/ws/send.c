@@ -101,32 +101,35 @@ static int send_frame(weir_session *session, weir_frame *frame, bool may_suspend
     return status;
 }
 
-/* The short cut past the channel: a whole message, and nothing is before it. WEIR_EAGAIN: not that; else as send_frame(). */
-static inline int send_at_once(weir_session *session, weir_frame *frame)
+/* Whether a frame may go past the turnstile and the channel: it is whole, and nothing is before it. */
+static inline bool may_go_at_once(const weir_session *session, const weir_frame *frame)
 {
-    if (frame->data == NULL || !frame->fin ||
-        (frame->type != WEIR_FRAME_TEXT && frame->type != WEIR_FRAME_BINARY) ||
-        session->turnstile.holder != NULL || !weir__channel_may_push(&session->outlet.outgoing))
-        return WEIR_EAGAIN;
-    int status = weir__outlet_push(&session->outlet, frame);
-    if (status != WEIR_OK && status != WEIR_EAGAIN)
-        weir_frame_release(frame);
-    return status;
+    return frame->data != NULL && frame->fin && session->turnstile.holder == NULL &&
+           weir__channel_may_push(&session->outlet.outgoing);
 }
 
-int weir_send(weir_session *session, weir_frame *frame)
+static __attribute__((noinline)) int send_in_order(weir_session *session, weir_frame *frame)
 {
-    if (session == NULL || frame == NULL)
-        return WEIR_EINVAL;
-    int status = send_at_once(session, frame);
-    if (status != WEIR_EAGAIN)
-        return status;
     weir_frame own = *frame;
     *frame = (weir_frame){0};
     if (is_acceptable(&own))
         return send_frame(session, &own, true);
     weir_frame_release(&own);
     return WEIR_EINVAL;
+}
+
+int weir_send(weir_session *session, weir_frame *frame)
+{
+    if (session == NULL || frame == NULL)
+        return WEIR_EINVAL;
+    if (!may_go_at_once(session, frame))
+        return send_in_order(session, frame);
+    int status = weir__outlet_push(&session->outlet, frame);
+    if (status == WEIR_EAGAIN)
+        return send_in_order(session, frame);
+    if (status != WEIR_OK)
+        weir_frame_release(frame);
+    return status;
 }
 
 int weir_try_send(weir_session *session, weir_frame *frame)

@@ -356,6 +356,7 @@ static void init_rooms(weir_session *session, const weir_session_options *option
         .high_water = outlet.high_water,
     };
     weir__inlet_init(&session->inlet, &session->endpoint, &inlet_events, &inlet);
+    weir__session_watch(session);
     weir__list_init(&session->turnstile.waiting);
     weir__timer_init(&session->timer, pass_deadline);
     weir__task_init(&session->attend, attend_now);

@@ -121,6 +121,12 @@ static inline uint64_t weir__session_close_timeout(const weir_session *session)
     return weir__endpoint_options(&session->endpoint)->close_timeout_ms;
 }
 
+/* Has its rooms tell of each frame while somebody observes. */
+static inline void weir__session_watch(weir_session *session)
+{
+    session->inlet.watched = session->outlet.watched = session->observer != NULL;
+}
+
 /* Makes a session that has no stream yet. Errors: WEIR_EINVAL (options), WEIR_ENOMEM. */
 WEIR_MUST_USE int weir__session_new(weir_session **out, weir_loop *loop,
                                     const struct weir__session_plan *plan,
