@@ -177,13 +177,12 @@ int weir__endpoint_on_data(weir_endpoint *endpoint, const weir_parser_event *pie
 
 /* The size of the header of an unfragmented message of under 64 KiB whose frame lies whole in the input and breaks no rule; 0: it is
  * not so plain. */
-static inline size_t plain_head(const weir_endpoint *endpoint, size_t *size)
+static inline size_t plain_head(const weir_endpoint *endpoint, size_t key_size, size_t *size)
 {
     const uint8_t *in = endpoint->in;
-    if (endpoint->in_size < 2 || endpoint->in_decoding ||
-        !weir__parser_is_idle(&endpoint->parser) || (in[0] != 0x81 && in[0] != 0x82))
+    if (endpoint->in_size < 2 || !weir__parser_is_idle(&endpoint->parser) ||
+        (in[0] != 0x81 && in[0] != 0x82))
         return 0;
-    size_t key_size = endpoint->client ? 0 : 4;
     size_t length = in[1] ^ (key_size != 0 ? 0x80u : 0);
     size_t head_size = 2 + key_size;
     if (length == 126 && endpoint->in_size >= 4) {
@@ -199,6 +198,22 @@ static inline size_t plain_head(const weir_endpoint *endpoint, size_t *size)
         return 0;
     *size = length;
     return head_size;
+}
+
+/* Takes the frame of such a message, still masked. False: there is none. */
+static inline bool take_plain(weir_endpoint *endpoint, size_t key_size, weir_frame *frame)
+{
+    size_t size;
+    size_t head_size = plain_head(endpoint, key_size, &size);
+    if (head_size == 0)
+        return false;
+    uint8_t *data = endpoint->in + head_size;
+    uint8_t type = endpoint->in[0] & 15;
+    *frame = (weir_frame){.data = data, .size = size, .type = type, .fin = true};
+    endpoint->in = data + size;
+    endpoint->in_size -= head_size + size;
+    endpoint->parser.offset += head_size + size;
+    return true;
 }
 
 /* The text of a whole message; *valid: how much of it can stand. */
@@ -241,32 +256,35 @@ static inline bool unmask_small(uint8_t *data, size_t size, const uint8_t key[4]
     return !weir__has_high_bits(all);
 }
 
-/* Goes on with a message that is taken, and not so small, or of a server, or comes while a pong is awaited. */
+/* Unmasks and checks what is not so small that both are one. */
 static __attribute__((noinline)) enum weir__whole finish_whole(weir_endpoint *endpoint,
                                                                weir_frame *frame)
 {
     if (!endpoint->client)
         weir_mask(frame->data, frame->size, frame->data - 4, 0);
-    weir__endpoint_ping_defer(endpoint);
     bool plain = frame->type == WEIR_FRAME_BINARY ||
                  (frame->size <= SMALL_MAX && weir__is_ascii(frame->data, frame->size));
     return plain ? WEIR__WHOLE : judge_text(endpoint, frame);
 }
 
+/* A message of a server, or one that comes while a pong is awaited. */
+static __attribute__((noinline)) enum weir__whole take_unusual(weir_endpoint *endpoint,
+                                                               weir_frame *frame)
+{
+    if (endpoint->in_decoding || !take_plain(endpoint, endpoint->client ? 0 : 4, frame))
+        return WEIR__NOT_WHOLE;
+    weir__endpoint_ping_defer(endpoint);
+    return finish_whole(endpoint, frame);
+}
+
 enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *frame)
 {
-    size_t size;
-    size_t head_size = plain_head(endpoint, &size);
-    if (head_size == 0)
+    if (endpoint->in_decoding || endpoint->client || endpoint->pong_awaited)
+        return take_unusual(endpoint, frame);
+    if (!take_plain(endpoint, 4, frame))
         return WEIR__NOT_WHOLE;
-    uint8_t *data = endpoint->in + head_size;
-    uint8_t type = endpoint->in[0] & 15;
-    *frame = (weir_frame){.data = data, .size = size, .type = type, .fin = true};
-    endpoint->in = data + size;
-    endpoint->in_size -= head_size + size;
-    endpoint->parser.offset += head_size + size;
-    if (size < SMALL_MIN || size > SMALL_MAX || endpoint->client || endpoint->pong_awaited)
+    if (frame->size < SMALL_MIN || frame->size > SMALL_MAX)
         return finish_whole(endpoint, frame);
-    bool ascii = unmask_small(data, size, data - 4);
-    return ascii || type == WEIR_FRAME_BINARY ? WEIR__WHOLE : judge_text(endpoint, frame);
+    bool ascii = unmask_small(frame->data, frame->size, frame->data - 4);
+    return ascii || frame->type == WEIR_FRAME_BINARY ? WEIR__WHOLE : judge_text(endpoint, frame);
 }

@@ -251,11 +251,10 @@ static __attribute__((noinline)) int send_any(weir_endpoint *endpoint, const wei
 static inline bool is_small(const weir_endpoint *endpoint, const weir_frame *frame,
                             const weir_buffer *out)
 {
-    bool plain = (frame->type == WEIR_FRAME_TEXT || frame->type == WEIR_FRAME_BINARY) &&
-                 frame->fin && frame->rsv == 0 && frame->compress == WEIR_COMPRESS_DEFAULT &&
-                 frame->data != NULL;
-    return plain && frame->size < 126 && !endpoint->masking && endpoint->out_type == 0 &&
-           endpoint->close_state == WEIR__CLOSE_OPEN && endpoint->codec == NULL &&
+    return (frame->type == WEIR_FRAME_TEXT || frame->type == WEIR_FRAME_BINARY) && frame->fin &&
+           frame->rsv == 0 && frame->compress == WEIR_COMPRESS_DEFAULT && frame->data != NULL &&
+           frame->size < 126 && endpoint->close_state == WEIR__CLOSE_OPEN &&
+           endpoint->out_type == 0 && !endpoint->masking && endpoint->codec == NULL &&
            out->capacity - out->size >= frame->size + 2;
 }
 

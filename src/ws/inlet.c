@@ -52,7 +52,7 @@ static int give_up(struct weir__inlet *inlet, weir_frame *frame)
 static inline int deliver_view(struct weir__inlet *inlet, weir_frame *frame)
 {
     tell(inlet, frame);
-    if (frame->size == 0 || weir__lease_view(frame, loop_of(inlet), inlet->buf) == WEIR_OK)
+    if (frame->size == 0 || weir__lease_view(frame, inlet->buf) == WEIR_OK)
         return WEIR_OK;
     return give_up(inlet, frame);
 }

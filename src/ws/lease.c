@@ -16,6 +16,19 @@ static struct weir__lease *new_lease(weir_loop *loop, size_t block_size)
     return lease;
 }
 
+int weir__lease_view(weir_frame *frame, weir__buf *buf)
+{
+    weir_loop *loop = buf->loop;
+    struct weir__lease *lease = weir__loop_alloc(loop, sizeof *lease);
+    if (lease == NULL)
+        return WEIR_ENOMEM;
+    lease->loop = loop;
+    lease->lender = NULL;
+    lease->buf = weir__buf_ref(buf);
+    weir__lease_put_behind(lease, frame);
+    return WEIR_OK;
+}
+
 int weir__lease_own(weir_frame *frame, weir_loop *loop)
 {
     struct weir__lease *lease = new_lease(loop, 0);

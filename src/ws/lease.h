@@ -32,17 +32,7 @@ static inline void weir__lease_put_behind(struct weir__lease *lease, weir_frame 
 }
 
 /* Puts a lease behind a frame that is a view of buf. WEIR_ENOMEM leaves the frame as it is. */
-WEIR_MUST_USE static inline int weir__lease_view(weir_frame *frame, weir_loop *loop, weir__buf *buf)
-{
-    struct weir__lease *lease = weir__loop_alloc(loop, sizeof *lease);
-    if (lease == NULL)
-        return WEIR_ENOMEM;
-    lease->loop = loop;
-    lease->lender = NULL;
-    lease->buf = weir__buf_ref(buf);
-    weir__lease_put_behind(lease, frame);
-    return WEIR_OK;
-}
+WEIR_MUST_USE int weir__lease_view(weir_frame *frame, weir__buf *buf);
 
 /* Puts a lease behind a frame that owns its bytes. WEIR_ENOMEM leaves the frame as it is. */
 WEIR_MUST_USE int weir__lease_own(weir_frame *frame, weir_loop *loop);

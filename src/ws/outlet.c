@@ -155,26 +155,32 @@ static bool goes_uncopied(const struct weir__outlet *outlet, const weir_frame *f
            !weir_endpoint_compresses(outlet->endpoint, frame);
 }
 
-int weir__outlet_push(struct weir__outlet *outlet, weir_frame *frame)
+static __attribute__((noinline)) int refuse(weir_frame *frame, int status)
 {
-    if (outlet->io == NULL)
-        return WEIR_CLOSED;
+    weir_frame_release(frame);
+    return status;
+}
+
+int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame)
+{
     struct weir__output *output = output_of(outlet);
     if (output == NULL)
-        return WEIR_ENOMEM;
-    if (output->large_open || weir__output_unsent(output) >= outlet->high_water)
-        return WEIR_EAGAIN;
+        return refuse(frame, WEIR_ENOMEM);
+    weir__outlet_pump_late(outlet);
     int status = goes_uncopied(outlet, frame) ? push_large(outlet, output, frame)
                                               : push_small(outlet, output, frame);
-    if (status == WEIR_OK)
-        count_pushed(outlet);
-    weir__outlet_pump_late(outlet);
-    return status;
+    if (status != WEIR_OK)
+        return refuse(frame, status);
+    count_pushed(outlet);
+    return WEIR_OK;
 }
 
 static int push_frame(weir_channel *channel, void *item)
 {
-    return weir__outlet_push(WEIR__CONTAINER(channel, struct weir__outlet, outgoing), item);
+    struct weir__outlet *outlet = WEIR__CONTAINER(channel, struct weir__outlet, outgoing);
+    if (outlet->io == NULL)
+        return WEIR_CLOSED;
+    return weir__outlet_has_room(outlet) ? weir__outlet_send(outlet, item) : WEIR_EAGAIN;
 }
 
 static void drop_frame(weir_channel *channel, void *item)

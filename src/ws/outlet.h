@@ -59,9 +59,16 @@ void weir__outlet_release(struct weir__outlet *outlet);
 /* Releases everything; nothing may be pending on the io any more. */
 void weir__outlet_fini(struct weir__outlet *outlet);
 
-/* Serializes a frame, past the channel, which must have nothing (weir__channel_may_push): WEIR_OK: it is taken, and *frame empty. Else it is still the caller's: WEIR_EAGAIN: it has to
- * queue; any other status: it cannot be sent. */
-WEIR_MUST_USE int weir__outlet_push(struct weir__outlet *outlet, weir_frame *frame);
+/* Serializes a frame, past the channel, which must have nothing (weir__channel_may_push); only when there is room. Takes it: *frame is empty then. */
+WEIR_MUST_USE int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame);
+
+/* Whether a frame may be serialized now; else it has to queue. */
+static inline bool weir__outlet_has_room(const struct weir__outlet *outlet)
+{
+    const struct weir__output *output = outlet->output;
+    return output == NULL ||
+           (!output->large_open && weir__output_unsent(output) < outlet->high_water);
+}
 
 /* Bytes serialized and not yet taken by the kernel. */
 size_t weir__outlet_unsent(const struct weir__outlet *outlet);

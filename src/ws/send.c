@@ -104,8 +104,10 @@ static int send_frame(weir_session *session, weir_frame *frame, bool may_suspend
 /* Whether a frame may go past the turnstile and the channel: it is whole, and nothing is before it. */
 static inline bool may_go_at_once(const weir_session *session, const weir_frame *frame)
 {
+    const struct weir__outlet *outlet = &session->outlet;
     return frame->data != NULL && frame->fin && session->turnstile.holder == NULL &&
-           weir__channel_may_push(&session->outlet.outgoing);
+           weir__channel_may_push(&outlet->outgoing) && outlet->io != NULL &&
+           weir__outlet_has_room(outlet);
 }
 
 static __attribute__((noinline)) int send_in_order(weir_session *session, weir_frame *frame)
@@ -124,12 +126,7 @@ int weir_send(weir_session *session, weir_frame *frame)
         return WEIR_EINVAL;
     if (!may_go_at_once(session, frame))
         return send_in_order(session, frame);
-    int status = weir__outlet_push(&session->outlet, frame);
-    if (status == WEIR_EAGAIN)
-        return send_in_order(session, frame);
-    if (status != WEIR_OK)
-        weir_frame_release(frame);
-    return status;
+    return weir__outlet_send(&session->outlet, frame);
 }
 
 int weir_try_send(weir_session *session, weir_frame *frame)
