@@ -185,13 +185,13 @@ static inline size_t plain_head(const weir_endpoint *endpoint, size_t key_size, 
         return 0;
     size_t length = in[1] ^ (key_size != 0 ? 0x80u : 0);
     size_t head_size = 2 + key_size;
-    if (length == 126 && endpoint->in_size >= 4) {
+    if (length > 125) {
+        if (length != 126 || endpoint->in_size < 4)
+            return 0;
         length = (size_t)in[2] << 8 | in[3];
         head_size += 2;
         if (length < 126)
             return 0;
-    } else if (length > 125) {
-        return 0;
     }
     if (endpoint->in_size < head_size + length || length > endpoint->max_frame_size ||
         length > endpoint->max_message_size)

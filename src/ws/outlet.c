@@ -36,6 +36,21 @@ static inline struct weir__output *output_of(struct weir__outlet *outlet)
     return outlet->output;
 }
 
+static __attribute__((noinline)) struct weir__output *make_room(struct weir__outlet *outlet)
+{
+    struct weir__output *output = output_of(outlet);
+    if (output != NULL)
+        weir__output_make_room(loop_of(outlet), output);
+    return output;
+}
+
+/* The output with room for messages, as far as there is memory. */
+static inline struct weir__output *output_with_room(struct weir__outlet *outlet)
+{
+    struct weir__output *output = outlet->output;
+    return output != NULL && output->out.data != NULL ? output : make_room(outlet);
+}
+
 static void end_output(struct weir__outlet *outlet)
 {
     if (outlet->output == NULL)
@@ -118,8 +133,14 @@ static inline void tell(struct weir__outlet *outlet, const weir_frame *frame)
         outlet->on->sent(outlet, frame);
 }
 
-static __attribute__((noinline)) int push_large(struct weir__outlet *outlet,
-                                                struct weir__output *output, weir_frame *frame)
+static bool goes_uncopied(const struct weir__outlet *outlet, const weir_frame *frame)
+{
+    return frame->size >= LARGE_SIZE &&
+           !weir_frame_type_is_control((enum weir_frame_type)frame->type) &&
+           !weir_endpoint_compresses(outlet->endpoint, frame);
+}
+
+static int put_uncopied(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
 {
     int status = weir__lease_keep(frame, loop_of(outlet));
     if (status == WEIR_OK)
@@ -136,41 +157,36 @@ static __attribute__((noinline)) int push_large(struct weir__outlet *outlet,
     return WEIR_OK;
 }
 
-static inline int push_small(struct weir__outlet *outlet, struct weir__output *output,
-                             weir_frame *frame)
-{
-    weir__output_make_room(loop_of(outlet), output);
-    int status = weir_endpoint_send(outlet->endpoint, frame, &output->out);
-    if (status != WEIR_OK)
-        return status;
-    tell(outlet, frame);
-    weir_frame_release(frame);
-    return WEIR_OK;
-}
-
-static bool goes_uncopied(const struct weir__outlet *outlet, const weir_frame *frame)
-{
-    return frame->size >= LARGE_SIZE &&
-           !weir_frame_type_is_control((enum weir_frame_type)frame->type) &&
-           !weir_endpoint_compresses(outlet->endpoint, frame);
-}
-
 static __attribute__((noinline)) int refuse(weir_frame *frame, int status)
 {
     weir_frame_release(frame);
     return status;
 }
 
-int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame)
+static __attribute__((noinline)) int send_uncopied(struct weir__outlet *outlet, weir_frame *frame)
 {
     struct weir__output *output = output_of(outlet);
+    int status = output == NULL ? WEIR_ENOMEM : put_uncopied(outlet, output, frame);
+    if (status != WEIR_OK)
+        return refuse(frame, status);
+    weir__outlet_pump_late(outlet);
+    count_pushed(outlet);
+    return WEIR_OK;
+}
+
+int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame)
+{
+    if (goes_uncopied(outlet, frame))
+        return send_uncopied(outlet, frame);
+    struct weir__output *output = output_with_room(outlet);
     if (output == NULL)
         return refuse(frame, WEIR_ENOMEM);
     weir__outlet_pump_late(outlet);
-    int status = goes_uncopied(outlet, frame) ? push_large(outlet, output, frame)
-                                              : push_small(outlet, output, frame);
+    int status = weir_endpoint_send(outlet->endpoint, frame, &output->out);
     if (status != WEIR_OK)
         return refuse(frame, status);
+    tell(outlet, frame);
+    weir_frame_release(frame);
     count_pushed(outlet);
     return WEIR_OK;
 }
