@@ -104,6 +104,13 @@ static inline uint64_t weir__endpoint_max_message_size(const weir_endpoint *endp
     return endpoint->max_message_size;
 }
 
+/* Whether both sides are open and nothing is owed: then it wants nothing, and has not ended. */
+static inline bool weir__endpoint_is_at_ease(const weir_endpoint *endpoint)
+{
+    return endpoint->close_state == WEIR__CLOSE_OPEN && !endpoint->pong_owed &&
+           !endpoint->ping_owed;
+}
+
 /* Releases what the endpoint holds; a zeroed one is allowed. Frames that were handed out stay valid. */
 void weir__endpoint_fini(weir_endpoint *endpoint);
 

@@ -87,7 +87,7 @@ static inline void mask_few(uint8_t *dst, const uint8_t *src, size_t size, uint6
 
 void weir_mask_copy(void *dst, const void *src, size_t size, const uint8_t key[4], uint64_t offset)
 {
-    uint64_t word = weir__mask_turn(weir__mask_word(key), (size_t)(offset & 3));
+    uint64_t word = weir__mask_turn(weir__mask_word(key), (size_t)offset);
     if (size >= 64)
         mask_wide(dst, src, size, word);
     else if (size >= 16)

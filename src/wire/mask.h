@@ -14,10 +14,10 @@ static inline uint64_t weir__mask_word(const uint8_t key[4])
     return (uint64_t)half << 32 | half;
 }
 
-/* The doubled key as it applies that many bytes further on. */
+/* The doubled key as it applies that many bytes further on: it repeats within the word, so a turn too far does no harm. */
 static inline uint64_t weir__mask_turn(uint64_t word, size_t bytes)
 {
-    unsigned bits = 8 * ((unsigned)bytes & 3u);
+    unsigned bits = 8 * (unsigned)bytes & 63u;
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     return word >> bits | word << ((64 - bits) & 63u);
 #else

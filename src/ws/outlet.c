@@ -406,7 +406,7 @@ void weir__outlet_pump(struct weir__outlet *outlet)
     outlet->pumping = true;
     weir__task_cancel(&outlet->late);
     bool drained = send_all(outlet);
-    while (drained && outlet->io != NULL) {
+    while (drained && outlet->io != NULL && weir__channel_has_items(&outlet->outgoing)) {
         weir__channel_drain(&outlet->outgoing);
         if (outlet->io == NULL || weir__outlet_unsent(outlet) == 0)
             break;

@@ -110,6 +110,10 @@ void weir__session_attend(weir_session *session)
 {
     if (session->stream == NULL || session->closing)
         return;
+    if (session->leaving == NULL && weir__endpoint_is_at_ease(&session->endpoint)) {
+        arm_timer(session);
+        return;
+    }
     leave(session);
     if (weir_endpoint_wants(&session->endpoint) & WEIR_WANT_FLUSH)
         flush_endpoint(session);
