@@ -18,11 +18,10 @@ static struct weir__lease *new_lease(weir_loop *loop, size_t block_size)
 
 int weir__lease_view(weir_frame *frame, weir__buf *buf)
 {
-    weir_loop *loop = buf->loop;
-    struct weir__lease *lease = weir__loop_alloc(loop, sizeof *lease);
+    struct weir__lease *lease = weir__loop_alloc(buf->loop, sizeof *lease);
     if (lease == NULL)
         return WEIR_ENOMEM;
-    lease->loop = loop;
+    lease->loop = buf->loop;
     lease->lender = NULL;
     lease->buf = weir__buf_ref(buf);
     weir__lease_put_behind(lease, frame);
