@@ -166,10 +166,10 @@ static __attribute__((noinline)) int refuse(weir_frame *frame, int status)
 static __attribute__((noinline)) int send_uncopied(struct weir__outlet *outlet, weir_frame *frame)
 {
     struct weir__output *output = output_of(outlet);
+    weir__outlet_pump_late(outlet);
     int status = output == NULL ? WEIR_ENOMEM : put_uncopied(outlet, output, frame);
     if (status != WEIR_OK)
         return refuse(frame, status);
-    weir__outlet_pump_late(outlet);
     count_pushed(outlet);
     return WEIR_OK;
 }
