@@ -27,6 +27,9 @@ function(weir_add_objects name)
   endif()
   target_compile_options(${name} PRIVATE
     $<$<AND:$<COMPILE_LANGUAGE:C>,$<C_COMPILER_ID:GNU>>:-fno-semantic-interposition>)
+  # Pairs of pointers, as in lists, and of sizes: gathered in a vector register they are written later than
+  # one by one, and with more instructions.
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:C>:-fno-tree-slp-vectorize>)
   if(WEIR_LTO_ACTIVE)
     target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:C>:-flto=auto -ffat-lto-objects>)
   endif()
@@ -58,11 +61,6 @@ list(FILTER weir_wire_rare INCLUDE REGEX
   "/(handshake_[a-z]+|http_[a-z]+|extension|deflate|url|authority|text|base64|status|rule|close)\\.c$")
 set_source_files_properties(${weir_wire_rare} PROPERTIES COMPILE_OPTIONS
   "$<$<CONFIG:Release,RelWithDebInfo>:-Os>")
-# The runtime's lists are pairs of pointers: gathered in a vector register they are written later than
-# one by one.
-set(weir_rt_sources ${weir_sources})
-list(FILTER weir_rt_sources INCLUDE REGEX "/src/rt/[a-z_]+\\.c$")
-set_source_files_properties(${weir_rt_sources} PROPERTIES COMPILE_OPTIONS -fno-tree-slp-vectorize)
 
 weir_add_objects(weir_objects ${weir_sources})
 set(weir_all_objects $<TARGET_OBJECTS:weir_objects>)

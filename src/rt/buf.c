@@ -25,11 +25,9 @@ weir__buf *weir__buf_take(weir_loop *loop)
     return buf;
 }
 
-void weir__buf_unref(weir__buf *buf)
+void weir__buf_give(weir__buf *buf)
 {
     weir_loop *loop = buf->loop;
-    if (--buf->refs > 0)
-        return;
     if (buf->size != loop->read_buffer_size || loop->free_buf_count >= WEIR__FREE_BUFS_MAX) {
         weir__loop_free(loop, buf, sizeof(weir__buf) + buf->size);
         return;

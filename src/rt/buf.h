@@ -26,7 +26,14 @@ static inline weir__buf *weir__buf_ref(weir__buf *buf)
     return buf;
 }
 
-/* Drops a reference; the last one gives the buffer back to its loop. */
-void weir__buf_unref(weir__buf *buf);
+/* Gives one that nobody refers to any more back to its loop. */
+void weir__buf_give(weir__buf *buf);
+
+/* Drops a reference; the last one gives the buffer back. */
+static inline void weir__buf_unref(weir__buf *buf)
+{
+    if (--buf->refs == 0)
+        weir__buf_give(buf);
+}
 
 #endif

@@ -76,6 +76,12 @@ static inline bool weir__channel_is_closed(const weir_channel *channel)
     return channel->end_status != WEIR_OK;
 }
 
+/* Whether somebody has sent what nobody has received yet. */
+static inline bool weir__channel_has_items(const weir_channel *channel)
+{
+    return channel->count > 0 || !weir__list_is_empty(&channel->senders);
+}
+
 /* Whether a receiver is suspended on it. */
 static inline bool weir__channel_has_receiver(const weir_channel *channel)
 {
@@ -85,7 +91,7 @@ static inline bool weir__channel_has_receiver(const weir_channel *channel)
 /* Whether a receiver that came now would get what pull has: then it may be pulled directly. */
 static inline bool weir__channel_may_pull(const weir_channel *channel)
 {
-    return channel->count == 0 && !weir__channel_is_closed(channel) &&
+    return channel->count == 0 && channel->end_status == WEIR_OK &&
            weir__list_is_empty(&channel->senders);
 }
 

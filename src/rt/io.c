@@ -142,12 +142,12 @@ void weir__io_recv_stop(weir__io *io)
 
 int64_t weir__io_send(weir__io *io, const struct iovec *pieces, int count)
 {
-    size_t total = 0;
     if (count < 1 || count > PIECES_MAX)
         return WEIR_EINVAL;
     if (!is_connected(io) || has_flags(io, WEIR__IO_SENDING))
         return WEIR_ESTATE;
-    for (int i = 0; i < count; i++)
+    size_t total = pieces[0].iov_len;
+    for (int i = 1; i < count; i++)
         if (__builtin_add_overflow(total, pieces[i].iov_len, &total))
             return WEIR_EINVAL;
     if (total == 0)

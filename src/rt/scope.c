@@ -46,7 +46,7 @@ static void uncount_child(weir_scope *scope)
 {
     if (--scope->child_count > 0)
         return;
-    if (scope->joining) {
+    if (scope->owner != NULL && scope->joining) {
         scope->joining = false;
         weir__wait_wake(scope->owner->wait, WEIR_OK);
     }

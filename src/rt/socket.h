@@ -32,10 +32,11 @@ WEIR_MUST_USE int weir__socket_connected(int fd);
 WEIR_MUST_USE int weir__socket_address(int fd, bool peer, struct sockaddr_storage *address,
                                        socklen_t *size);
 
+/* At least one piece. */
 static inline size_t weir__socket_sum(const struct iovec *pieces, int count)
 {
-    size_t sum = 0;
-    for (int i = 0; i < count; i++)
+    size_t sum = pieces[0].iov_len;
+    for (int i = 1; i < count; i++)
         sum += pieces[i].iov_len;
     return sum;
 }

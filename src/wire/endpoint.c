@@ -347,6 +347,8 @@ int weir_endpoint_flush(weir_endpoint *endpoint, uint64_t now_ms, weir_buffer *o
 
 unsigned weir_endpoint_wants(const weir_endpoint *endpoint)
 {
+    if (weir__endpoint_is_at_ease(endpoint))
+        return 0;
     unsigned flush = endpoint->pong_owed || endpoint->ping_owed ? WEIR_WANT_FLUSH : 0;
     switch ((enum weir__close_state)endpoint->close_state) {
     case WEIR__CLOSE_OPEN:

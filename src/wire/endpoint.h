@@ -47,13 +47,14 @@ struct weir_endpoint {
     uint16_t ours;          /* code of the Close we sent; 0: none, 1005: an empty one */
     uint16_t theirs;        /* code of theirs, in the same way */
     weir_utf8 utf8;         /* of the text message in progress, or of a Close reason */
-    uint8_t close_state;    /* enum weir__close_state */
     uint8_t end_kind;       /* enum weir_end_kind */
     uint8_t delivery;       /* enum weir_delivery of the message in progress */
     uint8_t next_delivery;  /* of those that follow */
     uint8_t head_type;      /* enum weir_frame_type of the frame whose payload is being eaten */
     uint8_t head_rsv;
-    uint8_t out_type; /* type of the message we are sending in fragments; 0: none */
+    /* Looked at together before each frame that is sent. */
+    uint8_t close_state; /* enum weir__close_state */
+    uint8_t out_type;    /* type of the message we are sending in fragments; 0: none */
     bool head_fin : 1;
     bool in_coded : 1;    /* the message in progress is compressed */
     bool in_decoding : 1; /* a part of it waits at the codec: coded_size bytes, perhaps none */
@@ -120,6 +121,13 @@ static inline uint64_t weir__endpoint_max_frame_size(const weir_endpoint *endpoi
 static inline uint64_t weir__endpoint_max_message_size(const weir_endpoint *endpoint)
 {
     return endpoint->max_message_size;
+}
+
+/* Whether both sides are open and nothing is owed: then it wants nothing, and has not ended. */
+static inline bool weir__endpoint_is_at_ease(const weir_endpoint *endpoint)
+{
+    return endpoint->close_state == WEIR__CLOSE_OPEN && !endpoint->pong_owed &&
+           !endpoint->ping_owed;
 }
 
 /* Releases what the endpoint holds; a zeroed one is allowed. Frames that were handed out stay valid. */

@@ -1,9 +1,12 @@
 #include "wire/endpoint_parts.h"
 
+#include "wire/mask.h"
 #include "wire/parser.h"
 #include "wire/utf8.h"
 
-#include <weir/mask.h>
+/* A message of so many bytes is unmasked and checked in one pass. */
+#define SMALL_MIN 16
+#define SMALL_MAX 256
 
 /* A message's bytes go from the parser, which unmasks them, through the check of text to the delivery. Those of a compressed one take the
  * way through endpoint_codec.c instead. */
@@ -174,28 +177,43 @@ int weir__endpoint_on_data(weir_endpoint *endpoint, const weir_parser_event *pie
 
 /* The size of the header of an unfragmented message of under 64 KiB whose frame lies whole in the input and breaks no rule; 0: it is
  * not so plain. */
-static inline size_t plain_head(const weir_endpoint *endpoint, size_t *size)
+static inline size_t plain_head(const weir_endpoint *endpoint, size_t key_size, size_t *size)
 {
     const uint8_t *in = endpoint->in;
-    if (endpoint->in_size < 2 || endpoint->in_decoding ||
-        !weir__parser_is_idle(&endpoint->parser) || (in[0] != 0x81 && in[0] != 0x82))
+    if (endpoint->in_size < 2 || !weir__parser_is_idle(&endpoint->parser) ||
+        (in[0] != 0x81 && in[0] != 0x82))
         return 0;
-    size_t key_size = endpoint->client ? 0 : 4;
     size_t length = in[1] ^ (key_size != 0 ? 0x80u : 0);
     size_t head_size = 2 + key_size;
-    if (length == 126 && endpoint->in_size >= 4) {
+    if (length > 125) {
+        if (length != 126 || endpoint->in_size < 4)
+            return 0;
         length = (size_t)in[2] << 8 | in[3];
         head_size += 2;
         if (length < 126)
             return 0;
-    } else if (length > 125) {
-        return 0;
     }
     if (endpoint->in_size < head_size + length || length > endpoint->max_frame_size ||
         length > endpoint->max_message_size)
         return 0;
     *size = length;
     return head_size;
+}
+
+/* Takes the frame of such a message, still masked. False: there is none. */
+static inline bool take_plain(weir_endpoint *endpoint, size_t key_size, weir_frame *frame)
+{
+    size_t size;
+    size_t head_size = plain_head(endpoint, key_size, &size);
+    if (head_size == 0)
+        return false;
+    uint8_t *data = endpoint->in + head_size;
+    uint8_t type = endpoint->in[0] & 15;
+    *frame = (weir_frame){.data = data, .size = size, .type = type, .fin = true};
+    endpoint->in = data + size;
+    endpoint->in_size -= head_size + size;
+    endpoint->parser.offset += head_size + size;
+    return true;
 }
 
 /* The text of a whole message; *valid: how much of it can stand. */
@@ -208,61 +226,65 @@ static enum weir__rule check_whole_text(const uint8_t *data, size_t size, size_t
 }
 
 /* Whether it may stand; else the endpoint has failed. */
-static bool may_stand(weir_endpoint *endpoint, const uint8_t *data, size_t size)
+static __attribute__((noinline)) enum weir__whole judge_text(weir_endpoint *endpoint,
+                                                             const weir_frame *frame)
 {
     size_t valid;
-    enum weir__rule rule = check_whole_text(data, size, &valid);
-    if (rule != WEIR__RULE_NONE)
-        weir__endpoint_fail(endpoint, rule, endpoint->parser.offset - size + valid);
-    return rule == WEIR__RULE_NONE;
+    enum weir__rule rule = check_whole_text(frame->data, frame->size, &valid);
+    if (rule == WEIR__RULE_NONE)
+        return WEIR__WHOLE;
+    weir__endpoint_fail(endpoint, rule, endpoint->parser.offset - frame->size + valid);
+    return WEIR__BROKEN;
 }
 
 /* Takes the mask off 16 to 256 bytes, and tells whether they are ASCII then: both in one pass, without a call. The last vector may overlap the one before it, so it is loaded before and
  * stored after the others. */
 static inline bool unmask_small(uint8_t *data, size_t size, const uint8_t key[4])
 {
-    uint32_t word;
-    uint32_t turned;
-    uint8_t doubled[8];
-    memcpy(doubled, key, 4);
-    memcpy(doubled + 4, key, 4);
-    memcpy(&word, key, sizeof word);
-    memcpy(&turned, doubled + (size & 3), sizeof turned);
+    uint64_t word = weir__mask_word(key);
     const weir__words plain = {0, 0};
-    const weir__words keys = plain + ((uint64_t)word << 32 | word);
-    weir__words last =
-        *(weir__words *)(data + size - sizeof plain) ^ (plain + ((uint64_t)turned << 32 | turned));
+    const weir__words keys = plain + word;
+    uint8_t *end = data + size - sizeof plain;
+    weir__words last = *(weir__words *)end ^ (plain + weir__mask_turn(word, size));
     weir__words all = last;
-    for (size_t at = 0; at + sizeof plain < size; at += sizeof plain) {
-        weir__words words = *(weir__words *)(data + at) ^ keys;
-        *(weir__words *)(data + at) = words;
+    for (; data < end; data += sizeof plain) {
+        weir__words words = *(weir__words *)data ^ keys;
+        *(weir__words *)data = words;
         all |= words;
     }
-    *(weir__words *)(data + size - sizeof plain) = last;
+    *(weir__words *)end = last;
     return !weir__has_high_bits(all);
+}
+
+/* Unmasks and checks what is not so small that both are one. */
+static __attribute__((noinline)) enum weir__whole finish_whole(weir_endpoint *endpoint,
+                                                               weir_frame *frame)
+{
+    if (!endpoint->client)
+        weir_mask(frame->data, frame->size, frame->data - 4, 0);
+    bool plain = frame->type == WEIR_FRAME_BINARY ||
+                 (frame->size <= SMALL_MAX && weir__is_ascii(frame->data, frame->size));
+    return plain ? WEIR__WHOLE : judge_text(endpoint, frame);
+}
+
+/* A message of a server, or one that comes while a pong is awaited. */
+static __attribute__((noinline)) enum weir__whole take_unusual(weir_endpoint *endpoint,
+                                                               weir_frame *frame)
+{
+    if (endpoint->in_decoding || !take_plain(endpoint, endpoint->client ? 0 : 4, frame))
+        return WEIR__NOT_WHOLE;
+    weir__endpoint_ping_defer(endpoint);
+    return finish_whole(endpoint, frame);
 }
 
 enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *frame)
 {
-    size_t size;
-    size_t head_size = plain_head(endpoint, &size);
-    if (head_size == 0)
+    if (endpoint->in_decoding || endpoint->client || endpoint->pong_awaited)
+        return take_unusual(endpoint, frame);
+    if (!take_plain(endpoint, 4, frame))
         return WEIR__NOT_WHOLE;
-    uint8_t *data = endpoint->in + head_size;
-    uint8_t type = endpoint->in[0] & 15;
-    bool small = size >= 16 && size <= 256 && !endpoint->client;
-    bool ascii = small && unmask_small(data, size, data - 4);
-    if (!small && !endpoint->client)
-        weir_mask(data, size, data - 4, 0);
-    endpoint->in = data + size;
-    endpoint->in_size -= head_size + size;
-    endpoint->parser.offset += head_size + size;
-    if (endpoint->pong_awaited)
-        weir__endpoint_ping_defer(endpoint);
-    bool plain =
-        type == WEIR_FRAME_BINARY || ascii || (!small && size <= 256 && weir__is_ascii(data, size));
-    if (!plain && !may_stand(endpoint, data, size))
-        return WEIR__BROKEN;
-    *frame = (weir_frame){.data = data, .size = size, .type = type, .fin = true};
-    return WEIR__WHOLE;
+    if (frame->size < SMALL_MIN || frame->size > SMALL_MAX)
+        return finish_whole(endpoint, frame);
+    bool ascii = unmask_small(frame->data, frame->size, frame->data - 4);
+    return ascii || frame->type == WEIR_FRAME_BINARY ? WEIR__WHOLE : judge_text(endpoint, frame);
 }

@@ -226,28 +226,9 @@ static int send_data(weir_endpoint *endpoint, const weir_frame *frame, weir_buff
     return status;
 }
 
-/* The short cut for what a server mostly sends: a whole small message into a buffer that has room. False: not that. */
-static inline bool send_small(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out)
+static __attribute__((noinline)) int send_any(weir_endpoint *endpoint, const weir_frame *frame,
+                                              weir_buffer *out)
 {
-    size_t size = frame->size;
-    bool plain = (frame->type == WEIR_FRAME_TEXT || frame->type == WEIR_FRAME_BINARY) &&
-                 frame->fin && frame->rsv == 0 && frame->data != NULL && endpoint->codec == NULL &&
-                 frame->compress <= WEIR_COMPRESS_NEVER;
-    if (!plain || size > 125 || endpoint->masking || endpoint->out_type != 0 ||
-        endpoint->close_state != WEIR__CLOSE_OPEN || out->capacity - out->size < size + 2)
-        return false;
-    uint8_t *to = out->data + out->size;
-    to +=
-        weir__head_write(to, &(weir_frame_head){.size = size, .opcode = frame->type, .fin = true});
-    memcpy(to, frame->data, size);
-    out->size += size + 2;
-    return true;
-}
-
-int weir_endpoint_send(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out)
-{
-    if (send_small(endpoint, frame, out))
-        return WEIR_OK;
     if (!may_send(endpoint))
         return WEIR_CLOSED;
     if (frame->size > 0 && frame->data == NULL)
@@ -264,6 +245,28 @@ int weir_endpoint_send(weir_endpoint *endpoint, const weir_frame *frame, weir_bu
     default:
         return WEIR_EINVAL;
     }
+}
+
+/* The short cut for what a server mostly sends: a whole small message into a buffer that has room. */
+static inline bool is_small(const weir_endpoint *endpoint, const weir_frame *frame,
+                            const weir_buffer *out)
+{
+    return (frame->type == WEIR_FRAME_TEXT || frame->type == WEIR_FRAME_BINARY) && frame->fin &&
+           frame->rsv == 0 && frame->compress == WEIR_COMPRESS_DEFAULT && frame->data != NULL &&
+           frame->size < 126 && endpoint->close_state == WEIR__CLOSE_OPEN &&
+           endpoint->out_type == 0 && !endpoint->masking && endpoint->codec == NULL &&
+           out->capacity - out->size >= frame->size + 2;
+}
+
+int weir_endpoint_send(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out)
+{
+    if (!is_small(endpoint, frame, out))
+        return send_any(endpoint, frame, out);
+    uint8_t *to = out->data + out->size;
+    const weir_frame_head head = {.size = frame->size, .opcode = frame->type, .fin = true};
+    out->size += 2 + frame->size;
+    memcpy(to + weir__head_write(to, &head), frame->data, frame->size);
+    return WEIR_OK;
 }
 
 int weir_endpoint_send_head(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out,

@@ -1,26 +1,5 @@
 #include "wire/mask.h"
 
-#include <string.h>
-
-/* The doubled key as it applies that many bytes further on. */
-static inline uint64_t turn(uint64_t word, size_t bytes)
-{
-    unsigned bits = 8 * ((unsigned)bytes & 3u);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return word >> bits | word << ((64 - bits) & 63u);
-#else
-    return word << bits | word >> ((64 - bits) & 63u);
-#endif
-}
-
-/* The key, twice, as it applies to bytes that follow offset bytes of payload. */
-static inline uint64_t double_key(const uint8_t key[4], uint64_t offset)
-{
-    uint32_t half;
-    memcpy(&half, key, sizeof half);
-    return turn((uint64_t)half << 32 | half, (size_t)(offset & 3));
-}
-
 /* All kernels are one text over the compiler's vectors. The first and the last vector are loaded before the others and stored after
  * them, and so may overlap these: that aligns the stores in between and leaves no odd bytes, in place too. */
 #define DEFINE_KERNEL(name, type, attributes)                                                      \
@@ -28,9 +7,10 @@ static inline uint64_t double_key(const uint8_t key[4], uint64_t offset)
     {                                                                                              \
         const size_t width = sizeof(type);                                                         \
         type first = *(const type *)src ^ (word - (type){0});                                      \
-        type last = *(const type *)(src + size - width) ^ (turn(word, size) - (type){0});          \
+        type last =                                                                                \
+            *(const type *)(src + size - width) ^ (weir__mask_turn(word, size) - (type){0});       \
         size_t at = width - (uintptr_t)dst % width;                                                \
-        type key = turn(word, at) - (type){0};                                                     \
+        type key = weir__mask_turn(word, at) - (type){0};                                          \
         for (; at + 4 * width < size; at += 4 * width) {                                           \
             type a = *(const type *)(src + at) ^ key;                                              \
             type b = *(const type *)(src + at + width) ^ key;                                      \
@@ -107,7 +87,7 @@ static inline void mask_few(uint8_t *dst, const uint8_t *src, size_t size, uint6
 
 void weir_mask_copy(void *dst, const void *src, size_t size, const uint8_t key[4], uint64_t offset)
 {
-    uint64_t word = double_key(key, offset);
+    uint64_t word = weir__mask_turn(weir__mask_word(key), (size_t)offset);
     if (size >= 64)
         mask_wide(dst, src, size, word);
     else if (size >= 16)

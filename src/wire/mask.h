@@ -1,8 +1,29 @@
-/* wire/mask.h - the kernels of masking, one a width of vectors, so that each can be tested. Private to the library. */
+/* wire/mask.h - the key as words, and the kernels of masking, one a width of vectors, so that each can be tested. Private to the library. */
 #ifndef WEIR_WIRE_MASK_H
 #define WEIR_WIRE_MASK_H
 
 #include <weir/mask.h>
+
+#include <string.h>
+
+/* The key, twice. */
+static inline uint64_t weir__mask_word(const uint8_t key[4])
+{
+    uint32_t half;
+    memcpy(&half, key, sizeof half);
+    return (uint64_t)half << 32 | half;
+}
+
+/* The doubled key as it applies that many bytes further on: it repeats within the word, so a turn too far does no harm. */
+static inline uint64_t weir__mask_turn(uint64_t word, size_t bytes)
+{
+    unsigned bits = 8 * (unsigned)bytes & 63u;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return word >> bits | word << ((64 - bits) & 63u);
+#else
+    return word << bits | word >> ((64 - bits) & 63u);
+#endif
+}
 
 /* Masks size bytes from src to dst, which may be the same. size is at least the width. word: the key, twice, as it applies to the
  * first byte. */

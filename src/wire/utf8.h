@@ -10,7 +10,12 @@ typedef uint64_t weir__words __attribute__((vector_size(16), aligned(1), may_ali
 
 static inline bool weir__has_high_bits(weir__words words)
 {
+#ifdef __SSE2__
+    typedef char bytes __attribute__((vector_size(16)));
+    return __builtin_ia32_pmovmskb128((bytes)words) != 0;
+#else
     return ((words[0] | words[1]) & UINT64_C(0x8080808080808080)) != 0;
+#endif
 }
 
 /* Whether all bytes are ASCII; made for short texts. The last vector may overlap the one before it. */

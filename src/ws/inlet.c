@@ -33,33 +33,43 @@ static void let_go(struct weir__inlet *inlet)
     }
 }
 
-static int lease(struct weir__inlet *inlet, weir_frame *frame)
+static inline void tell(struct weir__inlet *inlet, const weir_frame *frame)
 {
-    if (frame->release != NULL)
-        return weir__lease_own(frame, loop_of(inlet));
-    if (frame->size == 0)
-        return WEIR_OK;
-    return weir__lease_view(frame, loop_of(inlet), inlet->buf);
+    if (inlet->watched)
+        inlet->on->arrived(inlet, frame);
 }
 
-static int deliver(struct weir__inlet *inlet, weir_frame *frame)
+/* Out of memory for a lease. */
+static int give_up(struct weir__inlet *inlet, weir_frame *frame)
 {
-    inlet->on->arrived(inlet, frame);
-    int status = lease(inlet, frame);
-    if (status == WEIR_OK)
-        return WEIR_OK;
     weir_frame_release(frame);
     weir_endpoint_terminate(inlet->endpoint);
     inlet->on->attend(inlet);
     return WEIR_EAGAIN;
 }
 
-/* The next frame out of the input. WEIR_EAGAIN: there is none now (the channel may have been closed meanwhile). */
-static int next_frame(struct weir__inlet *inlet, weir_frame *frame)
+/* A frame that is a view of the input. */
+static inline int deliver_view(struct weir__inlet *inlet, weir_frame *frame)
+{
+    tell(inlet, frame);
+    if (frame->size == 0 || weir__lease_view(frame, inlet->buf) == WEIR_OK)
+        return WEIR_OK;
+    return give_up(inlet, frame);
+}
+
+static int deliver(struct weir__inlet *inlet, weir_frame *frame)
+{
+    if (frame->release == NULL)
+        return deliver_view(inlet, frame);
+    tell(inlet, frame);
+    int status = weir__lease_own(frame, loop_of(inlet));
+    return status == WEIR_OK ? WEIR_OK : give_up(inlet, frame);
+}
+
+/* As next_frame(), out of all that may be in the input. */
+static __attribute__((noinline)) int next_of_all(struct weir__inlet *inlet, weir_frame *frame)
 {
     weir_event event;
-    if (weir__endpoint_take_whole(inlet->endpoint, frame) == WEIR__WHOLE)
-        return deliver(inlet, frame);
     for (;;) {
         int status = weir_endpoint_next(inlet->endpoint, &event);
         if (status == WEIR_EAGAIN || status == WEIR_CLOSED) {
@@ -78,7 +88,7 @@ static int next_frame(struct weir__inlet *inlet, weir_frame *frame)
             return deliver(inlet, frame);
         case WEIR_EVENT_PING:
         case WEIR_EVENT_PONG:
-            inlet->on->arrived(inlet, &event.frame);
+            tell(inlet, &event.frame);
             break;
         case WEIR_EVENT_CLOSE:
         case WEIR_EVENT_FAULT:
@@ -86,6 +96,14 @@ static int next_frame(struct weir__inlet *inlet, weir_frame *frame)
         }
         inlet->on->attend(inlet);
     }
+}
+
+/* The next frame out of the input. WEIR_EAGAIN: there is none now (the channel may have been closed meanwhile). */
+static inline int next_frame(struct weir__inlet *inlet, weir_frame *frame)
+{
+    if (weir__endpoint_take_whole(inlet->endpoint, frame) == WEIR__WHOLE)
+        return deliver_view(inlet, frame);
+    return next_of_all(inlet, frame);
 }
 
 static bool has_input(const struct weir__inlet *inlet)

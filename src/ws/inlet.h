@@ -15,7 +15,7 @@ struct weir__inlet;
 
 /* What the inlet tells its owner. */
 struct weir__inlet_events {
-    /* A frame came out of the input: data, and control frames. */
+    /* A frame came out of the input: data, and control frames. Only while it is watched. */
     void (*arrived)(struct weir__inlet *inlet, const weir_frame *frame);
     /* The endpoint was used: what does it want? */
     void (*attend)(struct weir__inlet *inlet);
@@ -36,6 +36,7 @@ struct weir__inlet {
     bool held;                /* buf is a reference of ours, and the stream is not read */
     bool discards;            /* nobody will receive any more: frames are dropped */
     bool running;             /* inside weir__inlet_run() */
+    bool watched;             /* somebody wants to hear of each frame */
 };
 
 struct weir__inlet_options {

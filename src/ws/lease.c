@@ -1,13 +1,12 @@
 #include "ws/lease.h"
 
-#include "rt/loop.h"
-
 #include <string.h>
 
 /* A payload up to this share of its read buffer is copied when it has to wait. */
 #define SMALL_SHARE 8
 
-static inline struct weir__lease *new_lease(weir_loop *loop, size_t block_size)
+/* One that is no view. */
+static struct weir__lease *new_lease(weir_loop *loop, size_t block_size)
 {
     if (block_size > SIZE_MAX - sizeof(struct weir__lease))
         return NULL;
@@ -17,19 +16,15 @@ static inline struct weir__lease *new_lease(weir_loop *loop, size_t block_size)
     return lease;
 }
 
-static void put_behind(struct weir__lease *lease, weir_frame *frame)
+int weir__lease_view(weir_frame *frame, weir__buf *buf)
 {
-    frame->release = weir__lease_release;
-    frame->owner = lease;
-}
-
-int weir__lease_view(weir_frame *frame, weir_loop *loop, weir__buf *buf)
-{
-    struct weir__lease *lease = new_lease(loop, 0);
+    struct weir__lease *lease = weir__loop_alloc(buf->loop, sizeof *lease);
     if (lease == NULL)
         return WEIR_ENOMEM;
+    lease->loop = buf->loop;
+    lease->lender = NULL;
     lease->buf = weir__buf_ref(buf);
-    put_behind(lease, frame);
+    weir__lease_put_behind(lease, frame);
     return WEIR_OK;
 }
 
@@ -40,7 +35,7 @@ int weir__lease_own(weir_frame *frame, weir_loop *loop)
         return WEIR_ENOMEM;
     lease->release = frame->release;
     lease->owner = frame->owner;
-    put_behind(lease, frame);
+    weir__lease_put_behind(lease, frame);
     return WEIR_OK;
 }
 
@@ -56,7 +51,7 @@ int weir__lease_copy(weir_frame *frame, weir_loop *loop)
     if (frame->release != NULL)
         frame->release(frame->owner);
     frame->data = block;
-    put_behind(lease, frame);
+    weir__lease_put_behind(lease, frame);
     return WEIR_OK;
 }
 
@@ -70,25 +65,6 @@ int weir__lease_keep(weir_frame *frame, weir_loop *loop)
     return weir__lease_copy(frame, loop);
 }
 
-struct weir__lease *weir__lease_of(const weir_frame *frame)
-{
-    return frame->release == weir__lease_release ? frame->owner : NULL;
-}
-
-void weir__lease_lend(struct weir__lease *lease, struct weir__lease **slot)
-{
-    weir__lease_forget(slot);
-    *slot = lease;
-    lease->lender = slot;
-}
-
-void weir__lease_forget(struct weir__lease **slot)
-{
-    if (*slot != NULL)
-        (*slot)->lender = NULL;
-    *slot = NULL;
-}
-
 void weir__lease_keep_sent(const weir_frame *frame)
 {
     struct weir__lease *lease = weir__lease_of(frame);
@@ -96,19 +72,25 @@ void weir__lease_keep_sent(const weir_frame *frame)
         weir__lease_forget(lease->lender);
 }
 
+/* One that is no view. */
+static void release_other(struct weir__lease *lease)
+{
+    if (lease->release != NULL)
+        lease->release(lease->owner);
+    weir__loop_free(lease->loop, lease, sizeof *lease + lease->block_size);
+}
+
 void weir__lease_release(void *owner)
 {
     struct weir__lease *lease = owner;
     if (lease->lender != NULL)
         *lease->lender = NULL;
-    if (lease->buf != NULL)
-        weir__buf_unref(lease->buf);
-    if (lease->release != NULL)
-        lease->release(lease->owner);
-    if (lease->block_size == 0) /* most: views of a read buffer */
-        weir__loop_free(lease->loop, lease, sizeof *lease);
-    else
-        weir__loop_free(lease->loop, lease, sizeof *lease + lease->block_size);
+    if (lease->buf == NULL) {
+        release_other(lease);
+        return;
+    }
+    weir__buf_unref(lease->buf);
+    weir__loop_free(lease->loop, lease, sizeof *lease);
 }
 
 size_t weir__frame_weight(const void *item)

@@ -3,7 +3,7 @@
 #ifndef WEIR_WS_LEASE_H
 #define WEIR_WS_LEASE_H
 
-#include "rt/buf.h"
+#include "rt/loop.h"
 
 #include <weir/frame.h>
 
@@ -11,8 +11,9 @@ struct weir__lease {
     weir_loop *loop;
     struct weir__lease *
         *lender; /* the slot of the session that remembers this lease; NULL: none does */
-    const weir_frame *lent_to; /* the variable it was given into */
-    weir__buf *buf;            /* a reference, or NULL */
+    const weir_frame *lent_to; /* the variable it was given into, where a session remembers it */
+    weir__buf
+        *buf; /* of a view, as most are: a reference, and what follows is undefined; or NULL */
     void (*release)(
         void *
             owner); /* else the frame's own release, and its owner; or NULL: a block of the loop follows */
@@ -20,8 +21,18 @@ struct weir__lease {
     size_t block_size; /* bytes of payload room behind the lease */
 };
 
+/* Releases a lease itself: what weir_frame_release() does to a frame that has one. */
+void weir__lease_release(void *lease);
+
+/* Has a lease hold what a frame shows. */
+static inline void weir__lease_put_behind(struct weir__lease *lease, weir_frame *frame)
+{
+    frame->release = weir__lease_release;
+    frame->owner = lease;
+}
+
 /* Puts a lease behind a frame that is a view of buf. WEIR_ENOMEM leaves the frame as it is. */
-WEIR_MUST_USE int weir__lease_view(weir_frame *frame, weir_loop *loop, weir__buf *buf);
+WEIR_MUST_USE int weir__lease_view(weir_frame *frame, weir__buf *buf);
 
 /* Puts a lease behind a frame that owns its bytes. WEIR_ENOMEM leaves the frame as it is. */
 WEIR_MUST_USE int weir__lease_own(weir_frame *frame, weir_loop *loop);
@@ -34,19 +45,33 @@ WEIR_MUST_USE int weir__lease_copy(weir_frame *frame, weir_loop *loop);
 WEIR_MUST_USE int weir__lease_keep(weir_frame *frame, weir_loop *loop);
 
 /* The lease of a frame; NULL when its release is another. */
-struct weir__lease *weir__lease_of(const weir_frame *frame);
+static inline struct weir__lease *weir__lease_of(const weir_frame *frame)
+{
+    return frame->release == weir__lease_release ? frame->owner : NULL;
+}
 
-/* Remembers a frame's lease in a slot, until it is released. */
-void weir__lease_lend(struct weir__lease *lease, struct weir__lease **slot);
+/* Forgets whatever a slot remembers: its frame lives on. */
+static inline void weir__lease_forget(struct weir__lease **slot)
+{
+    if (*slot != NULL)
+        (*slot)->lender = NULL;
+    *slot = NULL;
+}
+
+/* Remembers the lease that was given into *frame, if it has one, in a slot, until it is released. */
+static inline void weir__lease_lend(const weir_frame *frame, struct weir__lease **slot)
+{
+    if (frame->release != weir__lease_release)
+        return;
+    struct weir__lease *lease = frame->owner;
+    weir__lease_forget(slot);
+    *slot = lease;
+    lease->lender = slot;
+    lease->lent_to = frame;
+}
 
 /* A received frame is sent on and will be kept: its receiver must not take it back. */
 void weir__lease_keep_sent(const weir_frame *frame);
-
-/* Forgets whatever a slot remembers: its frame lives on. */
-void weir__lease_forget(struct weir__lease **slot);
-
-/* Releases a lease itself: what weir_frame_release() does to a frame that has one. */
-void weir__lease_release(void *lease);
 
 /* The bytes of a frame, for channels of frames. */
 size_t weir__frame_weight(const void *item);

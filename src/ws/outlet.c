@@ -36,6 +36,21 @@ static inline struct weir__output *output_of(struct weir__outlet *outlet)
     return outlet->output;
 }
 
+static __attribute__((noinline)) struct weir__output *make_room(struct weir__outlet *outlet)
+{
+    struct weir__output *output = output_of(outlet);
+    if (output != NULL)
+        weir__output_make_room(loop_of(outlet), output);
+    return output;
+}
+
+/* The output with room for messages, as far as there is memory. */
+static inline struct weir__output *output_with_room(struct weir__outlet *outlet)
+{
+    struct weir__output *output = outlet->output;
+    return output != NULL && output->out.data != NULL ? output : make_room(outlet);
+}
+
 static void end_output(struct weir__outlet *outlet)
 {
     if (outlet->output == NULL)
@@ -112,30 +127,10 @@ static void count_pushed(struct weir__outlet *outlet)
         wake_flushers(outlet, false, WEIR_OK);
 }
 
-static int push_large(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
+static inline void tell(struct weir__outlet *outlet, const weir_frame *frame)
 {
-    int status = weir_endpoint_send_head(outlet->endpoint, frame, &output->out, output->large_key);
-    if (status != WEIR_OK)
-        return status;
-    weir__lease_keep_sent(frame);
-    output->large = *frame;
-    output->large_sent = 0;
-    output->large_open = true;
-    output->large_masked = weir_endpoint_masking(outlet->endpoint);
-    outlet->on->sent(outlet, frame);
-    *frame = (weir_frame){0};
-    return WEIR_OK;
-}
-
-static int push_small(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
-{
-    weir__output_make_room(loop_of(outlet), output);
-    int status = weir_endpoint_send(outlet->endpoint, frame, &output->out);
-    if (status != WEIR_OK)
-        return status;
-    outlet->on->sent(outlet, frame);
-    weir_frame_release(frame);
-    return WEIR_OK;
+    if (outlet->watched || frame->type == WEIR_FRAME_CLOSE)
+        outlet->on->sent(outlet, frame);
 }
 
 static bool goes_uncopied(const struct weir__outlet *outlet, const weir_frame *frame)
@@ -145,28 +140,63 @@ static bool goes_uncopied(const struct weir__outlet *outlet, const weir_frame *f
            !weir_endpoint_compresses(outlet->endpoint, frame);
 }
 
-int weir__outlet_push(struct weir__outlet *outlet, weir_frame *frame)
+static int put_uncopied(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
 {
-    if (outlet->io == NULL)
-        return WEIR_CLOSED;
-    struct weir__output *output = output_of(outlet);
-    if (output == NULL)
-        return WEIR_ENOMEM;
-    if (output->large_open || weir__output_unsent(output) >= outlet->high_water)
-        return WEIR_EAGAIN;
-    bool uncopied = goes_uncopied(outlet, frame);
-    int status = uncopied ? weir__lease_keep(frame, loop_of(outlet)) : WEIR_OK;
+    int status = weir__lease_keep(frame, loop_of(outlet));
     if (status == WEIR_OK)
-        status = uncopied ? push_large(outlet, output, frame) : push_small(outlet, output, frame);
-    if (status == WEIR_OK)
-        count_pushed(outlet);
-    weir__outlet_pump_late(outlet);
+        status = weir_endpoint_send_head(outlet->endpoint, frame, &output->out, output->large_key);
+    if (status != WEIR_OK)
+        return status;
+    weir__lease_keep_sent(frame);
+    output->large = *frame;
+    output->large_sent = 0;
+    output->large_open = true;
+    output->large_masked = weir_endpoint_masking(outlet->endpoint);
+    tell(outlet, frame);
+    *frame = (weir_frame){0};
+    return WEIR_OK;
+}
+
+static __attribute__((noinline)) int refuse(weir_frame *frame, int status)
+{
+    weir_frame_release(frame);
     return status;
+}
+
+static __attribute__((noinline)) int send_uncopied(struct weir__outlet *outlet, weir_frame *frame)
+{
+    struct weir__output *output = output_of(outlet);
+    weir__outlet_pump_late(outlet);
+    int status = output == NULL ? WEIR_ENOMEM : put_uncopied(outlet, output, frame);
+    if (status != WEIR_OK)
+        return refuse(frame, status);
+    count_pushed(outlet);
+    return WEIR_OK;
+}
+
+int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame)
+{
+    if (goes_uncopied(outlet, frame))
+        return send_uncopied(outlet, frame);
+    struct weir__output *output = output_with_room(outlet);
+    if (output == NULL)
+        return refuse(frame, WEIR_ENOMEM);
+    weir__outlet_pump_late(outlet);
+    int status = weir_endpoint_send(outlet->endpoint, frame, &output->out);
+    if (status != WEIR_OK)
+        return refuse(frame, status);
+    tell(outlet, frame);
+    weir_frame_release(frame);
+    count_pushed(outlet);
+    return WEIR_OK;
 }
 
 static int push_frame(weir_channel *channel, void *item)
 {
-    return weir__outlet_push(WEIR__CONTAINER(channel, struct weir__outlet, outgoing), item);
+    struct weir__outlet *outlet = WEIR__CONTAINER(channel, struct weir__outlet, outgoing);
+    if (outlet->io == NULL)
+        return WEIR_CLOSED;
+    return weir__outlet_has_room(outlet) ? weir__outlet_send(outlet, item) : WEIR_EAGAIN;
 }
 
 static void drop_frame(weir_channel *channel, void *item)
@@ -376,7 +406,7 @@ void weir__outlet_pump(struct weir__outlet *outlet)
     outlet->pumping = true;
     weir__task_cancel(&outlet->late);
     bool drained = send_all(outlet);
-    while (drained && outlet->io != NULL) {
+    while (drained && outlet->io != NULL && weir__channel_has_items(&outlet->outgoing)) {
         weir__channel_drain(&outlet->outgoing);
         if (outlet->io == NULL || weir__outlet_unsent(outlet) == 0)
             break;

@@ -15,8 +15,8 @@ struct weir__outlet;
 
 /* What the outlet tells its session. */
 struct weir__outlet_events {
-    void (*sent)(struct weir__outlet *outlet,
-                 const weir_frame *frame); /* a frame of the user was serialized */
+    /* A frame of the user was serialized: a Close, or any while it is watched. */
+    void (*sent)(struct weir__outlet *outlet, const weir_frame *frame);
     void (*control)(struct weir__outlet *outlet,
                     weir_buffer *to);             /* append what the endpoint owes */
     void (*drained)(struct weir__outlet *outlet); /* all output was taken by the kernel */
@@ -35,6 +35,7 @@ struct weir__outlet {
     uint64_t taken;              /* bytes taken by the kernel so far */
     uint32_t high_water;
     uint32_t pushed; /* frames serialized so far: a count that wraps */
+    bool watched;    /* somebody wants to hear of each frame */
     bool pumping;
     bool was_stuck; /* the kernel was full, and has not taken all since */
     bool leaves;    /* control() has a Close that jumps over all that is queued */
@@ -60,9 +61,16 @@ void weir__outlet_release(struct weir__outlet *outlet);
 /* Releases everything; nothing may be pending on the io any more. */
 void weir__outlet_fini(struct weir__outlet *outlet);
 
-/* Serializes a frame, past the channel, which must have nothing (weir__channel_may_push): WEIR_OK: it is taken, and *frame empty. Else it is still the caller's: WEIR_EAGAIN: it has to
- * queue; any other status: it cannot be sent. */
-WEIR_MUST_USE int weir__outlet_push(struct weir__outlet *outlet, weir_frame *frame);
+/* Serializes a frame, past the channel, which must have nothing (weir__channel_may_push); only when there is room. Takes it: *frame is empty then. */
+WEIR_MUST_USE int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame);
+
+/* Whether a frame may be serialized now; else it has to queue. */
+static inline bool weir__outlet_has_room(const struct weir__outlet *outlet)
+{
+    const struct weir__output *output = outlet->output;
+    return output == NULL ||
+           (!output->large_open && weir__output_unsent(output) < outlet->high_water);
+}
 
 /* Bytes serialized and not yet taken by the kernel. */
 size_t weir__outlet_unsent(const struct weir__outlet *outlet);

@@ -91,11 +91,6 @@ static const struct weir__job_ops job_ops = {cancel};
 
 /* --- what the inlet and the stream tell --- */
 
-static void note_arrived(struct weir__inlet *inlet, const weir_frame *frame)
-{
-    (void)inlet, (void)frame;
-}
-
 static void attend_now(struct weir__inlet *inlet)
 {
     attend(WEIR__CONTAINER(inlet, weir_reader, inlet));
@@ -106,8 +101,8 @@ static void attend_later(struct weir__inlet *inlet)
     weir__task_post(inlet->incoming.loop, &WEIR__CONTAINER(inlet, weir_reader, inlet)->again);
 }
 
-static const struct weir__inlet_events inlet_events = {
-    .arrived = note_arrived, .attend = attend_now, .attend_later = attend_later};
+static const struct weir__inlet_events inlet_events = {.attend = attend_now,
+                                                       .attend_later = attend_later};
 
 static weir_reader *reader_of(struct weir__stream_half *half)
 {

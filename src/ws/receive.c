@@ -13,19 +13,17 @@ static void take_back(weir_session *session, const weir_frame *frame)
 
 static int give(weir_session *session, weir_frame *frame, int status)
 {
-    struct weir__lease *lease = status == WEIR_OK ? weir__lease_of(frame) : NULL;
-    if (lease != NULL) {
-        status = weir__session_rouse(session); /* it may have gone to rest before this one ran */
+    if (status == WEIR_OK && session->awake == NULL) { /* it went to rest before this one ran */
+        status = weir__session_wake(session);
         if (status != WEIR_OK)
             weir_frame_release(frame);
     }
     if (status != WEIR_OK) {
         *frame = (weir_frame){0};
-    } else if (lease != NULL) {
-        weir__lease_lend(lease, &session->awake->inlet.lent);
-        lease->lent_to = frame;
+        return status;
     }
-    return status;
+    weir__lease_lend(frame, &session->awake->inlet.lent);
+    return WEIR_OK;
 }
 
 /* By the short cut past the channel, where that has nothing. */

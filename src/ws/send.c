@@ -103,33 +103,32 @@ static int send_frame(weir_session *session, weir_frame *frame, bool may_suspend
     return status;
 }
 
-/* The short cut past the channel: a whole message, and nothing is before it. WEIR_EAGAIN: not that; else as send_frame(). */
-static inline int send_at_once(weir_session *session, weir_frame *frame)
+/* Whether a frame may go past the turnstile and the channel: it is whole, and nothing is before it. */
+static inline bool may_go_at_once(const weir_session *session, const weir_frame *frame)
 {
-    struct weir__awake *awake = session->awake;
-    if (frame->data == NULL || !frame->fin ||
-        (frame->type != WEIR_FRAME_TEXT && frame->type != WEIR_FRAME_BINARY) || awake == NULL ||
-        awake->turnstile.holder != NULL || !weir__channel_may_push(&awake->outlet.outgoing))
-        return WEIR_EAGAIN;
-    int status = weir__outlet_push(&awake->outlet, frame);
-    if (status != WEIR_OK && status != WEIR_EAGAIN)
-        weir_frame_release(frame);
-    return status;
+    const struct weir__awake *awake = session->awake;
+    return frame->data != NULL && frame->fin && awake != NULL && awake->turnstile.holder == NULL &&
+           weir__channel_may_push(&awake->outlet.outgoing) && awake->outlet.io != NULL &&
+           weir__outlet_has_room(&awake->outlet);
 }
 
-int weir_send(weir_session *session, weir_frame *frame)
+static __attribute__((noinline)) int send_in_order(weir_session *session, weir_frame *frame)
 {
-    if (session == NULL || frame == NULL)
-        return WEIR_EINVAL;
-    int status = send_at_once(session, frame);
-    if (status != WEIR_EAGAIN)
-        return status;
     weir_frame own = *frame;
     *frame = (weir_frame){0};
     if (is_acceptable(&own))
         return send_frame(session, &own, true);
     weir_frame_release(&own);
     return WEIR_EINVAL;
+}
+
+int weir_send(weir_session *session, weir_frame *frame)
+{
+    if (session == NULL || frame == NULL)
+        return WEIR_EINVAL;
+    if (!may_go_at_once(session, frame))
+        return send_in_order(session, frame);
+    return weir__outlet_send(&session->awake->outlet, frame);
 }
 
 int weir_try_send(weir_session *session, weir_frame *frame)

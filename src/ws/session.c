@@ -128,6 +128,10 @@ void weir__session_attend(weir_session *session)
     struct weir__awake *awake = session->awake;
     if (session->stream == NULL || awake->closing)
         return;
+    if (awake->leaving == NULL && weir__endpoint_is_at_ease(&awake->endpoint)) {
+        arm_timer(session);
+        return;
+    }
     leave(session);
     if (weir_endpoint_wants(&awake->endpoint) & WEIR_WANT_FLUSH)
         flush_endpoint(session);

@@ -183,6 +183,14 @@ void weir__session_drop(weir_session *session);
 
 /* --- life --- */
 
+/* Has its rooms tell of each frame while somebody observes. */
+static inline void weir__session_watch(weir_session *session)
+{
+    struct weir__awake *awake = session->awake;
+    if (awake != NULL)
+        awake->inlet.watched = awake->outlet.watched = session->observer != NULL;
+}
+
 /* Makes a session that has no stream yet. Errors: WEIR_EINVAL (options), WEIR_ENOMEM. */
 WEIR_MUST_USE int weir__session_new(weir_session **out, weir_loop *loop,
                                     const struct weir__session_plan *plan,

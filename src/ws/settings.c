@@ -171,5 +171,6 @@ int weir_session_observe(weir_session *session, const weir_observer *observer)
         weir__loop_free(loop, session->observer, sizeof *session->observer);
         session->observer = NULL;
     }
+    weir__session_watch(session);
     return WEIR_OK;
 }

@@ -114,6 +114,7 @@ void weir__awake_init(struct weir__awake *awake, weir_session *session)
     weir__scope_init(&awake->scope, loop, end_scope);
     weir__outlet_init(&awake->outlet, &awake->endpoint, &weir__session_outlet_events, &outlet);
     weir__inlet_init(&awake->inlet, &awake->endpoint, &weir__session_inlet_events, &inlet);
+    weir__session_watch(session);
     weir__list_init(&awake->turnstile.waiting);
     weir__list_init(&awake->joining);
     weir__task_init(&awake->attend, weir__session_attend_task);
