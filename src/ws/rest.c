@@ -105,8 +105,7 @@ static void vacate(struct drowsy *drowsy, unsigned place)
 
 void weir__session_rest(weir_session *session)
 {
-    if (!session->may_rest || session->awake == NULL || session->awake->drowsy ||
-        !may_rest_now(session))
+    if (!may_rest_now(session))
         return;
     struct drowsy *drowsy = drowsy_of(session->loop);
     if (drowsy == NULL)
@@ -167,10 +166,8 @@ int weir__session_wake(weir_session *session)
     return WEIR_OK;
 }
 
-bool weir__session_stir(weir_session *session)
+bool weir__session_get_up(weir_session *session)
 {
-    if (session->awake != NULL)
-        return true;
     if (session->end == NULL && get_up(session) == NULL)
         weir__session_drop(session);
     return session->awake != NULL;

@@ -123,15 +123,10 @@ static void shut_down(weir_session *session)
     }
 }
 
-void weir__session_attend(weir_session *session)
+/* Something is wanted, or has ended. */
+static __attribute__((noinline)) void attend_fully(weir_session *session)
 {
     struct weir__awake *awake = session->awake;
-    if (session->stream == NULL || awake->closing)
-        return;
-    if (awake->leaving == NULL && weir__endpoint_is_at_ease(&awake->endpoint)) {
-        arm_timer(session);
-        return;
-    }
     leave(session);
     if (weir_endpoint_wants(&awake->endpoint) & WEIR_WANT_FLUSH)
         flush_endpoint(session);
@@ -151,6 +146,17 @@ void weir__session_attend(weir_session *session)
     arm_timer(session);
 }
 
+void weir__session_attend(weir_session *session)
+{
+    const struct weir__awake *awake = session->awake;
+    if (session->stream == NULL || awake->closing)
+        return;
+    if (awake->leaving != NULL || !weir__endpoint_is_at_ease(&awake->endpoint))
+        attend_fully(session);
+    else
+        arm_timer(session);
+}
+
 /* --- what happens on the stream --- */
 
 static weir_session *session_of(weir__io *io)
@@ -158,13 +164,19 @@ static weir_session *session_of(weir__io *io)
     return WEIR__CONTAINER(io, weir_stream, io)->owner;
 }
 
+static inline void feed(weir_session *session, weir__buf *buf, uint8_t *data, size_t size)
+{
+    struct weir__awake *awake = session->awake;
+    if (awake->closing || size == 0)
+        return;
+    weir__inlet_feed(&awake->inlet, buf, data, size);
+    weir__session_attend(session);
+    weir__outlet_pump(&awake->outlet);
+}
+
 void weir__session_feed(weir_session *session, weir__buf *buf, uint8_t *data, size_t size)
 {
-    if (session->awake->closing || size == 0)
-        return;
-    weir__inlet_feed(&session->awake->inlet, buf, data, size);
-    weir__session_attend(session);
-    weir__outlet_pump(&session->awake->outlet);
+    feed(session, buf, data, size);
 }
 
 static size_t offer_room(weir__io *io, uint8_t **room)
@@ -178,8 +190,8 @@ static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
     weir_session *session = session_of(io);
     if (!weir__session_stir(session))
         return;
-    weir__session_feed(session, buf, data, size);
-    weir__session_rest(session);
+    feed(session, buf, data, size);
+    weir__session_let_rest(session);
 }
 
 static void take_end(weir__io *io, int status)
@@ -198,7 +210,7 @@ static void take_sent(weir__io *io, int status, size_t size)
     weir_session *session = session_of(io);
     weir__outlet_on_sent(&session->awake->outlet, status, size);
     weir__session_attend(session);
-    weir__session_rest(session);
+    weir__session_let_rest(session);
 }
 
 /* It was awake to close it. */
@@ -261,7 +273,7 @@ static void note_failed(struct weir__outlet *outlet, int status)
 
 static void note_pumped(struct weir__outlet *outlet)
 {
-    weir__session_rest(session_of_outlet(outlet));
+    weir__session_let_rest(session_of_outlet(outlet));
 }
 
 const struct weir__outlet_events weir__session_outlet_events = {
@@ -315,7 +327,7 @@ void weir__session_attend_task(weir__task *task)
     struct weir__awake *awake = WEIR__CONTAINER(task, struct weir__awake, attend);
     weir__inlet_go_on(&awake->inlet);
     weir__session_attend(awake->session);
-    weir__session_rest(awake->session);
+    weir__session_let_rest(awake->session);
 }
 
 void weir__session_pass_deadline(weir__timer *timer)

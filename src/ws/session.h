@@ -160,7 +160,11 @@ WEIR_MUST_USE static inline int weir__session_rouse(weir_session *session)
 }
 
 /* The same for something that happens to it: without memory it is dropped, and this says false. */
-bool weir__session_stir(weir_session *session);
+bool weir__session_get_up(weir_session *session);
+static inline bool weir__session_stir(weir_session *session)
+{
+    return session->awake != NULL || weir__session_get_up(session);
+}
 
 /* What it needs awake, in memory of sizeof(struct weir__awake), but for the endpoint; and what ties that to an open stream. */
 void weir__awake_init(struct weir__awake *awake, weir_session *session);
@@ -171,6 +175,11 @@ void *weir__session_tail(const weir_session *session);
 
 /* Lets it go to rest, now or when its turn comes, if nothing goes on in it. From the loop's context, at the end of what happened to it: nobody may be inside. */
 void weir__session_rest(weir_session *session);
+static inline void weir__session_let_rest(weir_session *session)
+{
+    if (session->may_rest && session->awake != NULL && !session->awake->drowsy)
+        weir__session_rest(session);
+}
 
 /* It ends: it is not to go to rest any more. */
 void weir__session_stay(weir_session *session);
