@@ -49,10 +49,10 @@ static int give_up(struct weir__inlet *inlet, weir_frame *frame)
 }
 
 /* A frame that is a view of the input. */
-static inline int deliver_view(struct weir__inlet *inlet, weir_frame *frame)
+static inline int deliver_view(struct weir__inlet *inlet, weir_frame *frame, bool whole)
 {
     tell(inlet, frame);
-    if (frame->size == 0 || weir__lease_view(frame, inlet->buf) == WEIR_OK)
+    if (frame->size == 0 || weir__lease_view(frame, inlet->buf, whole) == WEIR_OK)
         return WEIR_OK;
     return give_up(inlet, frame);
 }
@@ -60,7 +60,7 @@ static inline int deliver_view(struct weir__inlet *inlet, weir_frame *frame)
 static int deliver(struct weir__inlet *inlet, weir_frame *frame)
 {
     if (frame->release == NULL)
-        return deliver_view(inlet, frame);
+        return deliver_view(inlet, frame, false);
     tell(inlet, frame);
     int status = weir__lease_own(frame, loop_of(inlet));
     return status == WEIR_OK ? WEIR_OK : give_up(inlet, frame);
@@ -102,7 +102,7 @@ static __attribute__((noinline)) int next_of_all(struct weir__inlet *inlet, weir
 static inline int next_frame(struct weir__inlet *inlet, weir_frame *frame)
 {
     if (weir__endpoint_take_whole(inlet->endpoint, frame) == WEIR__WHOLE)
-        return deliver_view(inlet, frame);
+        return deliver_view(inlet, frame, true);
     return next_of_all(inlet, frame);
 }
 

@@ -16,7 +16,7 @@ static struct weir__lease *new_lease(weir_loop *loop, size_t block_size)
     return lease;
 }
 
-int weir__lease_view(weir_frame *frame, weir__buf *buf)
+int weir__lease_view(weir_frame *frame, weir__buf *buf, bool whole)
 {
     struct weir__lease *lease = weir__loop_alloc(buf->loop, sizeof *lease);
     if (lease == NULL)
@@ -24,8 +24,15 @@ int weir__lease_view(weir_frame *frame, weir__buf *buf)
     lease->loop = buf->loop;
     lease->lender = NULL;
     lease->buf = weir__buf_ref(buf);
+    lease->owner = whole ? frame->data : NULL;
     weir__lease_put_behind(lease, frame);
     return WEIR_OK;
+}
+
+bool weir__lease_has_head_room(const weir_frame *frame)
+{
+    const struct weir__lease *lease = weir__lease_of(frame);
+    return lease != NULL && lease->buf != NULL && lease->owner == frame->data;
 }
 
 int weir__lease_own(weir_frame *frame, weir_loop *loop)

@@ -12,12 +12,11 @@ struct weir__lease {
     struct weir__lease *
         *lender; /* the slot of the session that remembers this lease; NULL: none does */
     const weir_frame *lent_to; /* the variable it was given into, where a session remembers it */
-    weir__buf
-        *buf; /* of a view, as most are: a reference, and what follows is undefined; or NULL */
-    void (*release)(
-        void *
-            owner); /* else the frame's own release, and its owner; or NULL: a block of the loop follows */
-    void *owner;
+    weir__buf *
+        buf; /* of a view, as most are: a reference, and what follows is undefined but for owner; or NULL */
+    /* Else the frame's own release, and its owner; or NULL: a block of the loop follows. */
+    void (*release)(void *owner);
+    void *owner;       /* of a view: the payload behind its own header, or NULL */
     size_t block_size; /* bytes of payload room behind the lease */
 };
 
@@ -31,8 +30,11 @@ static inline void weir__lease_put_behind(struct weir__lease *lease, weir_frame 
     frame->owner = lease;
 }
 
-/* Puts a lease behind a frame that is a view of buf. WEIR_ENOMEM leaves the frame as it is. */
-WEIR_MUST_USE int weir__lease_view(weir_frame *frame, weir__buf *buf);
+/* Puts a lease behind a frame that is a view of buf. whole: its own header stands before the payload, and nobody needs that any more. WEIR_ENOMEM leaves the frame as it is. */
+WEIR_MUST_USE int weir__lease_view(weir_frame *frame, weir__buf *buf, bool whole);
+
+/* Whether a header without a mask may be written right before the payload of a frame that is given up: where the one it came with was. */
+bool weir__lease_has_head_room(const weir_frame *frame);
 
 /* Puts a lease behind a frame that owns its bytes. WEIR_ENOMEM leaves the frame as it is. */
 WEIR_MUST_USE int weir__lease_own(weir_frame *frame, weir_loop *loop);

@@ -8,6 +8,8 @@
 
 /* From this size on a payload is not copied into the output buffer. */
 #define LARGE_SIZE ((size_t)16 * 1024)
+/* The header of one that may have come whole in a read buffer, without a mask. */
+#define HEAD_SIZE 4
 /* So much of such a one is given to the kernel at once: the peer reads it while the next is sent, and the kernel has less to catch up with at the end of the call. Echoes of 1 MiB
  * were a fifth faster so than in one piece, and half as fast again as in four. */
 #define PIECE_MAX ((size_t)512 * 1024)
@@ -140,6 +142,19 @@ static bool goes_uncopied(const struct weir__outlet *outlet, const weir_frame *f
            !weir_endpoint_compresses(outlet->endpoint, frame);
 }
 
+/* What was received and goes on as it is goes in one piece: its header, alone in the output, moves to where the frame's own was. */
+static void join_head(struct weir__output *output)
+{
+    size_t size = output->out.size;
+    if (output->flown < output->flying.size || size > HEAD_SIZE || output->large_masked ||
+        !weir__lease_has_head_room(&output->large))
+        return;
+    output->large.data -= size;
+    output->large.size += size;
+    memcpy(output->large.data, output->out.data, size);
+    output->out.size = 0;
+}
+
 static int put_uncopied(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
 {
     int status = weir__lease_keep(frame, loop_of(outlet));
@@ -154,6 +169,7 @@ static int put_uncopied(struct weir__outlet *outlet, struct weir__output *output
     output->large_masked = weir_endpoint_masking(outlet->endpoint);
     tell(outlet, frame);
     *frame = (weir_frame){0};
+    join_head(output);
     return WEIR_OK;
 }
 
@@ -274,7 +290,7 @@ static void drop_out(struct weir__outlet *outlet)
 static bool wants_control(const struct weir__outlet *outlet)
 {
     const struct weir__output *output = outlet->output;
-    bool has_next = output != NULL && output->out.size > 0;
+    bool has_next = output != NULL && (output->out.size > 0 || output->large_open);
     if (outlet->leaves)
         return !has_next && weir__outlet_is_between_frames(outlet);
     if ((weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0)
@@ -303,10 +319,10 @@ static void refill(struct weir__outlet *outlet)
         return;
     if (output->large_begun && output->large_masked)
         mask_piece(output);
+    output->large_begun = output->large_open;
     if (output->out.size == 0)
         return;
     swap_buffers(output);
-    output->large_begun = output->large_open;
     if (output->large_open && output->large_masked && output->large_sent == output->large.size)
         weir__output_close_large(output);
 }

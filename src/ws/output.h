@@ -12,11 +12,12 @@ struct weir__output {
     weir_buffer flying; /* being sent: must not move */
     weir_buffer out;    /* to be sent next */
     size_t flown;       /* bytes of flying that were taken */
-    weir_frame large;   /* a payload that goes out by itself; its header is in out or flying */
-    size_t large_sent;  /* bytes of it that were taken, or masked into out */
+    weir_frame
+        large; /* a payload that goes out by itself, behind its header: in out or flying, or before it */
+    size_t large_sent; /* bytes of it that were taken, or masked into out */
     uint8_t large_key[4];
     bool large_open;
-    bool large_begun; /* its header is in flying or gone: nothing may come between */
+    bool large_begun; /* its header is in flying, or it is being sent: nothing may come between */
     bool large_masked;
     weir__node flushers; /* in order */
 };

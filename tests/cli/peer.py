@@ -214,7 +214,8 @@ class Process:
             self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):  # of what it was not there to read
+                    pipe.close()
 
 
 class Echo(Process):
