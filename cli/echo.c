@@ -69,7 +69,6 @@ static void write_error(void *context, const char *text, size_t size)
 
 static void take_signal(int number)
 {
-    int error = errno;
     if (number == SIGUSR1) {
         weir_service_dump(served, write_error, NULL);
     } else if (stopping) { /* the user has no patience with peers that do not answer */
@@ -78,12 +77,11 @@ static void take_signal(int number)
         stopping = 1;
         weir_service_stop(served);
     }
-    errno = error;
 }
 
 static void set_handlers(void (*handler)(int number))
 {
-    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART | SA_ONSTACK};
     (void)sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         (void)sigaddset(&action.sa_mask, signals[i]);

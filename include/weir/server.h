@@ -4,7 +4,7 @@
  * A handler has one of two shapes. handler: a coroutine for the session's whole life. on_message: a function called for each
  * message on a coroutine borrowed from a pool; it may suspend, and an idle session then owns no stack. Such a session rests
  * while nothing goes on in it: it gives what it does not need back to the loop. A call that finds no memory to wake it fails with
- * WEIR_ENOMEM and changes nothing; an event that finds none ends it (WEIR_END_CANCELED). */
+ * WEIR_ENOMEM and leaves it as it is; what would close it, and an event, then end it at once (WEIR_END_CANCELED). */
 #ifndef WEIR_SERVER_H
 #define WEIR_SERVER_H
 
@@ -97,8 +97,8 @@ WEIR_API int weir_service_run(weir_service *service);
 WEIR_API void weir_service_stop(weir_service *service);
 
 /** Has every loop of a running service dumped (weir_loop_dump), each on its own thread, soon. Thread-safe and
- * async-signal-safe; calls that come together all get the writer of the last, so give one writer and context. Errors:
- * WEIR_EINVAL (NULL). */
+ * async-signal-safe. Always give the same write and context: a call that finds another not yet served may have its writer called
+ * with this context. Errors: WEIR_EINVAL (NULL). */
 WEIR_API int weir_service_dump(weir_service *service,
                                void (*write)(void *context, const char *text, size_t size),
                                void *context);

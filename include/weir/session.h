@@ -84,7 +84,7 @@ WEIR_API WEIR_MUST_USE int weir_raw_session_start(weir_session **out, weir_scope
 
 /** **Suspends.** Waits until the session has fully ended (closing handshake done or given up, stream closed, its coroutines
  * ended). Returns the status that tells how: WEIR_CLOSED for a clean close. Does not close it. Errors also: WEIR_CANCELED
- * (the caller was), WEIR_ESTATE. */
+ * (the caller was), WEIR_ESTATE, WEIR_ENOMEM of a session that rested. */
 WEIR_API WEIR_MUST_USE int weir_session_join(weir_session *session);
 
 /** Gives up the handle (Takes), terminating the session if it has not ended. Does not suspend. Only for handles from a _start
@@ -94,7 +94,7 @@ WEIR_API void weir_session_free(weir_session *session);
 /** **Suspends.** The next message (default), piece (options.pieces) or frame (raw). What an earlier call gave into the same
  * variable is released first, unless it was released or sent on, and at the latest when the handler returns; a frame in
  * another variable stays valid until it is released. The payload may be a view of the read buffer. Errors: how the
- * conversation ended (above), after everything received before was delivered. */
+ * conversation ended (above), after everything received before was delivered; WEIR_ENOMEM of a session that rested. */
 WEIR_API WEIR_MUST_USE int weir_receive(weir_session *session, weir_frame *frame);
 
 /** **Suspends.** The next whole message, fragments joined also on a raw session or with pieces (control frames of a raw
@@ -151,7 +151,7 @@ WEIR_API WEIR_MUST_USE int weir_message_end(weir_message *message);
 WEIR_API int weir_close(weir_session *session, unsigned code, const char *message);
 
 /** **Suspends** until everything sent before it was handed to the kernel. After the end: returns at once how it ended.
- * Errors: WEIR_CANCELED, WEIR_ESTATE. */
+ * Errors: WEIR_CANCELED, WEIR_ESTATE (no coroutine, and it would have to wait). */
 WEIR_API WEIR_MUST_USE int weir_flush(weir_session *session);
 
 /** Ends it at once, without a Close: queued frames are dropped, everybody wakes, the connection is reset. Does not suspend. */

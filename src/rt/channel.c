@@ -147,12 +147,16 @@ static void fail(struct weir__waiter *waiter, int status)
     weir__wait_wake(&choice->wait, status);
 }
 
-static void settle(struct weir__waiter *waiter, int status)
+/* The end of a suspended sender's wait; item: what it was. */
+static void settle(weir_channel *channel, struct weir__waiter *sender, const void *item, int status)
 {
-    if (status == WEIR_OK)
-        choose(waiter);
-    else
-        fail(waiter, status);
+    if (status != WEIR_OK) {
+        fail(sender, status);
+        return;
+    }
+    if (channel->kind->accepted != NULL)
+        channel->kind->accepted(channel, item, sender->choice->wait.coroutine);
+    choose(sender);
 }
 
 static void cancel_single(struct weir__wait *wait)
@@ -205,7 +209,7 @@ static void admit_senders(weir_channel *channel)
         struct weir__waiter *sender = first_waiter(&channel->senders);
         if (!has_room(channel, sender->item))
             return;
-        settle(sender, enqueue(channel, sender->item));
+        settle(channel, sender, sender->item, enqueue(channel, sender->item));
     }
 }
 
@@ -302,12 +306,14 @@ int weir_channel_try_send(weir_channel *channel, const void *item)
 /* Its item is with push meanwhile: should push close the channel, the item is not dropped. Returns what push returned. */
 static int push_for_sender(weir_channel *channel, struct weir__waiter *sender)
 {
+    _Alignas(max_align_t) uint8_t pushed[WEIR__ITEM_SIZE_MAX];
     void *item = sender->item;
+    copy_item(channel, pushed, item);
     sender->item = NULL;
     int status = channel->kind->push(channel, item);
     sender->item = item;
     if (status != WEIR_EAGAIN)
-        settle(sender, status);
+        settle(channel, sender, pushed, status);
     else if (weir__channel_is_closed(channel))
         drop_for_sender(sender); /* push has closed it, and did not take the item */
     return status;

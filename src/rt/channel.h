@@ -30,6 +30,8 @@ struct weir__channel_kind {
     size_t (*weigh)(const void *item);
     /* A receiver took a queued item: there is room. */
     void (*took)(weir_channel *channel);
+    /* The item of a suspended sender was pushed or queued: what it was, and whose. The sender runs later. */
+    void (*accepted)(weir_channel *channel, const void *item, const struct weir__coroutine *sender);
 };
 
 struct weir_channel {

@@ -1,4 +1,15 @@
-#include "rt/deferred.h"
+/* A value to come, and who waits for it. Single-threaded. */
+#include "rt/coroutine.h"
+
+#include <weir/channel.h>
+
+struct weir_deferred {
+    weir_loop *loop;
+    weir__node awaiting; /* empty once complete */
+    void *value;
+    int status;
+    bool complete;
+};
 
 /* It gets the value when it is woken: when it runs, the deferred may be gone. */
 struct await {
@@ -6,12 +17,6 @@ struct await {
     weir__node link;
     void **value;
 };
-
-void weir__deferred_init(weir_deferred *deferred, weir_loop *loop)
-{
-    *deferred = (weir_deferred){.loop = loop};
-    weir__list_init(&deferred->awaiting);
-}
 
 static void withdraw_await(struct weir__wait *wait)
 {
@@ -34,13 +39,6 @@ static int give(const weir_deferred *deferred, void **value)
     return deferred->status;
 }
 
-void weir__deferred_fini(weir_deferred *deferred)
-{
-    struct await *await;
-    while ((await = take_awaiting(deferred)) != NULL)
-        weir__wait_wake(&await->wait, WEIR_CANCELED);
-}
-
 int weir_deferred_new(weir_deferred **out, weir_loop *loop)
 {
     if (out == NULL || loop == NULL)
@@ -48,7 +46,8 @@ int weir_deferred_new(weir_deferred **out, weir_loop *loop)
     *out = weir__loop_alloc(loop, sizeof **out);
     if (*out == NULL)
         return WEIR_ENOMEM;
-    weir__deferred_init(*out, loop);
+    **out = (weir_deferred){.loop = loop};
+    weir__list_init(&(*out)->awaiting);
     return WEIR_OK;
 }
 
@@ -56,7 +55,9 @@ void weir_deferred_free(weir_deferred *deferred)
 {
     if (deferred == NULL)
         return;
-    weir__deferred_fini(deferred);
+    struct await *await;
+    while ((await = take_awaiting(deferred)) != NULL)
+        weir__wait_wake(&await->wait, WEIR_CANCELED);
     weir__loop_free(deferred->loop, deferred, sizeof *deferred);
 }
 

@@ -95,7 +95,7 @@ struct weir__endpoint_rest {
 /* Lays it down: fills *out, and the endpoint is not to be used again. False: it is not between two such messages, and as before. */
 bool weir__endpoint_lay_down(weir_endpoint *endpoint, struct weir__endpoint_rest *out);
 
-/* Goes on, with the options that it had. It may be laid down again, or filled into *rest by that. */
+/* Goes on, with the options that it had. Several may be taken up from one rest, to look at it: the last that is laid down counts. */
 void weir__endpoint_take_up(weir_endpoint *endpoint, const weir_endpoint_options *options,
                             const struct weir__endpoint_rest *rest, uint64_t now_ms);
 
@@ -108,11 +108,6 @@ enum weir__whole {
 enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *frame);
 
 /* What it was made with, and its limit of a frame and of a message now. */
-static inline const weir_endpoint_options *weir__endpoint_options(const weir_endpoint *endpoint)
-{
-    return endpoint->options;
-}
-
 static inline uint64_t weir__endpoint_max_frame_size(const weir_endpoint *endpoint)
 {
     return endpoint->max_frame_size;

@@ -83,7 +83,7 @@ void weir__end_without_memory(weir_session *session)
 
 void weir_terminate(weir_session *session)
 {
-    if (!weir__session_stir(session) || session->awake->over)
+    if (!weir__session_wake_for_event(session) || session->awake->over)
         return;
     weir_endpoint_terminate(&session->awake->endpoint);
     weir__inlet_discard(&session->awake->inlet);
@@ -92,7 +92,7 @@ void weir_terminate(weir_session *session)
 
 void weir__session_leave(weir_session *session, unsigned code, const char *message, bool ahead)
 {
-    if (!weir__session_stir(session))
+    if (!weir__session_wake_for_event(session))
         return;
     struct weir__awake *awake = session->awake;
     uint64_t now_ms = session->loop->now_ms;

@@ -8,9 +8,9 @@
 
 /* From this size on a payload is not copied into the output buffer. */
 #define LARGE_SIZE ((size_t)16 * 1024)
-/* The header of one that may have come whole in a read buffer, without a mask. */
+/* The header of such a one that may have come whole in a read buffer, without a mask. */
 #define HEAD_SIZE 4
-/* So much of such a one is given to the kernel at once: the peer reads it while the next is sent, and the kernel has less to catch up with at the end of the call. Echoes of 1 MiB
+/* So much of a large payload is given to the kernel at once: the peer reads it while the next is sent, and the kernel has less to catch up with at the end of the call. Echoes of 1 MiB
  * were a fifth faster so than in one piece, and half as fast again as in four. */
 #define PIECE_MAX ((size_t)512 * 1024)
 /* A large payload that has to be masked goes through the output buffer in pieces of this size. */
@@ -125,7 +125,7 @@ bool weir__outlet_is_stuck(const struct weir__outlet *outlet)
 static void count_pushed(struct weir__outlet *outlet)
 {
     outlet->pushed++;
-    if (!weir__list_is_empty(&outlet->output->flushers))
+    if (outlet->output != NULL && !weir__list_is_empty(&outlet->output->flushers))
         wake_flushers(outlet, false, WEIR_OK);
 }
 
@@ -167,9 +167,9 @@ static int put_uncopied(struct weir__outlet *outlet, struct weir__output *output
     output->large_sent = 0;
     output->large_open = true;
     output->large_masked = weir_endpoint_masking(outlet->endpoint);
-    tell(outlet, frame);
-    *frame = (weir_frame){0};
     join_head(output);
+    tell(outlet, frame); /* who is told may end it all */
+    *frame = (weir_frame){0};
     return WEIR_OK;
 }
 
@@ -229,6 +229,14 @@ static int keep_frame(weir_channel *channel, void *item)
     return status;
 }
 
+static void note_accepted(weir_channel *channel, const void *item,
+                          const struct weir__coroutine *sender)
+{
+    struct weir__outlet *outlet = WEIR__CONTAINER(channel, struct weir__outlet, outgoing);
+    if (outlet->on->accepted != NULL)
+        outlet->on->accepted(outlet, item, sender);
+}
+
 /* One frame may always queue; more only while their bytes stay under the mark. */
 static bool admits_frame(const weir_channel *channel, const void *item)
 {
@@ -241,7 +249,7 @@ static bool admits_frame(const weir_channel *channel, const void *item)
     {                                                                                              \
         .item_size = sizeof(weir_frame), .overflow = (policy), .drop = drop_frame,                 \
         .push = push_frame, .keep = keep_frame, .admits = admits_frame,                            \
-        .weigh = weir__frame_weight                                                                \
+        .weigh = weir__frame_weight, .accepted = note_accepted                                     \
     }
 
 const struct weir__channel_kind weir__outlet_kinds[3] = {

@@ -21,6 +21,9 @@ struct weir__outlet_events {
                     weir_buffer *to);             /* append what the endpoint owes */
     void (*drained)(struct weir__outlet *outlet); /* all output was taken by the kernel */
     void (*failed)(struct weir__outlet *outlet, int status); /* the stream refuses output; once */
+    /* A frame was taken of a coroutine that had to wait for that, and runs later. NULL: no matter. */
+    void (*accepted)(struct weir__outlet *outlet, const weir_frame *frame,
+                     const struct weir__coroutine *sender);
     void (*pumped)(
         struct weir__outlet *outlet); /* what was put off is done; may free it. NULL: no matter */
 };

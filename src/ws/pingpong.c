@@ -127,7 +127,7 @@ int weir_pinger_start(weir_channel **pongs, weir_session *session, uint64_t inte
     if (pongs == NULL || session == NULL || interval_ms == 0)
         return WEIR_EINVAL;
     *pongs = NULL;
-    int status = weir__session_rouse(session);
+    int status = weir__session_wake_for_call(session);
     if (status != WEIR_OK)
         return status;
     if (session->stream == NULL || session->awake->scope.cancelled)
@@ -235,7 +235,7 @@ int weir_ponger_start(weir_channel **pings, weir_session *session)
     if (pings == NULL || session == NULL)
         return WEIR_EINVAL;
     *pings = NULL;
-    int status = weir__session_rouse(session);
+    int status = weir__session_wake_for_call(session);
     if (status != WEIR_OK)
         return status;
     if (session->stream == NULL || session->awake->scope.cancelled)

@@ -14,7 +14,7 @@ static void take_back(weir_session *session, const weir_frame *frame)
 static int give(weir_session *session, weir_frame *frame, int status)
 {
     if (status == WEIR_OK && session->awake == NULL) { /* it went to rest before this one ran */
-        status = weir__session_wake(session);
+        status = weir__session_get_up_for_call(session);
         if (status != WEIR_OK)
             weir_frame_release(frame);
     }
@@ -29,7 +29,7 @@ static int give(weir_session *session, weir_frame *frame, int status)
 /* By the short cut past the channel, where that has nothing. */
 static inline int receive_now(weir_session *session, weir_frame *frame)
 {
-    int status = weir__session_rouse(session);
+    int status = weir__session_wake_for_call(session);
     if (status != WEIR_OK)
         return status;
     struct weir__inlet *inlet = &session->awake->inlet;
@@ -82,7 +82,7 @@ static int join_frames(weir_session *session, weir_buffer *joined, uint8_t *type
 {
     weir_frame frame;
     bool first = true;
-    int status = weir__session_rouse(session);
+    int status = weir__session_wake_for_call(session);
     if (status != WEIR_OK)
         return status;
     uint64_t size_max = weir__endpoint_max_message_size(&session->awake->endpoint);

@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-#define DROWSY_MAX 256
+/* Few where the pool keeps nothing either, so that a use of what is gone is seen. */
+#define DROWSY_MAX (WEIR__POOL_KEEPS ? 256 : 2)
 
 struct drowsy {
     struct weir__resident resident;
@@ -80,10 +81,10 @@ static struct drowsy *drowsy_of(const weir_loop *loop)
     return resident == NULL ? NULL : WEIR__CONTAINER(resident, struct drowsy, resident);
 }
 
-/* NULL: none are kept awake. None where the pool keeps nothing either, so that a use of what is gone is seen. */
+/* NULL: no memory to keep any awake. */
 static struct drowsy *settle_drowsy(weir_loop *loop)
 {
-    struct drowsy *drowsy = WEIR__POOL_KEEPS ? weir__loop_alloc(loop, sizeof *drowsy) : NULL;
+    struct drowsy *drowsy = weir__loop_alloc(loop, sizeof *drowsy);
     if (drowsy == NULL)
         return NULL;
     memset(drowsy, 0, sizeof *drowsy);
@@ -155,7 +156,7 @@ static struct weir__awake *get_up(weir_session *session)
     return awake;
 }
 
-int weir__session_wake(weir_session *session)
+int weir__session_get_up_for_call(weir_session *session)
 {
     if (session->end != NULL)
         return WEIR_CANCELED;
@@ -166,7 +167,7 @@ int weir__session_wake(weir_session *session)
     return WEIR_OK;
 }
 
-bool weir__session_get_up(weir_session *session)
+bool weir__session_get_up_for_event(weir_session *session)
 {
     if (session->end == NULL && get_up(session) == NULL)
         weir__session_drop(session);
@@ -179,12 +180,13 @@ static void lose_stream(weir__io *io)
 {
     weir_stream *stream = WEIR__CONTAINER(io, weir_stream, io);
     weir_session *session = stream->owner;
-    const struct weir__endpoint_rest *rest = weir__session_tail(session);
+    struct weir__endpoint_rest *rest = weir__session_tail(session);
     session->stream = NULL;
     weir__stream_free(stream);
     weir__list_remove(&session->dumpable.link);
     if (rest->codec != NULL)
         rest->codec->ops->free(rest->codec);
+    rest->codec = NULL;
     weir__session_tell_closed(session);
     weir__session_depart(session);
     weir__session_discard(session);

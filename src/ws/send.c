@@ -46,12 +46,12 @@ static bool is_data(const weir_frame *frame)
     return !weir_frame_type_is_control((enum weir_frame_type)frame->type);
 }
 
-/* A data frame was accepted: a first fragment shuts the turnstile, a last one opens it. */
-static void pass(struct weir__turnstile *turnstile, bool fin)
+void weir__session_pass_turnstile(weir_session *session, const void *sender, bool fin)
 {
+    struct weir__turnstile *turnstile = &session->awake->turnstile;
     if (!fin)
-        turnstile->holder = weir__coroutine_current();
-    else if (turnstile->holder != NULL)
+        turnstile->holder = sender;
+    else if (turnstile->holder == sender)
         open_turnstile(turnstile);
 }
 
@@ -72,7 +72,7 @@ static bool is_acceptable(const weir_frame *frame)
 static int wait_at_turnstile(weir_session *session, bool may_suspend)
 {
     int status;
-    while ((status = weir__session_rouse(session)) == WEIR_OK &&
+    while ((status = weir__session_wake_for_call(session)) == WEIR_OK &&
            is_shut_for_me(&session->awake->turnstile) &&
            !weir_channel_is_closed(&session->awake->outlet.outgoing)) {
         status = may_suspend ? wait_for_turn(&session->awake->turnstile) : WEIR_EAGAIN;
@@ -87,19 +87,20 @@ static int send_frame(weir_session *session, weir_frame *frame, bool may_suspend
 {
     bool data = is_data(frame);
     bool fin = frame->fin;
-    int status = data ? wait_at_turnstile(session, may_suspend) : weir__session_rouse(session);
+    int status =
+        data ? wait_at_turnstile(session, may_suspend) : weir__session_wake_for_call(session);
     if (status == WEIR_OK)
         status = weir__channel_send_now(&session->awake->outlet.outgoing, frame);
     else if (may_suspend || status != WEIR_EAGAIN)
         weir_frame_release(frame);
-    if (status == WEIR_EAGAIN && may_suspend) {
-        status = weir__channel_wait(&session->awake->outlet.outgoing.senders, frame, "send");
-        if (status != WEIR_OK)
-            weir_frame_release(frame);
-    }
-    /* In the middle of a message it does not rest. */
-    if (status == WEIR_OK && data && session->awake != NULL)
-        pass(&session->awake->turnstile, fin);
+    if (status == WEIR_OK && data)
+        weir__session_pass_turnstile(session, weir__coroutine_current(), fin);
+    if (status != WEIR_EAGAIN || !may_suspend)
+        return status;
+    /* Whoever takes it passes the turnstile for us: others may run before we do. */
+    status = weir__channel_wait(&session->awake->outlet.outgoing.senders, frame, "send");
+    if (status != WEIR_OK)
+        weir_frame_release(frame);
     return status;
 }
 
@@ -218,8 +219,9 @@ int weir_message_end(weir_message *message)
         return WEIR_ESTATE;
     message->open = false;
     int status = send_borrowed(message->session, fragment_of(message, true, NULL, 0));
-    if (status != WEIR_OK)
-        open_turnstile(&message->session->awake->turnstile);
+    const struct weir__awake *awake = message->session->awake;
+    if (status != WEIR_OK && awake != NULL && awake->turnstile.holder == weir__coroutine_current())
+        weir__session_open_turnstile(message->session);
     return status;
 }
 
@@ -261,7 +263,7 @@ int weir_close(weir_session *session, unsigned code, const char *message)
     int status = code == 0 ? WEIR_OK : weir_close_reason_init(&reason, code, message);
     if (status != WEIR_OK || (code != 0 && !weir_close_code_is_sendable(code)))
         return WEIR_EINVAL;
-    if (session->end == NULL && !weir__session_stir(session))
+    if (session->end == NULL && !weir__session_wake_for_event(session))
         return WEIR_ENOMEM;
     if (has_closed(session))
         return status_of_closed(session);

@@ -4,6 +4,7 @@
 
 #include <weir/server.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -11,6 +12,9 @@
 #include <string.h>
 
 #define THREADS_MAX 1024
+
+_Static_assert(ATOMIC_POINTER_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2,
+               "a signal handler may not take a lock");
 
 enum wish { WISH_STOP = 1 << 0, WISH_DUMP = 1 << 1 };
 
@@ -107,13 +111,16 @@ static void fulfil_wishes(struct worker *worker)
 {
     weir_service *service = worker->service;
     unsigned wishes = atomic_load(&worker->wishes); /* behind the back-end's flag of a wake-up */
-    if (wishes != 0)
-        wishes = atomic_exchange(&worker->wishes, 0);
+    if (wishes == 0)
+        return;
+    wishes = atomic_exchange(&worker->wishes, 0);
+    weir_loop *loop = atomic_load(&worker->loop);
+    weir_loop *before = weir__loop_enter(loop);
     if (wishes & WISH_STOP)
         weir_server_stop(worker->server);
     if (wishes & WISH_DUMP)
-        weir_loop_dump(atomic_load(&worker->loop), atomic_load(&service->write),
-                       atomic_load(&service->write_context));
+        weir_loop_dump(loop, atomic_load(&service->write), atomic_load(&service->write_context));
+    weir__loop_leave(before);
 }
 
 static int run_until_empty(struct worker *worker)
@@ -199,6 +206,7 @@ static int start_workers(weir_service *service)
 /* Has every loop fulfil a wish, now or when it runs. */
 static void wish(weir_service *service, enum wish what)
 {
+    int error = errno; /* of what a signal handler interrupts */
     atomic_fetch_add(&service->wakers, 1);
     for (unsigned i = 0; i < service->worker_count; i++) {
         struct worker *worker = &service->workers[i];
@@ -208,6 +216,7 @@ static void wish(weir_service *service, enum wish what)
             loop->backend->wake(loop);
     }
     atomic_fetch_sub(&service->wakers, 1);
+    errno = error;
 }
 
 static void end(weir_service *service, int status)

@@ -177,6 +177,7 @@ static inline void feed(weir_session *session, weir__buf *buf, uint8_t *data, si
 void weir__session_feed(weir_session *session, weir__buf *buf, uint8_t *data, size_t size)
 {
     feed(session, buf, data, size);
+    weir__session_let_rest(session);
 }
 
 static size_t offer_room(weir__io *io, uint8_t **room)
@@ -188,7 +189,7 @@ static size_t offer_room(weir__io *io, uint8_t **room)
 static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
 {
     weir_session *session = session_of(io);
-    if (!weir__session_stir(session))
+    if (!weir__session_wake_for_event(session))
         return;
     feed(session, buf, data, size);
     weir__session_let_rest(session);
@@ -197,7 +198,7 @@ static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
 static void take_end(weir__io *io, int status)
 {
     weir_session *session = session_of(io);
-    if (!weir__session_stir(session))
+    if (!weir__session_wake_for_event(session))
         return;
     weir_endpoint_eof(&session->awake->endpoint, status == WEIR_CLOSED ? WEIR_OK : status,
                       session->loop->now_ms);
@@ -271,6 +272,13 @@ static void note_failed(struct weir__outlet *outlet, int status)
     weir__task_post(session->loop, &session->awake->attend);
 }
 
+static void note_accepted(struct weir__outlet *outlet, const weir_frame *frame,
+                          const struct weir__coroutine *sender)
+{
+    if (!weir_frame_type_is_control((enum weir_frame_type)frame->type))
+        weir__session_pass_turnstile(session_of_outlet(outlet), sender, frame->fin);
+}
+
 static void note_pumped(struct weir__outlet *outlet)
 {
     weir__session_let_rest(session_of_outlet(outlet));
@@ -281,6 +289,7 @@ const struct weir__outlet_events weir__session_outlet_events = {
     .control = append_control,
     .drained = note_drained,
     .failed = note_failed,
+    .accepted = note_accepted,
     .pumped = note_pumped,
 };
 
@@ -333,7 +342,7 @@ void weir__session_attend_task(weir__task *task)
 void weir__session_pass_deadline(weir__timer *timer)
 {
     weir_session *session = WEIR__CONTAINER(timer, weir_session, timer);
-    if (!weir__session_stir(session))
+    if (!weir__session_wake_for_event(session))
         return;
     struct weir__awake *awake = session->awake;
     struct weir__outlet *outlet = &awake->outlet;

@@ -11,7 +11,6 @@
 
 #include "net/stream.h"
 #include "rt/channel.h"
-#include "rt/deferred.h"
 #include "wire/endpoint.h"
 #include "ws/inlet.h"
 #include "ws/outlet.h"
@@ -153,17 +152,17 @@ static inline uint64_t weir__session_close_timeout(const weir_session *session)
 /* --- at rest --- */
 
 /* Makes sure that it is awake, for a call of the user's: until that suspends or returns. Errors: WEIR_ENOMEM, WEIR_CANCELED (it was dropped). */
-WEIR_MUST_USE int weir__session_wake(weir_session *session);
-WEIR_MUST_USE static inline int weir__session_rouse(weir_session *session)
+WEIR_MUST_USE int weir__session_get_up_for_call(weir_session *session);
+WEIR_MUST_USE static inline int weir__session_wake_for_call(weir_session *session)
 {
-    return session->awake != NULL ? WEIR_OK : weir__session_wake(session);
+    return session->awake != NULL ? WEIR_OK : weir__session_get_up_for_call(session);
 }
 
 /* The same for something that happens to it: without memory it is dropped, and this says false. */
-bool weir__session_get_up(weir_session *session);
-static inline bool weir__session_stir(weir_session *session)
+bool weir__session_get_up_for_event(weir_session *session);
+static inline bool weir__session_wake_for_event(weir_session *session)
 {
-    return session->awake != NULL || weir__session_get_up(session);
+    return session->awake != NULL || weir__session_get_up_for_event(session);
 }
 
 /* What it needs awake, in memory of sizeof(struct weir__awake), but for the endpoint; and what ties that to an open stream. */
@@ -253,6 +252,9 @@ void weir__session_serve_messages(weir_session *session);
 /* Frees pingers and pongers, at the very end. Sends the pong that had no room before. */
 void weir__session_free_attachments(weir_session *session);
 void weir__session_retry_pong(weir_session *session);
+
+/* A data frame of a sender was accepted: a first fragment keeps other messages out, a last one lets them on. */
+void weir__session_pass_turnstile(weir_session *session, const void *sender, bool fin);
 
 /* Lets all senders on that wait for another message to end. */
 void weir__session_open_turnstile(weir_session *session);

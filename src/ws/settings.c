@@ -4,7 +4,7 @@
 /* What the user is given a pointer into stays as long as the session. */
 static struct weir__awake *lend(weir_session *session)
 {
-    if (weir__session_rouse(session) != WEIR_OK)
+    if (weir__session_wake_for_call(session) != WEIR_OK)
         return NULL;
     session->awake->lent_out = true;
     return session->awake;

@@ -1,7 +1,6 @@
 /* How a session begins and ends, and its handle. */
 #include "ws/session.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -226,7 +225,7 @@ void weir__session_discard(weir_session *session)
 static void cancel_session(struct weir__job *job)
 {
     weir_session *session = WEIR__CONTAINER(job, weir_session, job);
-    if (weir__session_stir(session))
+    if (weir__session_wake_for_event(session))
         weir_scope_cancel(&session->awake->scope);
 }
 
@@ -335,7 +334,7 @@ static void withdraw_joiner(struct weir__wait *wait)
 int weir_session_join(weir_session *session)
 {
     struct joiner joiner;
-    int status = weir__session_rouse(session);
+    int status = weir__session_wake_for_call(session);
     if (status != WEIR_OK)
         return status;
     struct weir__awake *awake = session->awake;

@@ -437,6 +437,26 @@ static int a_call_that_cannot_wake_it_fails(void *arg)
 }
 RUN_OVER_SOCKETS(a_call_that_cannot_wake_it_fails)
 
+/* Whoever is in the middle of a message, of which nothing is out, and lets the session rest. */
+static int the_end_of_a_message_that_nobody_began(void *arg)
+{
+    struct talk talk;
+    weir_message message;
+    (void)arg;
+    begin(&talk, compressed());
+    assert_ok(weir_message_begin(&message, host.session, WEIR_FRAME_TEXT));
+    assert_ok(weir_send_text(host.session, "in between"));
+    expect_text(talk.client, "in between");
+    assert_eventually(rests());
+    take_memory();
+    assert_status(weir_message_end(&message), WEIR_ENOMEM);
+    give_memory();
+    expect_echo(&talk, "nothing happened");
+    end(&talk);
+    return WEIR_OK;
+}
+RUN_OVER_SOCKETS(the_end_of_a_message_that_nobody_began)
+
 static void leave_by_close(struct talk *talk)
 {
     (void)talk;
@@ -527,6 +547,7 @@ int main(void)
         cmocka_unit_test(compression_goes_on_where_it_was_),
 #endif
         cmocka_unit_test(a_call_that_cannot_wake_it_fails_),
+        cmocka_unit_test(the_end_of_a_message_that_nobody_began_),
         cmocka_unit_test(without_memory_it_is_dropped_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
