@@ -44,12 +44,13 @@ typedef struct weir_parser {
     uint64_t max_frame_size; /**< most bytes of payload a data frame may declare; settable */
     uint8_t key[4];          /**< mask key of the current frame */
     uint8_t phase;           /**< which byte of the key is next, 0..3 */
-    uint8_t wanted;          /**< bytes still to come of the length or the key */
     uint8_t state;           /**< what is awaited; private */
-    uint8_t message;         /**< type of the message in progress; 0: none */
+    uint8_t wanted;          /**< bytes still to come of the length or the key */
     uint8_t bits;            /**< first byte of the current frame */
     bool masked;             /**< the current frame is masked */
-    uint8_t mask;            /**< enum weir_parser_mask */
+    /** Type of the message in progress; 0: none. Not beside state: what asks for both would load them as one, and wait for what was stored last. */
+    uint8_t message;
+    uint8_t mask; /**< enum weir_parser_mask */
     /** Reserved bits that the first frame of a data message may have; settable. */
     uint8_t rsv_allowed;
     uint8_t rule; /**< the rule that was broken; private, see weir_parser_fault() */

@@ -10,9 +10,14 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define EVENTS_MAX      256                  /* of one epoll_wait */
-#define ACCEPTS_MAX     64                   /* of one listener a turn */
-#define READ_MAX        ((size_t)256 * 1024) /* bytes of one connection a turn, for fairness */
+#define EVENTS_MAX  256 /* of one epoll_wait */
+#define ACCEPTS_MAX 64  /* of one listener a turn */
+#define READ_MAX                                                                                   \
+    ((size_t)128 *                                                                                 \
+     1024) /* bytes of one connection a turn, for fairness: from there on others come first */
+#define PLACE_MAX                                                                                  \
+    ((size_t)256 *                                                                                 \
+     1024) /* bytes of one read to where a message is joined: nobody has to work on them yet */
 #define ACCEPT_PAUSE_MS 50
 
 enum epoll_flag {
@@ -115,7 +120,7 @@ static size_t choose_room(weir__io *io, weir__buf *buf, uint8_t **data)
 {
     size_t size = io->on->on_room != NULL ? io->on->on_room(io, data) : 0;
     if (size >= buf->size)
-        return size < READ_MAX ? size : READ_MAX;
+        return size < PLACE_MAX ? size : PLACE_MAX;
     *data = buf->data;
     return buf->size;
 }
