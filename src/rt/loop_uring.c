@@ -7,8 +7,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define SQ_ENTRIES 1024
-#define CQ_ENTRIES 8192
+#define SQ_ENTRIES   1024
+#define CQ_ENTRIES   8192
+#define RECEIVED_MAX ((size_t)256 * 1024) /* about so many bytes a turn, for fairness */
 
 /* --- the submission queue --- */
 
@@ -255,11 +256,17 @@ static void dispatch(struct weir__uring *uring, const struct io_uring_cqe *cqe)
     }
 }
 
-/* Only what is there now: what callbacks cause comes next turn. */
-static void dispatch_all(struct weir__uring *uring)
+/* Only what is there now: what callbacks cause comes next turn. So does what is behind too many bytes: what was sent meanwhile goes out before. */
+static void dispatch_some(struct weir__uring *uring)
 {
     struct io_uring_cqe *first;
+    uring->received = 0;
     for (unsigned left = io_uring_cq_ready(&uring->ring); left > 0; left--) {
+        if (uring->received >= RECEIVED_MAX) {
+            if (uring->bell_fd >= 0)
+                (void)weir__sys_eventfd_write(uring->bell_fd);
+            return;
+        }
         if (io_uring_peek_cqe(&uring->ring, &first) != 0)
             return;
         struct io_uring_cqe cqe = {
@@ -292,7 +299,7 @@ static int poll_events(weir_loop *loop, int64_t timeout_ms)
         status = enter(uring, wait, timeout_ms);
     loop->now_ms = weir__sys_clock_ms();
     weir__uring_settle(uring);
-    dispatch_all(uring);
+    dispatch_some(uring);
     return status;
 }
 

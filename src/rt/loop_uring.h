@@ -99,6 +99,7 @@ struct weir__uring {
     struct io_uring_buf_ring *buf_ring;
     weir__buf *bufs[WEIR__URING_BUFS]; /* by buffer id; NULL: missing for lack of memory */
     unsigned buf_count;                /* those that are not missing */
+    size_t received;                   /* bytes of this turn */
     weir__node queued;                 /* of sides, by state */
     weir__node submitted;
     weir__node orphans;

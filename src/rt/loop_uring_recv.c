@@ -226,6 +226,7 @@ void weir__uring_recv_attend(weir__io *io)
 static void take_data(struct weir__uring *uring, weir__io *io, unsigned id, size_t size)
 {
     weir__buf *buf = uring->bufs[id];
+    uring->received += size;
     if ((io->flags & WEIR__IO_CLOSING) == 0) {
         if (wants_data(io) && first_kept(io) == NULL)
             io->on->on_data(io, buf, buf->data, size);
