@@ -96,7 +96,7 @@ MUTANTS = [
     ("a final block ends what is inflated", CODEC, "        inflateResetKeep(z);\n        if (z->avail_in == 0 || z->avail_out == 0)\n            break;\n", "        break;\n", CODED),
     ("the context of what comes is not kept", CODEC, "if (!codec->forget_heard)", "if (codec->receiving)", CODED),
     ("the context of what is sent is kept where none may be", CODEC, "if (!codec->forget_sent)", "if (!codec->sending)", CODED),
-    ("the window that was agreed on is not used", CODEC, "codec->kind.window_bits = client ? client_bits : server_bits;", "codec->kind.window_bits = client || server_bits > 0 ? client_bits : server_bits;", CODED),
+    ("the window that was agreed on is not used", CODEC, ".window_bits = (uint8_t)(agreed_bits < bits ? agreed_bits : bits),", ".window_bits = (uint8_t)(agreed_bits < 1 ? agreed_bits : bits),", CODED),
     ("messages of any size are compressed without their window", CODEC, "part->size <= (size_t)1 << codec->kind.window_bits);", "part->size <= (size_t)1 << 30);", CODED),
     ("nothing is compressed", SENDING, "if (frame->compress == WEIR_COMPRESS_DEFAULT)\n        return !frame->fin || frame->size >= endpoint->codec->send_min;\n    return frame->compress == WEIR_COMPRESS_ALWAYS;", "return false;", CODED),
     ("an offer with an unknown parameter is taken", TERMS, 'return "RFC 7692 7: an unknown parameter";', "return NULL;", CODED),
