@@ -222,6 +222,7 @@ void bench_close(bench_run *run, bench_connection *connection)
     connection->codec = NULL;
     connection->state = BENCH_CLOSED;
     connection->warm = false;
+    connection->received = 0;
     connection->at = 0;
     connection->left = 0;
     connection->next_frame = 0;

@@ -143,6 +143,26 @@ class OverTcp(unittest.TestCase):
                 self.assertIn(b"Sec-WebSocket-Key: ", head)
                 self.assertEqual((len(frames), frames[70]), (78, 0x80 | CLOSE))
 
+    def test_a_handshake_counts_once_its_close_came_back(self):
+        """Each time: what the connection before has received is no part of it."""
+        def serve(listener):
+            for answers_close in (True, True, False):
+                sock, _ = listener.accept()
+                with sock:
+                    seen = 0
+                    while data := sock.recv(65536):
+                        seen = 0 if data.endswith(b"\r\n\r\n") else seen + len(data)
+                        if seen < 78 or answers_close:
+                            sock.sendall(data)
+                        else:
+                            break
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=serve, args=(listener,), daemon=True).start()
+            status, _, err = weir("bench", f"tcp://127.0.0.1:{listener.getsockname()[1]}", "--handshakes",
+                                  "--connections", "1", "--count", "5", "--json")
+        self.assertEqual((status, err), (3, "weir bench: the server ended a connection\n"))
+
 
 class Answers(unittest.TestCase):
     def fails(self, serve, *options, status, says):
