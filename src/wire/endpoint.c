@@ -244,13 +244,6 @@ static int step(weir_endpoint *endpoint, weir_event *event)
                                  endpoint->parser.offset);
 }
 
-/* Nothing is left to eat, and no payload to tell that is empty: so ends each input of whole messages. */
-static bool is_fed_up(const weir_endpoint *endpoint)
-{
-    return endpoint->in_size == 0 && weir__parser_is_idle(&endpoint->parser) &&
-           !endpoint->in_decoding && weir__endpoint_input_alive(endpoint);
-}
-
 int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event)
 {
     enum weir__whole whole = weir__endpoint_take_whole(endpoint, &event->frame);
@@ -263,7 +256,7 @@ int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event)
         *event = (weir_event){.kind = WEIR_EVENT_FAULT};
         return WEIR_OK;
     }
-    int status = is_fed_up(endpoint) ? WEIR_EAGAIN : WEIR__GO_ON;
+    int status = weir__endpoint_is_fed_up(endpoint) ? WEIR_EAGAIN : WEIR__GO_ON;
     while (status == WEIR__GO_ON && weir__endpoint_input_alive(endpoint))
         status = step(endpoint, event);
     if (status == WEIR_EAGAIN)
@@ -368,7 +361,7 @@ unsigned weir_endpoint_wants(const weir_endpoint *endpoint)
 
 uint64_t weir_endpoint_deadline(const weir_endpoint *endpoint)
 {
-    return endpoint->held && endpoint->pong_awaited ? WEIR_UNLIMITED : endpoint->deadline_ms;
+    return weir__endpoint_deadline(endpoint);
 }
 
 static int give_up_on_ping(weir_endpoint *endpoint, weir_buffer *out)

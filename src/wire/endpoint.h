@@ -3,9 +3,13 @@
 #ifndef WEIR_WIRE_ENDPOINT_H
 #define WEIR_WIRE_ENDPOINT_H
 
+#include "wire/head.h"
+#include "wire/parser.h"
+
 #include <weir/endpoint.h>
-#include <weir/parser.h>
 #include <weir/utf8.h>
+
+#include <string.h>
 
 /* Close: who still owes a Close frame, and when the stream may go (RFC 6455 7.1). Up to CLOSE_SENT the input is alive. */
 enum weir__close_state {
@@ -107,6 +111,24 @@ enum weir__whole {
 };
 enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *frame);
 
+/* The short cut that weir_endpoint_send() takes first, for what a server mostly sends: a whole small message into a buffer that has room. False: that is
+ * not so, and nothing was done. */
+static inline bool weir__endpoint_send_small(const weir_endpoint *endpoint, const weir_frame *frame,
+                                             weir_buffer *out)
+{
+    if ((frame->type != WEIR_FRAME_TEXT && frame->type != WEIR_FRAME_BINARY) || !frame->fin ||
+        frame->rsv != 0 || frame->compress != WEIR_COMPRESS_DEFAULT || frame->data == NULL ||
+        frame->size >= 126 || endpoint->close_state != WEIR__CLOSE_OPEN ||
+        endpoint->out_type != 0 || endpoint->masking || endpoint->codec != NULL ||
+        out->capacity - out->size < frame->size + 2)
+        return false;
+    uint8_t *to = out->data + out->size;
+    const weir_frame_head head = {.size = frame->size, .opcode = frame->type, .fin = true};
+    out->size += 2 + frame->size;
+    memcpy(to + weir__head_write(to, &head), frame->data, frame->size);
+    return true;
+}
+
 /* What it was made with, and its limit of a frame and of a message now. */
 static inline uint64_t weir__endpoint_max_frame_size(const weir_endpoint *endpoint)
 {
@@ -123,6 +145,20 @@ static inline bool weir__endpoint_is_at_ease(const weir_endpoint *endpoint)
 {
     return endpoint->close_state == WEIR__CLOSE_OPEN && !endpoint->pong_owed &&
            !endpoint->ping_owed;
+}
+
+/* As weir_endpoint_deadline(). */
+static inline uint64_t weir__endpoint_deadline(const weir_endpoint *endpoint)
+{
+    return endpoint->held && endpoint->pong_awaited ? WEIR_UNLIMITED : endpoint->deadline_ms;
+}
+
+/* Whether all input is eaten, and nothing is half done: so ends each input of whole messages. */
+static inline bool weir__endpoint_is_fed_up(const weir_endpoint *endpoint)
+{
+    return endpoint->in_size == 0 && weir__parser_is_idle(&endpoint->parser) &&
+           !endpoint->in_decoding && endpoint->close_state <= WEIR__CLOSE_SENT &&
+           endpoint->rare == NULL;
 }
 
 /* Releases what the endpoint holds; a zeroed one is allowed. Frames that were handed out stay valid. */

@@ -247,26 +247,10 @@ static __attribute__((noinline)) int send_any(weir_endpoint *endpoint, const wei
     }
 }
 
-/* The short cut for what a server mostly sends: a whole small message into a buffer that has room. */
-static inline bool is_small(const weir_endpoint *endpoint, const weir_frame *frame,
-                            const weir_buffer *out)
-{
-    return (frame->type == WEIR_FRAME_TEXT || frame->type == WEIR_FRAME_BINARY) && frame->fin &&
-           frame->rsv == 0 && frame->compress == WEIR_COMPRESS_DEFAULT && frame->data != NULL &&
-           frame->size < 126 && endpoint->close_state == WEIR__CLOSE_OPEN &&
-           endpoint->out_type == 0 && !endpoint->masking && endpoint->codec == NULL &&
-           out->capacity - out->size >= frame->size + 2;
-}
-
 int weir_endpoint_send(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out)
 {
-    if (!is_small(endpoint, frame, out))
-        return send_any(endpoint, frame, out);
-    uint8_t *to = out->data + out->size;
-    const weir_frame_head head = {.size = frame->size, .opcode = frame->type, .fin = true};
-    out->size += 2 + frame->size;
-    memcpy(to + weir__head_write(to, &head), frame->data, frame->size);
-    return WEIR_OK;
+    return weir__endpoint_send_small(endpoint, frame, out) ? WEIR_OK
+                                                           : send_any(endpoint, frame, out);
 }
 
 int weir_endpoint_send_head(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out,

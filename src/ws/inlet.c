@@ -19,6 +19,7 @@ static void let_go(struct weir__inlet *inlet)
 {
     weir__buf *buf = inlet->buf;
     inlet->buf = NULL;
+    weir__lease_drop_spare(&inlet->lent);
     if (!inlet->held)
         return;
     inlet->held = false;
@@ -103,7 +104,10 @@ static inline int next_frame(struct weir__inlet *inlet, weir_frame *frame)
 {
     if (weir__endpoint_take_whole(inlet->endpoint, frame) == WEIR__WHOLE)
         return deliver_view(inlet, frame, true);
-    return next_of_all(inlet, frame);
+    if (!weir__endpoint_is_fed_up(inlet->endpoint))
+        return next_of_all(inlet, frame);
+    let_go(inlet);
+    return WEIR_EAGAIN;
 }
 
 static bool has_input(const struct weir__inlet *inlet)

@@ -31,7 +31,7 @@ struct weir__inlet {
     weir_endpoint *endpoint;
     weir__io *io;             /* what is read; NULL: nothing is, any more */
     weir__buf *buf;           /* where the input lies that the endpoint has not eaten; NULL: none */
-    struct weir__lease *lent; /* what weir_receive() gave last, until it is released */
+    struct weir__lease *lent; /* what weir_receive() gave last; see lease.h */
     uint32_t high_water;      /* bytes in the queue from which on one more frame does not queue */
     bool held;                /* buf is a reference of ours, and the stream is not read */
     bool discards;            /* nobody will receive any more: frames are dropped */

@@ -79,9 +79,16 @@ void weir__lease_keep_sent(const weir_frame *frame)
         weir__lease_forget(lease->lender);
 }
 
-/* One that is no view. */
-static void release_other(struct weir__lease *lease)
+/* One that no slot keeps for the next. */
+static __attribute__((noinline)) void end_lease(struct weir__lease *lease)
 {
+    if (lease->lender != NULL)
+        *lease->lender = NULL;
+    if (lease->buf != NULL) {
+        weir__buf_unref(lease->buf);
+        weir__loop_free(lease->loop, lease, sizeof *lease);
+        return;
+    }
     if (lease->release != NULL)
         lease->release(lease->owner);
     weir__loop_free(lease->loop, lease, sizeof *lease + lease->block_size);
@@ -90,14 +97,12 @@ static void release_other(struct weir__lease *lease)
 void weir__lease_release(void *owner)
 {
     struct weir__lease *lease = owner;
-    if (lease->lender != NULL)
-        *lease->lender = NULL;
-    if (lease->buf == NULL) {
-        release_other(lease);
+    if (lease->lender == NULL || lease->buf == NULL) {
+        end_lease(lease);
         return;
     }
+    lease->lent_to = NULL;
     weir__buf_unref(lease->buf);
-    weir__loop_free(lease->loop, lease, sizeof *lease);
 }
 
 size_t weir__frame_weight(const void *item)

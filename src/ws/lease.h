@@ -11,7 +11,8 @@ struct weir__lease {
     weir_loop *loop;
     struct weir__lease *
         *lender; /* the slot of the session that remembers this lease; NULL: none does */
-    const weir_frame *lent_to; /* the variable it was given into, where a session remembers it */
+    const weir_frame *
+        lent_to; /* the variable it was given into, where a session remembers it; NULL: it is spare */
     weir__buf *
         buf; /* of a view, as most are: a reference, and what follows is undefined but for owner; or NULL */
     /* Else the frame's own release, and its owner; or NULL: a block of the loop follows. */
@@ -52,15 +53,28 @@ static inline struct weir__lease *weir__lease_of(const weir_frame *frame)
     return frame->release == weir__lease_release ? frame->owner : NULL;
 }
 
+/* A slot remembers the lease that was given out last until it is released. That of a view stays there then, spare, for the next one. */
+
+/* Frees what is spare in a slot. */
+static inline void weir__lease_drop_spare(struct weir__lease **slot)
+{
+    struct weir__lease *lease = *slot;
+    if (lease == NULL || lease->lent_to != NULL)
+        return;
+    *slot = NULL;
+    weir__loop_free(lease->loop, lease, sizeof *lease);
+}
+
 /* Forgets whatever a slot remembers: its frame lives on. */
 static inline void weir__lease_forget(struct weir__lease **slot)
 {
+    weir__lease_drop_spare(slot);
     if (*slot != NULL)
         (*slot)->lender = NULL;
     *slot = NULL;
 }
 
-/* Remembers the lease that was given into *frame, if it has one, in a slot, until it is released. */
+/* Remembers the lease that was given into *frame, if it has one. */
 static inline void weir__lease_lend(const weir_frame *frame, struct weir__lease **slot)
 {
     if (frame->release != weir__lease_release)
@@ -70,6 +84,16 @@ static inline void weir__lease_lend(const weir_frame *frame, struct weir__lease 
     *slot = lease;
     lease->lender = slot;
     lease->lent_to = frame;
+}
+
+/* weir__lease_view() of a whole message and weir__lease_lend() in one, by the spare lease of a slot. */
+static inline void weir__lease_lend_spare(struct weir__lease *spare, weir_frame *frame,
+                                          weir__buf *buf)
+{
+    spare->lent_to = frame;
+    spare->buf = weir__buf_ref(buf);
+    spare->owner = frame->data;
+    weir__lease_put_behind(spare, frame);
 }
 
 /* A received frame is sent on and will be kept: its receiver must not take it back. */

@@ -198,12 +198,14 @@ int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame)
     if (output == NULL)
         return refuse(frame, WEIR_ENOMEM);
     weir__outlet_pump_late(outlet);
-    int status = weir_endpoint_send(outlet->endpoint, frame, &output->out);
-    if (status != WEIR_OK)
-        return refuse(frame, status);
+    if (!weir__endpoint_send_small(outlet->endpoint, frame, &output->out)) {
+        int status = weir_endpoint_send(outlet->endpoint, frame, &output->out);
+        if (status != WEIR_OK)
+            return refuse(frame, status);
+    }
     tell(outlet, frame);
-    weir_frame_release(frame);
     count_pushed(outlet);
+    weir_frame_release(frame);
     return WEIR_OK;
 }
 
@@ -391,7 +393,7 @@ static bool is_through(const struct weir__outlet *outlet)
 }
 
 /* Sends until the kernel has it all or is full. Returns whether it has it all. */
-static bool send_all(struct weir__outlet *outlet)
+static __attribute__((noinline)) bool send_pieces(struct weir__outlet *outlet)
 {
     struct iovec pieces[2];
     while (outlet->io != NULL && !weir__io_is_sending(outlet->io)) {
@@ -411,11 +413,43 @@ static bool send_all(struct weir__outlet *outlet)
     return false;
 }
 
+/* Whether all there is to send is one buffer of messages, as it is at the end of most turns. */
+static inline bool is_plain(const struct weir__outlet *outlet)
+{
+    const struct weir__output *output = outlet->output;
+    return output != NULL && output->out.size > 0 && output->flown == output->flying.size &&
+           !output->large_open && weir__list_is_empty(&output->flushers) && !outlet->leaves &&
+           weir__endpoint_is_at_ease(outlet->endpoint) && outlet->io != NULL &&
+           !weir__io_is_sending(outlet->io);
+}
+
+/* As send_pieces(). The buffer flies only if the kernel does not take it whole. */
+static bool send_all(struct weir__outlet *outlet)
+{
+    if (!is_plain(outlet))
+        return send_pieces(outlet);
+    struct weir__output *output = outlet->output;
+    const struct iovec piece = {output->out.data, output->out.size};
+    int64_t size = weir__io_send(outlet->io, &piece, 1);
+    if (size == (int64_t)piece.iov_len) {
+        outlet->taken += piece.iov_len;
+        output->out.size = 0;
+        return true;
+    }
+    if (size < 0) {
+        fail(outlet, (int)size);
+        return false;
+    }
+    swap_buffers(output);
+    account(outlet, (size_t)size);
+    return send_pieces(outlet);
+}
+
 /* All is taken, and nothing queues. Who still waits does so for frames that were dropped: behind a Close, or as the oldest. */
 static void come_to_rest(struct weir__outlet *outlet)
 {
     outlet->was_stuck = false;
-    if (outlet->output != NULL)
+    if (outlet->output != NULL && !weir__list_is_empty(&outlet->output->flushers))
         wake_flushers(outlet, true,
                       weir__channel_is_closed(&outlet->outgoing) ? WEIR_CLOSED : WEIR_OK);
     end_output(outlet);

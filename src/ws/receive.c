@@ -52,12 +52,36 @@ static int receive(weir_session *session, weir_frame *frame)
     return status;
 }
 
+/* The way of most messages: whole in the input, and a lease is there. False: this one goes another way. */
+static inline bool receive_whole(weir_session *session, weir_frame *frame)
+{
+    if (session->awake == NULL)
+        return false;
+    struct weir__inlet *inlet = &session->awake->inlet;
+    if (inlet->lent == NULL || inlet->held || inlet->watched)
+        return false;
+    if (inlet->lent->lent_to != NULL)
+        take_back(session, frame);
+    if (inlet->lent == NULL || inlet->lent->lent_to != NULL ||
+        !weir__channel_may_pull(&inlet->incoming) ||
+        weir__endpoint_take_whole(inlet->endpoint, frame) != WEIR__WHOLE)
+        return false;
+    if (frame->size > 0)
+        weir__lease_lend_spare(inlet->lent, frame, inlet->buf);
+    return true;
+}
+
+static __attribute__((noinline)) int receive_any(weir_session *session, weir_frame *frame)
+{
+    take_back(session, frame);
+    return give(session, frame, receive(session, frame));
+}
+
 int weir_receive(weir_session *session, weir_frame *frame)
 {
     if (session == NULL || frame == NULL)
         return WEIR_EINVAL;
-    take_back(session, frame);
-    return give(session, frame, receive(session, frame));
+    return receive_whole(session, frame) ? WEIR_OK : receive_any(session, frame);
 }
 
 int weir_try_receive(weir_session *session, weir_frame *frame)

@@ -30,7 +30,7 @@ static bool is_unused(const weir_channel *channel)
 static bool inlet_is_idle(const struct weir__inlet *inlet)
 {
     return inlet->buf == NULL && !inlet->held && !inlet->discards && !inlet->running &&
-           inlet->lent == NULL && is_unused(&inlet->incoming);
+           (inlet->lent == NULL || inlet->lent->lent_to == NULL) && is_unused(&inlet->incoming);
 }
 
 static bool outlet_is_idle(const struct weir__outlet *outlet)

@@ -15,11 +15,11 @@ static void close_after(weir_session *session, int status)
 /* Nobody receives any more: closes, and when the stream is gone too, what else was started in the session ends. */
 static int retire(weir_session *session, int status)
 {
+    struct weir__lease *lent = session->awake->inlet.lent;
     session->awake->handler_status = status;
     session->awake->retired = true;
-    if (session->awake->inlet.lent != NULL)
-        weir__lease_release(
-            session->awake->inlet.lent); /* the variable it was given into is gone */
+    if (lent != NULL && lent->lent_to != NULL)
+        weir__lease_release(lent); /* the variable it was given into is gone */
     weir__inlet_discard(&session->awake->inlet);
     close_after(session, status);
     session->awake->busy = false;

@@ -96,7 +96,7 @@ static void leave(weir_session *session)
     weir__outlet_pump_late(outlet);
 }
 
-static void arm_timer(weir_session *session)
+static __attribute__((noinline)) void arm_timer(weir_session *session)
 {
     const struct weir__leaving *leaving = session->awake->leaving;
     uint64_t deadline_ms = weir_endpoint_deadline(&session->awake->endpoint);
@@ -153,7 +153,8 @@ void weir__session_attend(weir_session *session)
         return;
     if (awake->leaving != NULL || !weir__endpoint_is_at_ease(&awake->endpoint))
         attend_fully(session);
-    else
+    else if (session->timer.deadline_ms != weir__endpoint_deadline(&awake->endpoint) ||
+             !weir__timer_is_armed(&session->timer))
         arm_timer(session);
 }
 
