@@ -99,6 +99,7 @@ static int prepare(weir_loop *loop, const weir_loop_options *options)
     loop->read_buffer_size = read_size;
     weir__list_init(&loop->ready);
     weir__list_init(&loop->late);
+    weir__list_init(&loop->last);
     weir__list_init(&loop->coroutines);
     weir__list_init(&loop->dumpables);
     weir__scope_init(&loop->root, loop, NULL);
@@ -168,6 +169,12 @@ static bool turn_on(weir_loop *loop, int64_t timeout_ms, unsigned *failures)
     return status >= 0 || (weir_status_errno(status) != 0 && ++*failures < FAILURES_MAX);
 }
 
+static bool has_tasks(const weir_loop *loop)
+{
+    return !weir__list_is_empty(&loop->ready) || !weir__list_is_empty(&loop->late) ||
+           !weir__list_is_empty(&loop->last);
+}
+
 static void run_to_the_end(weir_loop *loop)
 {
     unsigned failures = 0;
@@ -178,7 +185,7 @@ static void run_to_the_end(weir_loop *loop)
     while (loop->closing_count > 0)
         if (!turn_on(loop, -1, &failures))
             break;
-    while (!weir__list_is_empty(&loop->ready) || !weir__list_is_empty(&loop->late))
+    while (has_tasks(loop))
         if (!turn_on(loop, 0, &failures))
             break;
 }
@@ -233,6 +240,12 @@ void weir__task_post_late(weir_loop *loop, weir__task *task)
         weir__list_push(&loop->late, &task->link);
 }
 
+void weir__task_post_last(weir_loop *loop, weir__task *task)
+{
+    if (weir__list_is_empty(&task->link))
+        weir__list_push(&loop->last, &task->link);
+}
+
 static void run_first(weir__node *queue)
 {
     weir__task *task = WEIR__CONTAINER(weir__list_first(queue), weir__task, link);
@@ -245,23 +258,29 @@ static void run_first(weir__node *queue)
 /* The same of timers: thousands of connections may come to their deadline at once. */
 #define DUE_TIMERS 256
 
-/* First what is ready, and what that makes ready; then what is late, but not what gets late meanwhile. */
+/* Those of a queue, but not what comes into it meanwhile. */
+static void run_all(weir__node *queue)
+{
+    weir__node now;
+    weir__list_move(&now, queue);
+    while (!weir__list_is_empty(&now))
+        run_first(&now);
+}
+
+/* First what is ready, and what that makes ready; then what is late. */
 static void run_tasks(weir_loop *loop)
 {
-    weir__node late;
     loop->ready_budget = READY_TASKS;
     while (loop->ready_budget > 0 && !weir__list_is_empty(&loop->ready)) {
         loop->ready_budget--;
         run_first(&loop->ready);
     }
-    weir__list_move(&late, &loop->late);
-    while (!weir__list_is_empty(&late))
-        run_first(&late);
+    run_all(&loop->late);
 }
 
 int64_t weir_loop_timeout(weir_loop *loop)
 {
-    if (!weir__list_is_empty(&loop->ready) || !weir__list_is_empty(&loop->late))
+    if (has_tasks(loop))
         return 0;
     uint64_t next = weir__wheel_next(&loop->wheel);
     if (next == UINT64_MAX)
@@ -283,6 +302,7 @@ static int turn(weir_loop *loop, int64_t timeout_ms)
     bool was_empty = is_empty(loop); /* then the caller waits for a post */
     loop->turning = true;
     run_tasks(loop);
+    run_all(&loop->last);
     int64_t due_ms = weir_loop_timeout(loop);
     if (due_ms >= 0 && (timeout_ms < 0 || due_ms < timeout_ms))
         timeout_ms = due_ms;

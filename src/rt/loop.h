@@ -33,6 +33,8 @@ struct weir_loop {
     weir__node ready;    /* of weir__task: run in this turn */
     weir__node
         late; /* of weir__task: run when ready is empty, just before waiting: output is flushed here */
+    weir__node
+        last; /* of weir__task: run once a turn, behind those: whoever has had its share reads on here */
     uint32_t ready_budget; /* how many ready tasks may still run before late ones */
     bool
         chains; /* the coroutine that runs was next in the ready queue: when it suspends, the next may follow directly */
@@ -68,6 +70,9 @@ static inline void weir__task_post(weir_loop *loop, weir__task *task)
 
 /* Like weir__task_post, but after everything that is ready: for output to be written once a turn. */
 void weir__task_post_late(weir_loop *loop, weir__task *task);
+
+/* The same for work that has had its share of a turn: all that others wait for comes first. */
+void weir__task_post_last(weir_loop *loop, weir__task *task);
 
 /* Memory of the loop, undefined at first; size is that of the allocation. */
 static inline void *weir__loop_alloc(weir_loop *loop, size_t size)

@@ -155,7 +155,7 @@ static void read_some(weir__io *io)
     size_t total = 0;
     while (wants_data(io)) {
         if (total >= READ_MAX) {
-            weir__task_post_late(io->loop, &io->task);
+            weir__task_post_last(io->loop, &io->task);
             return;
         }
         size_t size = read_once(io);
@@ -370,7 +370,8 @@ static void dispatch_connection(weir__io *io, uint32_t events)
         finish_connecting(io);
     if (writable && (io->flags & WEIR__IO_SENDING) != 0)
         go_on_sending(io);
-    read_some(io);
+    if (weir__list_is_empty(&io->task.link)) /* else it reads when its turn comes */
+        read_some(io);
 }
 
 /* An io that was closed earlier in the batch is still there: its on_closed comes later. */

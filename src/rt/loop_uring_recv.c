@@ -1,4 +1,5 @@
-/* Receiving: one multishot operation a connection into buffers that all connections of the loop share. */
+/* Receiving: one multishot operation a connection into buffers that all connections of the loop share. A connection that fills them would have all of
+ * them at once, and all others would wait behind: it gets one buffer at a time. */
 #include "rt/loop_uring.h"
 
 #include <errno.h>
@@ -149,6 +150,11 @@ static void fail_receiving(weir__io *io, int errno_value)
     end_receiving(io);
 }
 
+static bool streams(const weir__io *io)
+{
+    return (io->flags & WEIR__URING_STREAM_MASK) != 0;
+}
+
 /* Nothing is armed before all that was kept has been delivered, so bytes stay in order. */
 static void arm(weir__io *io)
 {
@@ -160,7 +166,10 @@ static void arm(weir__io *io)
         weir__task_post_late(io->loop, &io->task);
         return;
     }
-    io_uring_prep_recv_multishot(sqe, io->fd, NULL, 0, 0);
+    if (streams(io))
+        io_uring_prep_recv(sqe, io->fd, NULL, 0, 0);
+    else
+        io_uring_prep_recv_multishot(sqe, io->fd, NULL, 0, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = BUF_GROUP;
     weir__uring_push(sqe, WEIR__SYS_RING_RECV, URING_RECV, io);
@@ -223,10 +232,23 @@ void weir__uring_recv_attend(weir__io *io)
     arm(io);
 }
 
+/* What a read says of those to come: one that fills its buffer makes a stream, and some that are small end it. */
+static void judge_pace(weir__io *io, size_t size, size_t room)
+{
+    bool streamed = streams(io);
+    if (size == room)
+        io->flags |= WEIR__URING_STREAM_MASK;
+    else if (streamed && size <= room / 8)
+        io->flags -= URING_STREAM;
+    if (size == room && !streamed && (io->flags & URING_FLIES_RECV) != 0)
+        weir__uring_stop(io, URING_RECV); /* of the many, so that one at a time is armed */
+}
+
 static void take_data(struct weir__uring *uring, weir__io *io, unsigned id, size_t size)
 {
     weir__buf *buf = uring->bufs[id];
     uring->received += size;
+    judge_pace(io, size, buf->size);
     if ((io->flags & WEIR__IO_CLOSING) == 0) {
         if (wants_data(io) && first_kept(io) == NULL)
             io->on->on_data(io, buf, buf->data, size);

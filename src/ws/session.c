@@ -6,6 +6,9 @@
 
 /* A pong is appended behind at most this much. */
 #define CONTROL_ROOM ((size_t)16 * 1024)
+/* So much that answers an input may wait for the end of the turn, when all such is sent one after the other: the processor has the kernel's code for sending at hand then, and that for
+ * receiving before, where in turns each would drive out the other. What is more goes at once, so that the memory it takes is soon there for the next. */
+#define LITTLE_OUTPUT ((size_t)4 * 1024)
 
 /* --- ending --- */
 
@@ -172,7 +175,8 @@ static inline void feed(weir_session *session, weir__buf *buf, uint8_t *data, si
         return;
     weir__inlet_feed(&awake->inlet, buf, data, size);
     weir__session_attend(session);
-    weir__outlet_pump(&awake->outlet);
+    if (weir__outlet_unsent(&awake->outlet) > LITTLE_OUTPUT)
+        weir__outlet_pump(&awake->outlet);
 }
 
 void weir__session_feed(weir_session *session, weir__buf *buf, uint8_t *data, size_t size)
