@@ -1,62 +1,33 @@
 /* The back-end over epoll. A connection is registered once, edge-triggered, for everything; what the kernel said last is kept in its flags,
  * so that in steady state a message costs one recv, one sendmsg and its share of an epoll_wait. Listeners are level-triggered. */
-#include "rt/io.h"
-#include "rt/loop.h"
-#include "rt/random.h"
+#include "rt/loop_epoll.h"
+
 #include "rt/socket.h"
 #include "rt/sys.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <string.h>
 
-#define EVENTS_MAX  256 /* of one epoll_wait */
-#define ACCEPTS_MAX 64  /* of one listener a turn */
-#define READ_MAX                                                                                   \
-    ((size_t)128 *                                                                                 \
-     1024) /* bytes of one connection a turn, for fairness: from there on others come first */
-#define PLACE_MAX                                                                                  \
-    ((size_t)256 *                                                                                 \
-     1024) /* bytes of one read to where a message is joined: nobody has to work on them yet */
+#define ACCEPTS_MAX     64 /* of one listener a turn */
 #define ACCEPT_PAUSE_MS 50
-
-enum epoll_flag {
-    READABLE = WEIR__IO_BACKEND << 0, /* a read may find something */
-    HUNG_UP = WEIR__IO_BACKEND << 1,  /* ... and must go on until it finds the end or an error */
-    WATCHED = WEIR__IO_BACKEND << 2,  /* in the epoll set */
-};
-
-struct epoll_loop {
-    int fd;
-    int wake_fd; /* edge-triggered, so nobody ever has to read it */
-    atomic_bool woken;
-    weir__buf
-        *read_buf; /* the same for everyone, unless somebody keeps bytes of it; NULL: none yet */
-    struct weir__random random;
-    struct epoll_event events[EVENTS_MAX];
-};
 
 struct listener {
     weir__io *io;
     weir__timer pause; /* armed: descriptors or memory had run out */
 };
 
-static struct epoll_loop *state_of(const weir_loop *loop)
-{
-    return loop->backend_state;
-}
-
 static bool is_watched(const weir__io *io)
 {
-    return (io->flags & WATCHED) != 0;
+    return (io->flags & WEIR__EPOLL_WATCHED) != 0;
 }
 
 static int watch(weir__io *io, uint32_t events)
 {
-    int result = weir__sys_epoll_ctl(state_of(io->loop)->fd, EPOLL_CTL_ADD, io->fd, events, io);
+    int result =
+        weir__sys_epoll_ctl(weir__epoll_of(io->loop)->fd, EPOLL_CTL_ADD, io->fd, events, io);
     if (result < 0)
         return WEIR_SYSTEM(-result);
-    io->flags |= WATCHED;
+    io->flags |= WEIR__EPOLL_WATCHED;
     return WEIR_OK;
 }
 
@@ -64,117 +35,17 @@ static int watch(weir__io *io, uint32_t events)
 static void unwatch(weir__io *io)
 {
     if (is_watched(io))
-        (void)weir__sys_epoll_ctl(state_of(io->loop)->fd, EPOLL_CTL_DEL, io->fd, 0, NULL);
-    io->flags &= ~(uint32_t)WATCHED;
+        (void)weir__sys_epoll_ctl(weir__epoll_of(io->loop)->fd, EPOLL_CTL_DEL, io->fd, 0, NULL);
+    io->flags &= ~(uint32_t)WEIR__EPOLL_WATCHED;
 }
 
 #define CONNECTION_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
-/* Has the kernel look at the socket again: it announces an edge once, and the last announcement may have come too early. */
-static int look_again(weir__io *io)
+int weir__epoll_look_again(weir__io *io)
 {
-    int result =
-        weir__sys_epoll_ctl(state_of(io->loop)->fd, EPOLL_CTL_MOD, io->fd, CONNECTION_EVENTS, io);
+    int result = weir__sys_epoll_ctl(weir__epoll_of(io->loop)->fd, EPOLL_CTL_MOD, io->fd,
+                                     CONNECTION_EVENTS, io);
     return result < 0 ? WEIR_SYSTEM(-result) : WEIR_OK;
-}
-
-/* --- receiving --- */
-
-static bool wants_data(const weir__io *io)
-{
-    return (io->flags & (WEIR__IO_RECEIVING | WEIR__IO_ENDED | WEIR__IO_CLOSING | READABLE)) ==
-           (WEIR__IO_RECEIVING | READABLE);
-}
-
-static weir__buf *read_buf_of(weir_loop *loop)
-{
-    struct epoll_loop *state = state_of(loop);
-    if (state->read_buf != NULL && state->read_buf->refs > 1) {
-        weir__buf_unref(state->read_buf);
-        state->read_buf = NULL;
-    }
-    if (state->read_buf == NULL)
-        state->read_buf = weir__buf_take(loop);
-    return state->read_buf;
-}
-
-static void end_receiving(weir__io *io, int status)
-{
-    io->flags |= WEIR__IO_ENDED;
-    io->flags &= ~(uint32_t)READABLE;
-    io->on->on_end(io, status);
-}
-
-/* Nothing to read: rare, because a read that is not filled says so already. Should the answer have been wrong, the kernel's next word would never
- * come, so it is asked for. */
-static void stop_reading(weir__io *io)
-{
-    io->flags &= ~(uint32_t)(READABLE | HUNG_UP);
-    int status = look_again(io);
-    if (status != WEIR_OK)
-        end_receiving(io, status);
-}
-
-/* Where to read: to where much of a large message still fits, else to the buffer, into which comes what follows, too. Returns how much. */
-static size_t choose_room(weir__io *io, weir__buf *buf, uint8_t **data)
-{
-    size_t size = io->on->on_room != NULL ? io->on->on_room(io, data) : 0;
-    if (size >= buf->size)
-        return size < PLACE_MAX ? size : PLACE_MAX;
-    *data = buf->data;
-    return buf->size;
-}
-
-/* One read. Returns its size; 0: there is no going on. */
-static size_t read_once(weir__io *io)
-{
-    weir__buf *buf = read_buf_of(io->loop);
-    if (buf == NULL) {
-        end_receiving(io, WEIR_ENOMEM);
-        return 0;
-    }
-    uint8_t *data;
-    size_t asked = choose_room(io, buf, &data);
-    ssize_t size = weir__sys_recv(io->fd, data, &asked);
-    if (size <= 0) {
-        if (size == -EAGAIN)
-            stop_reading(io);
-        else
-            end_receiving(io, size == 0 ? WEIR_CLOSED : WEIR_SYSTEM((int)-size));
-        return 0;
-    }
-    /* Less than asked for: the kernel has no more, and says so when it has. */
-    if ((size_t)size < asked && (io->flags & HUNG_UP) == 0)
-        io->flags &= ~(uint32_t)READABLE;
-    io->on->on_data(io, buf, data, (size_t)size);
-    return (size_t)size;
-}
-
-static void read_some(weir__io *io)
-{
-    size_t total = 0;
-    while (wants_data(io)) {
-        if (total >= READ_MAX) {
-            weir__task_post_last(io->loop, &io->task);
-            return;
-        }
-        size_t size = read_once(io);
-        if (size == 0)
-            return;
-        total += size;
-    }
-}
-
-static int start_receiving(weir__io *io)
-{
-    if (wants_data(io))
-        weir__task_post(io->loop, &io->task);
-    return WEIR_OK;
-}
-
-static void stop_receiving(weir__io *io)
-{
-    weir__task_cancel(&io->task);
 }
 
 /* --- what an io is owed outside of poll --- */
@@ -183,7 +54,7 @@ static void attend(weir__task *task)
 {
     weir__io *io = WEIR__CONTAINER(task, weir__io, task);
     if ((io->flags & WEIR__IO_CLOSING) == 0)
-        read_some(io);
+        weir__epoll_read(io);
     else
         weir__io_report_closed(io);
 }
@@ -195,7 +66,7 @@ static int64_t send_pieces(weir__io *io, const struct iovec *pieces, int count)
     int64_t taken = weir__socket_send(io->fd, pieces, count);
     if (taken < 0 || (size_t)taken == weir__socket_sum(pieces, count))
         return taken;
-    int status = look_again(io);
+    int status = weir__epoll_look_again(io);
     return status != WEIR_OK ? status : taken;
 }
 
@@ -334,7 +205,9 @@ static void finish_connecting(weir__io *io)
 
 static void close_io(weir__io *io, bool reset)
 {
-    if (io->backend != NULL) {
+    if ((io->flags & WEIR__IO_LISTENING) == 0) {
+        weir__epoll_drop_kept(io);
+    } else {
         struct listener *listener = io->backend;
         weir__timer_cancel(&listener->pause);
         weir__loop_free(io->loop, listener, sizeof *listener);
@@ -362,20 +235,20 @@ static int keep_alive(weir__io *io, unsigned idle_s, unsigned interval_s)
 static void dispatch_connection(weir__io *io, uint32_t events)
 {
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        io->flags |= READABLE;
+        io->flags |= WEIR__EPOLL_READABLE;
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
-        io->flags |= HUNG_UP;
+        io->flags |= WEIR__EPOLL_HUNG_UP;
     bool writable = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
     if (writable && (io->flags & WEIR__IO_CONNECTING) != 0)
         finish_connecting(io);
     if (writable && (io->flags & WEIR__IO_SENDING) != 0)
         go_on_sending(io);
     if (weir__list_is_empty(&io->task.link)) /* else it reads when its turn comes */
-        read_some(io);
+        weir__epoll_read_in_row(io);
 }
 
 /* An io that was closed earlier in the batch is still there: its on_closed comes later. */
-static void dispatch(struct epoll_loop *state, const struct epoll_event *event)
+static void dispatch(struct weir__epoll *state, const struct epoll_event *event)
 {
     if (event->data.ptr == state) {
         atomic_store(&state->woken, false);
@@ -392,20 +265,21 @@ static void dispatch(struct epoll_loop *state, const struct epoll_event *event)
 
 static int poll_events(weir_loop *loop, int64_t timeout_ms)
 {
-    struct epoll_loop *state = state_of(loop);
+    struct weir__epoll *state = weir__epoll_of(loop);
     int wait_ms = timeout_ms < INT32_MAX ? (int)timeout_ms : INT32_MAX;
-    int count = weir__sys_epoll_wait(state->fd, state->events, EVENTS_MAX, wait_ms);
+    int count = weir__sys_epoll_wait(state->fd, state->events, WEIR__EPOLL_EVENTS, wait_ms);
     loop->now_ms = weir__sys_clock_ms();
     if (count < 0)
         return count == -EINTR ? WEIR_OK : WEIR_SYSTEM(-count);
     for (int i = 0; i < count; i++)
         dispatch(state, &state->events[i]);
+    weir__epoll_deliver_row(state);
     return WEIR_OK;
 }
 
 static void wake(weir_loop *loop)
 {
-    struct epoll_loop *state = state_of(loop);
+    struct weir__epoll *state = weir__epoll_of(loop);
     if (atomic_exchange(&state->woken, true))
         return;
     while (weir__sys_eventfd_write(state->wake_fd) < 0)
@@ -420,17 +294,17 @@ static uint64_t clock_ms(weir_loop *loop)
 
 static void fill_random(weir_loop *loop, void *out, size_t size)
 {
-    weir__random_fill(&state_of(loop)->random, out, size);
+    weir__random_fill(&weir__epoll_of(loop)->random, out, size);
 }
 
 static int poll_fd(weir_loop *loop)
 {
-    return state_of(loop)->fd;
+    return weir__epoll_of(loop)->fd;
 }
 
 static void close_loop(weir_loop *loop)
 {
-    struct epoll_loop *state = state_of(loop);
+    struct weir__epoll *state = weir__epoll_of(loop);
     if (state == NULL)
         return;
     if (state->read_buf != NULL)
@@ -443,7 +317,7 @@ static void close_loop(weir_loop *loop)
     loop->backend_state = NULL;
 }
 
-static int open_descriptors(struct epoll_loop *state)
+static int open_descriptors(struct weir__epoll *state)
 {
     state->fd = weir__sys_epoll_create();
     if (state->fd < 0)
@@ -459,7 +333,7 @@ static int open_descriptors(struct epoll_loop *state)
 static int open_loop(weir_loop *loop, const weir_loop_options *options)
 {
     (void)options;
-    struct epoll_loop *state = weir__loop_alloc(loop, sizeof *state);
+    struct weir__epoll *state = weir__loop_alloc(loop, sizeof *state);
     if (state == NULL)
         return WEIR_ENOMEM;
     memset(state, 0, sizeof *state);
@@ -490,8 +364,8 @@ const struct weir__backend weir__backend_epoll = {
     .adopt = adopt,
     .drop = drop,
     .connect = start_connecting,
-    .recv_start = start_receiving,
-    .recv_stop = stop_receiving,
+    .recv_start = weir__epoll_recv_start,
+    .recv_stop = weir__epoll_recv_stop,
     .send = send_pieces,
     .shutdown = shut,
     .close_io = close_io,

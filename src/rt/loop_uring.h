@@ -41,15 +41,16 @@ enum weir__uring_flag {
     URING_SHUTS = WEIR__IO_BACKEND << 9,     /* to be shut down when the side's bytes are out */
     URING_RESETS = WEIR__IO_BACKEND << 10,   /* to be closed by a reset */
     URING_CLOSED = WEIR__IO_BACKEND << 11,   /* on_closed is owed */
-    URING_STREAM = WEIR__IO_BACKEND << 12,   /* see there */
+    URING_STREAM = WEIR__IO_BACKEND << 12,   /* the lowest bit of a count: see below */
 };
 #define WEIR__URING_FLIES                                                                          \
     (URING_FLIES_ACCEPT | URING_FLIES_CONNECT | URING_FLIES_RECV | URING_FLIES_WRITABLE |          \
      URING_FLIES_CANCEL)
 
-/* The errno that a connection died of stands in the top byte of its flags; 0: it lives. */
-/* While a connection streams: how many small reads more until it does not. The three bits from URING_STREAM on. */
+/* How many more small reads it takes until a connection is no stream any more; 0: it is none. Three bits of the flags. */
 #define WEIR__URING_STREAM_MASK ((uint32_t)7 * URING_STREAM)
+
+/* The errno that a connection died of stands in the top byte of its flags; 0: it lives. */
 #define WEIR__URING_ERRNO_SHIFT 24
 
 /* Bytes that arrived after recv_stop. */
