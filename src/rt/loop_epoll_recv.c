@@ -85,7 +85,7 @@ static size_t choose_room(weir__io *io, weir__buf *buf, uint8_t **data)
         io->flags |= WEIR__EPOLL_PLACED;
         return size < PLACE_MAX ? size : PLACE_MAX;
     }
-    *data = buf->data;
+    *data = buf->data; /* on_room may have named another */
     return buf->size;
 }
 
@@ -97,7 +97,7 @@ static size_t read_once(weir__io *io)
         end_receiving(io, WEIR_ENOMEM);
         return 0;
     }
-    uint8_t *data;
+    uint8_t *data = buf->data;
     size_t asked = choose_room(io, buf, &data);
     ssize_t size = weir__sys_recv(io->fd, data, &asked);
     note_result(io, size, asked);
@@ -190,7 +190,7 @@ void weir__epoll_recv_stop(weir__io *io)
 static void deliver(const struct weir__epoll_read *read, weir__buf *buf)
 {
     weir__io *io = read->io;
-    uint8_t *place;
+    uint8_t *place = NULL;
     if ((io->flags & (WEIR__IO_CLOSING | WEIR__IO_ENDED)) != 0)
         return;
     int status = read->size > 0 ? WEIR_OK : end_of(io, read->size);
