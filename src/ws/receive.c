@@ -58,7 +58,7 @@ static inline bool receive_whole(weir_session *session, weir_frame *frame)
     if (session->awake == NULL)
         return false;
     struct weir__inlet *inlet = &session->awake->inlet;
-    if (inlet->lent == NULL || inlet->held || inlet->watched)
+    if (inlet->buf == NULL || inlet->lent == NULL || inlet->held || inlet->watched)
         return false;
     if (inlet->lent->lent_to != NULL)
         take_back(session, frame);

@@ -46,23 +46,32 @@ static struct end *await_stopped(weir_loop *loop)
     return heard(&ends[0]) == 0 ? &ends[0] : &ends[1];
 }
 
+static void say_both(const int fds[2], const void *bytes, size_t size)
+{
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(write(fds[i], bytes, size), size);
+}
+
+static void close_both(const int fds[2])
+{
+    for (int i = 0; i < 2; i++)
+        close(fds[i]);
+}
+
 static void data_of_one_that_another_stops_waits_for_it(void **state)
 {
     weir_loop *loop = loop_of(state);
     int fds[2];
     meet_two(loop, fds, stop_other);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(write(fds[i], "one", 3), 3);
+    say_both(fds, "one", 3);
     struct end *stopped = await_stopped(loop);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(write(fds[i], "two", 3), 3);
+    say_both(fds, "two", 3);
     turn_for(loop, 20);
     assert_int_equal(stopped->got_size, 0);
     start_receiving(stopped);
     TURN_UNTIL(loop, stopped->got_size == 6);
     assert_memory_equal(stopped->got, "onetwo", 6);
-    for (int i = 0; i < 2; i++)
-        close(fds[i]);
+    close_both(fds);
     TURN_UNTIL(loop, stopped->end_status == WEIR_CLOSED);
     close_hall(hall_of_test);
 }
@@ -93,21 +102,30 @@ static void what_waits_goes_with_its_connection(void **state)
     weir_loop *loop = loop_of(state);
     int fds[2];
     meet_two(loop, fds, stop_other);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(write(fds[i], "one", 3), 3);
+    say_both(fds, "one", 3);
     (void)await_stopped(loop);
     close_hall(hall_of_test); /* the world counts its memory */
-    for (int i = 0; i < 2; i++)
-        close(fds[i]);
+    close_both(fds);
 }
+
+/* More than a loop that has just begun can have a free block for, and little enough to be read in a row. */
+#define NO_BLOCK_SIZE 1900
 
 static void without_memory_what_waits_is_an_end(void **state)
 {
     struct world *world = *state;
     int fds[2];
-    meet_two(world->loop, fds, stop_other);
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(write(fds[i], "one", 3), 3);
+    uint8_t *bytes = make_pattern(NO_BLOCK_SIZE);
+    meet_two(world->loop, fds, NULL);
+    struct end *ends = hall_of_test->ends;
+    say_both(fds, "x", 1); /* so that there is a buffer to read into */
+    TURN_UNTIL(world->loop, ends[0].data_calls == 1 && ends[1].data_calls == 1);
+    for (int i = 0; i < 2; i++) {
+        ends[i].data_calls = 0;
+        ends[i].got_size = 0;
+        ends[i].on_event = stop_other;
+    }
+    say_both(fds, bytes, NO_BLOCK_SIZE);
     world->memory.fail_at = world->memory.calls + 1;
     world->memory.fail_after = true;
     struct end *stopped = await_stopped(world->loop);
@@ -115,14 +133,13 @@ static void without_memory_what_waits_is_an_end(void **state)
     world->memory.fail_after = false;
     start_receiving(stopped);
     TURN_UNTIL(world->loop, heard(stopped) > 0);
-    if (stopped->end_status != NOT_YET)
-        assert_true(stopped->end_status == WEIR_ENOMEM ||
-                    stopped->end_status == WEIR_SYSTEM(ENOMEM));
-    else
-        assert_memory_equal(stopped->got, "one", 3); /* the loop had a block left */
+    assert_int_equal(stopped->got_size, 0);
+    assert_int_equal(stopped->end_status, strcmp(weir_loop_backend_name(world->loop), "epoll") == 0
+                                              ? WEIR_ENOMEM
+                                              : WEIR_SYSTEM(ENOMEM));
     close_hall(hall_of_test);
-    for (int i = 0; i < 2; i++)
-        close(fds[i]);
+    close_both(fds);
+    free(bytes);
 }
 
 /* Whoever is first closes the other. */
@@ -138,13 +155,11 @@ static void one_that_another_closes_hears_nothing_more(void **state)
     int fds[2];
     meet_two(loop, fds, close_other);
     struct end *ends = hall_of_test->ends;
-    for (int i = 0; i < 2; i++)
-        assert_int_equal(write(fds[i], "one", 3), 3);
+    say_both(fds, "one", 3);
     TURN_UNTIL(loop, ends[0].closed || ends[1].closed);
     turn_for(loop, 20);
     assert_int_equal(ends[0].data_calls + ends[1].data_calls, 1);
-    for (int i = 0; i < 2; i++)
-        close(fds[i]);
+    close_both(fds);
     close_hall(hall_of_test);
 }
 
@@ -185,8 +200,7 @@ static void a_stream_gives_way_to_others(void **state)
         TURN_UNTIL(loop, light->got_size == round);
         assert_in_range(before_light - before, 0, SHARE_MAX);
     }
-    for (int i = 0; i < 2; i++)
-        close(fds[i]);
+    close_both(fds);
     free(bytes);
     close_hall(hall_of_test);
 }
