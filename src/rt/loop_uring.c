@@ -9,7 +9,7 @@
 
 #define SQ_ENTRIES   1024
 #define CQ_ENTRIES   8192
-#define RECEIVED_MAX ((size_t)128 * 1024) /* about so many bytes a turn, for fairness */
+#define RECEIVED_MAX ((size_t)256 * 1024) /* about so many bytes a turn, for fairness */
 
 /* --- the submission queue --- */
 
