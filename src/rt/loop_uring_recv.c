@@ -132,6 +132,13 @@ static bool wants_data(const weir__io *io)
            WEIR__IO_RECEIVING;
 }
 
+static int end_status(int error)
+{
+    if (error == 0)
+        return WEIR_CLOSED;
+    return error == ENOMEM ? WEIR_ENOMEM : WEIR_SYSTEM(error);
+}
+
 static void end_receiving(weir__io *io)
 {
     if (!wants_data(io) || first_kept(io) != NULL) {
@@ -140,8 +147,7 @@ static void end_receiving(weir__io *io)
     }
     io->flags &= ~(uint32_t)URING_END_KEPT;
     io->flags |= WEIR__IO_ENDED;
-    int error = weir__uring_errno(io);
-    io->on->on_end(io, error != 0 ? WEIR_SYSTEM(error) : WEIR_CLOSED);
+    io->on->on_end(io, end_status(weir__uring_errno(io)));
 }
 
 static void fail_receiving(weir__io *io, int errno_value)

@@ -129,6 +129,10 @@ static inline bool weir__endpoint_send_small(const weir_endpoint *endpoint, cons
     return true;
 }
 
+/* As weir_endpoint_send(), for a frame that the above has left. */
+WEIR_MUST_USE int weir__endpoint_send_any(weir_endpoint *endpoint, const weir_frame *frame,
+                                          weir_buffer *out);
+
 /* What it was made with, and its limit of a frame and of a message now. */
 static inline uint64_t weir__endpoint_max_frame_size(const weir_endpoint *endpoint)
 {

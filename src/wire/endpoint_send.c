@@ -226,8 +226,8 @@ static int send_data(weir_endpoint *endpoint, const weir_frame *frame, weir_buff
     return status;
 }
 
-static __attribute__((noinline)) int send_any(weir_endpoint *endpoint, const weir_frame *frame,
-                                              weir_buffer *out)
+__attribute__((noinline)) int weir__endpoint_send_any(weir_endpoint *endpoint,
+                                                      const weir_frame *frame, weir_buffer *out)
 {
     if (!may_send(endpoint))
         return WEIR_CLOSED;
@@ -249,8 +249,9 @@ static __attribute__((noinline)) int send_any(weir_endpoint *endpoint, const wei
 
 int weir_endpoint_send(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out)
 {
-    return weir__endpoint_send_small(endpoint, frame, out) ? WEIR_OK
-                                                           : send_any(endpoint, frame, out);
+    return weir__endpoint_send_small(endpoint, frame, out)
+               ? WEIR_OK
+               : weir__endpoint_send_any(endpoint, frame, out);
 }
 
 int weir_endpoint_send_head(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out,

@@ -199,7 +199,7 @@ int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame)
         return refuse(frame, WEIR_ENOMEM);
     weir__outlet_pump_late(outlet);
     if (!weir__endpoint_send_small(outlet->endpoint, frame, &output->out)) {
-        int status = weir_endpoint_send(outlet->endpoint, frame, &output->out);
+        int status = weir__endpoint_send_any(outlet->endpoint, frame, &output->out);
         if (status != WEIR_OK)
             return refuse(frame, status);
     }

@@ -137,6 +137,35 @@ void weir__sessions_rest(weir_loop *loop)
         vacate(drowsy, place);
 }
 
+/* --- without memory to get up --- */
+
+static void lose_stream(weir__io *io)
+{
+    weir_stream *stream = WEIR__CONTAINER(io, weir_stream, io);
+    weir_session *session = stream->owner;
+    struct weir__endpoint_rest *rest = weir__session_tail(session);
+    session->stream = NULL;
+    weir__stream_free(stream);
+    weir__list_remove(&session->dumpable.link);
+    if (rest->codec != NULL)
+        rest->codec->ops->free(rest->codec);
+    rest->codec = NULL;
+    weir__session_tell_closed(session);
+    weir__session_depart(session);
+    weir__session_discard(session);
+}
+
+static const struct weir__io_events dropped_events = {.on_closed = lose_stream};
+
+/* Closes it without what being awake takes. */
+static void drop(weir_session *session)
+{
+    session->stream->io.on = &dropped_events;
+    weir__timer_cancel(&session->timer);
+    weir__end_without_memory(session);
+    weir__io_close(&session->stream->io, true);
+}
+
 /* --- up again --- */
 
 /* Out of its rest. NULL: no memory. */
@@ -170,34 +199,6 @@ int weir__session_get_up_for_call(weir_session *session)
 bool weir__session_get_up_for_event(weir_session *session)
 {
     if (session->end == NULL && get_up(session) == NULL)
-        weir__session_drop(session);
+        drop(session);
     return session->awake != NULL;
-}
-
-/* --- without memory to get up --- */
-
-static void lose_stream(weir__io *io)
-{
-    weir_stream *stream = WEIR__CONTAINER(io, weir_stream, io);
-    weir_session *session = stream->owner;
-    struct weir__endpoint_rest *rest = weir__session_tail(session);
-    session->stream = NULL;
-    weir__stream_free(stream);
-    weir__list_remove(&session->dumpable.link);
-    if (rest->codec != NULL)
-        rest->codec->ops->free(rest->codec);
-    rest->codec = NULL;
-    weir__session_tell_closed(session);
-    weir__session_depart(session);
-    weir__session_discard(session);
-}
-
-static const struct weir__io_events dropped_events = {.on_closed = lose_stream};
-
-void weir__session_drop(weir_session *session)
-{
-    session->stream->io.on = &dropped_events;
-    weir__timer_cancel(&session->timer);
-    weir__end_without_memory(session);
-    weir__io_close(&session->stream->io, true);
 }

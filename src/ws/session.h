@@ -186,9 +186,6 @@ void weir__session_stay(weir_session *session);
 /* Has all of a loop rest that may. */
 void weir__sessions_rest(weir_loop *loop);
 
-/* Closes it without what being awake takes. */
-void weir__session_drop(weir_session *session);
-
 /* --- life --- */
 
 /* Has its rooms tell of each frame while somebody observes. */

@@ -53,22 +53,6 @@ static void close_session(weir_session *session)
     weir_session_free(session);
 }
 
-static void expect_received(weir_session *session, enum weir_frame_type type, const void *data,
-                            size_t size)
-{
-    weir_frame frame;
-    assert_ok(weir_receive(session, &frame));
-    assert_int_equal(frame.type, type);
-    assert_int_equal(frame.size, size);
-    assert_memory_equal(frame.data, data, size);
-    weir_frame_release(&frame);
-}
-
-static void expect_text(weir_session *session, const char *text)
-{
-    expect_received(session, WEIR_FRAME_TEXT, text, strlen(text));
-}
-
 static void expect_no_more(weir_session *session, int status)
 {
     weir_frame frame;
@@ -129,8 +113,8 @@ static int messages_of_every_size_come_back(void *arg)
         weir_frame text = weir_frame_text(data, sizes[i]);
         assert_ok(weir_send_binary(session, data, sizes[i]));
         assert_ok(weir_send(session, &text));
-        expect_received(session, WEIR_FRAME_BINARY, data, sizes[i]);
-        expect_received(session, WEIR_FRAME_TEXT, data, sizes[i]);
+        expect_message(session, WEIR_FRAME_BINARY, data, sizes[i]);
+        expect_message(session, WEIR_FRAME_TEXT, data, sizes[i]);
     }
     close_session(session);
     free(data);
@@ -156,7 +140,7 @@ static int fragments_sent_are_one_message_to_the_peer(void *arg)
     for (int i = 0; i < 3; i++)
         assert_ok(weir_message_write(&message, piece, sizeof piece));
     assert_ok(weir_message_end(&message));
-    expect_received(session, WEIR_FRAME_BINARY, whole, sizeof whole);
+    expect_message(session, WEIR_FRAME_BINARY, whole, sizeof whole);
     close_session(session);
     return WEIR_OK;
 }

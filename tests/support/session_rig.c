@@ -309,6 +309,23 @@ void rig_expect_received(struct rig *rig, enum weir_frame_type type, const void 
     weir_frame_release(&frame);
 }
 
+void expect_message(weir_session *session, enum weir_frame_type type, const void *data, size_t size)
+{
+    weir_frame frame;
+    assert_ok(weir_receive(session, &frame));
+    assert_int_equal(frame.type, type);
+    assert_true(frame.fin);
+    assert_int_equal(frame.size, size);
+    if (size > 0)
+        assert_memory_equal(frame.data, data, size);
+    weir_frame_release(&frame);
+}
+
+void expect_text(weir_session *session, const char *text)
+{
+    expect_message(session, WEIR_FRAME_TEXT, text, strlen(text));
+}
+
 void rig_expect_ended(struct rig *rig, enum weir_end_kind kind, unsigned ours, unsigned theirs)
 {
     weir_end end;

@@ -90,6 +90,11 @@ void expect_status(int got, int expected, const char *what, const char *file, in
 #define assert_status(call, expected) expect_status((call), (expected), #call, __FILE__, __LINE__)
 #define assert_ok(call)               assert_status(call, WEIR_OK)
 
+/* The next that a session receives is this whole message. */
+void expect_message(weir_session *session, enum weir_frame_type type, const void *data,
+                    size_t size);
+void expect_text(weir_session *session, const char *text);
+
 /* Waits until a condition holds; fails the test when that takes 20 s. */
 #define assert_eventually(condition)                                                               \
     do {                                                                                           \

@@ -23,15 +23,6 @@ static weir_session *call(const weir_server *server)
     return client;
 }
 
-static void expect_text(weir_session *client, const char *text)
-{
-    weir_frame frame;
-    assert_ok(weir_receive(client, &frame));
-    assert_int_equal(frame.size, strlen(text));
-    assert_memory_equal(frame.data, text, frame.size);
-    weir_frame_release(&frame);
-}
-
 static void expect_close_code(weir_session *client, unsigned code)
 {
     weir_end end;

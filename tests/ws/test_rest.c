@@ -80,15 +80,6 @@ struct talk {
     weir_session *client;
 };
 
-static void expect_text(weir_session *client, const char *text)
-{
-    weir_frame frame;
-    assert_ok(weir_receive(client, &frame));
-    assert_int_equal(frame.size, strlen(text));
-    assert_memory_equal(frame.data, text, frame.size);
-    weir_frame_release(&frame);
-}
-
 static void expect_echo(struct talk *talk, const char *text)
 {
     assert_ok(weir_send_text(talk->client, text));

@@ -13,7 +13,7 @@ static void stop_the_peer(struct rig *rig)
     assert_ok(weir_send_text(rig->session, "queued"));
 }
 
-static void expect_text(struct rig *rig, uint8_t first, const char *text)
+static void expect_on_wire(struct rig *rig, uint8_t first, const char *text)
 {
     rig_expect_frame(rig, first, text, strlen(text));
 }
@@ -21,7 +21,7 @@ static void expect_text(struct rig *rig, uint8_t first, const char *text)
 static void expect_beginning(struct rig *rig)
 {
     rig_expect_frame(rig, 0x82, plenty, sizeof plenty);
-    expect_text(rig, 0x81, "queued");
+    expect_on_wire(rig, 0x81, "queued");
 }
 
 static int send_twice(void *arg)
@@ -50,10 +50,10 @@ static int who_runs_before_the_sender_of_a_first_fragment_waits(void *arg)
     assert_ok(weir_go(weir_scope_current(), "fragments", send_fragments, &rig));
     assert_ok(weir_sleep(1));
     expect_beginning(&rig);
-    expect_text(&rig, 0x81, "one");
-    expect_text(&rig, 0x01, "in ");
-    expect_text(&rig, 0x80, "pieces");
-    expect_text(&rig, 0x81, "two");
+    expect_on_wire(&rig, 0x81, "one");
+    expect_on_wire(&rig, 0x01, "in ");
+    expect_on_wire(&rig, 0x80, "pieces");
+    expect_on_wire(&rig, 0x81, "two");
     rig_close(&rig);
     return WEIR_OK;
 }
@@ -92,11 +92,11 @@ static int a_whole_frame_that_waited_lets_nobody_into_another_message(void *arg)
     assert_ok(weir_go(weir_scope_current(), "behind", send_behind, &rig));
     assert_ok(weir_sleep(1));
     expect_beginning(&rig);
-    expect_text(&rig, 0x81, "whole");
-    expect_text(&rig, 0x01, "x");
-    expect_text(&rig, 0x00, "y");
-    expect_text(&rig, 0x80, "");
-    expect_text(&rig, 0x81, "behind");
+    expect_on_wire(&rig, 0x81, "whole");
+    expect_on_wire(&rig, 0x01, "x");
+    expect_on_wire(&rig, 0x00, "y");
+    expect_on_wire(&rig, 0x80, "");
+    expect_on_wire(&rig, 0x81, "behind");
     rig_close(&rig);
     return WEIR_OK;
 }
@@ -118,7 +118,7 @@ static int a_first_fragment_that_was_not_taken_keeps_nobody_out(void *arg)
     assert_status(weir_with_deadline(5, give_up, &rig), WEIR_ETIMEDOUT);
     assert_ok(weir_go(weir_scope_current(), "behind", send_behind, &rig));
     expect_beginning(&rig);
-    expect_text(&rig, 0x81, "behind");
+    expect_on_wire(&rig, 0x81, "behind");
     rig_close(&rig);
     return WEIR_OK;
 }
