@@ -1,7 +1,5 @@
 #include "rt/socket.h"
 
-#include "rt/sys.h"
-
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -143,23 +141,13 @@ int weir__socket_address(int fd, bool peer, struct sockaddr_storage *address, so
     return status_of(weir__sys_get_name(fd, peer, (struct sockaddr *)address, size));
 }
 
-static ssize_t send_several(int fd, const struct iovec *pieces, int count)
+ssize_t weir__socket_send_several(int fd, const struct iovec *pieces, int count)
 {
     struct iovec
         copy[WEIR__SEND_PIECES_MAX]; /* sendmsg() wants them writable, and a test cuts them */
     struct msghdr message = {.msg_iov = copy, .msg_iovlen = (size_t)count};
     memcpy(copy, pieces, (size_t)count * sizeof *pieces);
     return weir__sys_send_message(fd, &message);
-}
-
-int64_t weir__socket_send(int fd, const struct iovec *pieces, int count)
-{
-    size_t size = pieces[0].iov_len;
-    ssize_t taken = count == 1 ? weir__sys_send(fd, pieces[0].iov_base, &size)
-                               : send_several(fd, pieces, count);
-    if (taken == -EAGAIN || taken == -EWOULDBLOCK)
-        return 0;
-    return taken < 0 ? WEIR_SYSTEM((int)-taken) : (int64_t)taken;
 }
 
 int weir__socket_shut(int fd)

@@ -3,7 +3,7 @@
 #ifndef WEIR_RT_SOCKET_H
 #define WEIR_RT_SOCKET_H
 
-#include <weir/base.h>
+#include "rt/sys.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -41,8 +41,19 @@ static inline size_t weir__socket_sum(const struct iovec *pieces, int count)
     return sum;
 }
 
+/* For the next, of more than one piece: the result of the call, or -errno. */
+ssize_t weir__socket_send_several(int fd, const struct iovec *pieces, int count);
+
 /* How many bytes the kernel took at once, or a status. Taking none because there is no room is 0, not an error. */
-WEIR_MUST_USE int64_t weir__socket_send(int fd, const struct iovec *pieces, int count);
+WEIR_MUST_USE static inline int64_t weir__socket_send(int fd, const struct iovec *pieces, int count)
+{
+    size_t size = pieces[0].iov_len;
+    ssize_t taken = count == 1 ? weir__sys_send(fd, pieces[0].iov_base, &size)
+                               : weir__socket_send_several(fd, pieces, count);
+    if (taken == -EAGAIN || taken == -EWOULDBLOCK)
+        return 0;
+    return taken < 0 ? WEIR_SYSTEM((int)-taken) : (int64_t)taken;
+}
 
 WEIR_MUST_USE int weir__socket_shut(int fd);
 WEIR_MUST_USE int weir__socket_keep_alive(int fd, unsigned idle_s, unsigned interval_s);

@@ -1,11 +1,8 @@
 #include "rt/sys.h"
 
-#include "rt/instrument.h"
-
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -69,38 +66,21 @@ int weir__sys_connect(int fd, const struct sockaddr *address, socklen_t size)
     return result;
 }
 
-/* Of recv() and send() the C library makes points of cancellation, which in a process of several threads costs as much as all else that a small message needs. Nobody
- * may cancel a thread that runs a loop, so the kernel is called past them; but sanitizers have to see them. */
-#if defined(SYS_recvfrom) && defined(SYS_sendto) && !defined(WEIR__ASAN) && !defined(WEIR__TSAN)
-static ssize_t call_recv(int fd, void *out, size_t size, int flags)
-{
-    return syscall(SYS_recvfrom, fd, out, size, flags, (void *)NULL, (void *)NULL);
-}
-
-static ssize_t call_send(int fd, const void *data, size_t size, int flags)
-{
-    return syscall(SYS_sendto, fd, data, size, flags, (void *)NULL, (size_t)0);
-}
-#else
-#define call_recv recv
-#define call_send send
-#endif
-
-ssize_t weir__sys_recv(int fd, void *out, size_t *size)
+ssize_t weir__sys_recv_struck(int fd, void *out, size_t *size)
 {
     ssize_t result;
     do {
-        THROUGH_SEAM(result, WEIR__SYS_RECV, size, call_recv(fd, out, *size, MSG_DONTWAIT));
+        THROUGH_SEAM(result, WEIR__SYS_RECV, size, WEIR__CALL_RECV(fd, out, *size, MSG_DONTWAIT));
     } while (result == -EINTR);
     return result;
 }
 
-ssize_t weir__sys_send(int fd, const void *data, size_t *size)
+ssize_t weir__sys_send_struck(int fd, const void *data, size_t *size)
 {
     ssize_t result;
     do {
         THROUGH_SEAM(result, WEIR__SYS_SEND, size,
-                     call_send(fd, data, *size, MSG_NOSIGNAL | MSG_DONTWAIT));
+                     WEIR__CALL_SEND(fd, data, *size, MSG_NOSIGNAL | MSG_DONTWAIT));
     } while (result == -EINTR);
     return result;
 }

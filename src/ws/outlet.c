@@ -457,19 +457,25 @@ static void come_to_rest(struct weir__outlet *outlet)
     outlet->on->drained(outlet);
 }
 
+/* All was taken: lets what queues follow. Whether there is something to send now. */
+static bool takes_more(struct weir__outlet *outlet)
+{
+    if (outlet->io == NULL || !weir__channel_has_items(&outlet->outgoing))
+        return false;
+    weir__channel_drain(&outlet->outgoing);
+    return outlet->io != NULL && weir__outlet_unsent(outlet) > 0;
+}
+
 void weir__outlet_pump(struct weir__outlet *outlet)
 {
+    bool drained;
     if (outlet->pumping || outlet->io == NULL)
         return;
     outlet->pumping = true;
     weir__task_cancel(&outlet->late);
-    bool drained = send_all(outlet);
-    while (drained && outlet->io != NULL && weir__channel_has_items(&outlet->outgoing)) {
-        weir__channel_drain(&outlet->outgoing);
-        if (outlet->io == NULL || weir__outlet_unsent(outlet) == 0)
-            break;
+    do {
         drained = send_all(outlet);
-    }
+    } while (drained && takes_more(outlet));
     if (drained && outlet->io != NULL)
         come_to_rest(outlet);
     outlet->pumping = false;
