@@ -73,8 +73,8 @@ int weir__sys_connect(int fd, const struct sockaddr *address, socklen_t size);
 ssize_t weir__sys_recv_struck(int fd, void *out, size_t *size);
 ssize_t weir__sys_send_struck(int fd, const void *data, size_t *size);
 
-/* *size is what was asked for: a test that cuts the call short lowers it. Never blocks. Compiled into its callers, as the next is: after a system call the processor predicts
- * returns badly, and each one that is spared is 5 to 10 ns of a message. */
+/* *size is what was asked for: a test that cuts the call short lowers it. Never blocks. Compiled into its callers, as the next is: with fewer functions to return from after a system
+ * call a small message takes less time, most likely because the processor predicts such returns badly (docs/benchmarks.md). */
 static inline ssize_t weir__sys_recv(int fd, void *out, size_t *size)
 {
     ssize_t result;
