@@ -88,6 +88,7 @@ static void take_accepted(weir__io *io, struct weir__accepted *accepted)
 static void take_closed(weir__io *io)
 {
     weir_listener *listener = listener_of(io);
+    weir__list_fini(&listener->acceptors);
     weir__loop_free(io->loop, listener, sizeof *listener);
 }
 

@@ -423,6 +423,12 @@ static void wake_all(weir__node *end, int status)
         fail(first_waiter(end), status);
 }
 
+static void tell_ended(weir_channel *channel, int status)
+{
+    if (channel->kind->ended != NULL)
+        channel->kind->ended(channel, status);
+}
+
 void weir_channel_close(weir_channel *channel, int status)
 {
     if (channel == NULL || weir__channel_is_closed(channel))
@@ -431,6 +437,7 @@ void weir_channel_close(weir_channel *channel, int status)
     wake_all(&channel->senders, WEIR_CLOSED);
     if (channel->count == 0)
         wake_all(&channel->receivers, channel->end_status);
+    tell_ended(channel, WEIR_CLOSED);
 }
 
 void weir_channel_cancel(weir_channel *channel)
@@ -441,11 +448,14 @@ void weir_channel_cancel(weir_channel *channel)
     drop_queue(channel);
     wake_all(&channel->senders, WEIR_CANCELED);
     wake_all(&channel->receivers, WEIR_CANCELED);
+    tell_ended(channel, WEIR_CANCELED);
 }
 
 void weir__channel_fini(weir_channel *channel)
 {
     weir_channel_cancel(channel);
+    weir__list_fini(&channel->receivers);
+    weir__list_fini(&channel->senders);
     weir__loop_free(channel->loop, channel->ring, ring_size(channel));
     channel->ring = NULL;
 }

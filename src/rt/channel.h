@@ -32,6 +32,8 @@ struct weir__channel_kind {
     void (*took)(weir_channel *channel);
     /* The item of a suspended sender was pushed or queued: what it was, and whose. The sender runs later. */
     void (*accepted)(weir_channel *channel, const void *item, const struct weir__coroutine *sender);
+    /* It was closed or cancelled, and those who wait at its ends have been woken: for those who wait elsewhere to send to it. status: what they get. */
+    void (*ended)(weir_channel *channel, int status);
 };
 
 struct weir_channel {

@@ -4,6 +4,8 @@
 
 #include <weir/base.h>
 
+#include <assert.h>
+
 #include <weir/scope.h> /* struct weir__node */
 
 typedef struct weir__node weir__node;
@@ -16,6 +18,13 @@ static inline void weir__list_init(weir__node *list)
 static inline bool weir__list_is_empty(const weir__node *list)
 {
     return list->next == list;
+}
+
+/* The memory of a list is about to be freed. Whoever waits in it has to be woken before. */
+static inline void weir__list_fini(const weir__node *list)
+{
+    assert(weir__list_is_empty(list));
+    (void)list;
 }
 
 static inline void weir__list_push(weir__node *list, weir__node *node)

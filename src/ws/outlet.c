@@ -231,12 +231,19 @@ static int keep_frame(weir_channel *channel, void *item)
     return status;
 }
 
+/* Of a sender that had to wait, and runs later. */
 static void note_accepted(weir_channel *channel, const void *item,
                           const struct weir__coroutine *sender)
 {
     struct weir__outlet *outlet = WEIR__CONTAINER(channel, struct weir__outlet, outgoing);
-    if (outlet->on->accepted != NULL)
-        outlet->on->accepted(outlet, item, sender);
+    const weir_frame *frame = item;
+    if (!weir_frame_type_is_control((enum weir_frame_type)frame->type))
+        weir__message_lock_pass(&outlet->lock, sender, frame->fin);
+}
+
+static void end_senders(weir_channel *channel, int status)
+{
+    weir__message_lock_end(&WEIR__CONTAINER(channel, struct weir__outlet, outgoing)->lock, status);
 }
 
 /* One frame may always queue; more only while their bytes stay under the mark. */
@@ -251,7 +258,7 @@ static bool admits_frame(const weir_channel *channel, const void *item)
     {                                                                                              \
         .item_size = sizeof(weir_frame), .overflow = (policy), .drop = drop_frame,                 \
         .push = push_frame, .keep = keep_frame, .admits = admits_frame,                            \
-        .weigh = weir__frame_weight, .accepted = note_accepted                                     \
+        .weigh = weir__frame_weight, .accepted = note_accepted, .ended = end_senders               \
     }
 
 const struct weir__channel_kind weir__outlet_kinds[3] = {
@@ -518,6 +525,7 @@ void weir__outlet_init(struct weir__outlet *outlet, weir_endpoint *endpoint,
         .high_water = options->high_water,
     };
     weir__channel_init(&outlet->outgoing, options->loop, options->kind, options->capacity);
+    weir__message_lock_init(&outlet->lock);
     weir__task_init(&outlet->late, pump_now);
 }
 
@@ -541,6 +549,7 @@ void weir__outlet_fini(struct weir__outlet *outlet)
     outlet->io = NULL;
     weir__task_cancel(&outlet->late);
     weir__channel_fini(&outlet->outgoing);
+    weir__message_lock_fini(&outlet->lock);
     if (outlet->output != NULL)
         wake_flushers(outlet, true, WEIR_CANCELED);
     end_output(outlet);

@@ -9,6 +9,7 @@
 #include "rt/channel.h"
 #include "rt/io.h"
 #include "wire/endpoint.h"
+#include "ws/message_lock.h"
 #include "ws/output.h"
 
 struct weir__outlet;
@@ -21,15 +22,13 @@ struct weir__outlet_events {
                     weir_buffer *to);             /* append what the endpoint owes */
     void (*drained)(struct weir__outlet *outlet); /* all output was taken by the kernel */
     void (*failed)(struct weir__outlet *outlet, int status); /* the stream refuses output; once */
-    /* A frame was taken of a coroutine that had to wait for that, and runs later. NULL: no matter. */
-    void (*accepted)(struct weir__outlet *outlet, const weir_frame *frame,
-                     const struct weir__coroutine *sender);
     void (*pumped)(
         struct weir__outlet *outlet); /* what was put off is done; may free it. NULL: no matter */
 };
 
 struct weir__outlet {
     weir_channel outgoing;
+    struct weir__message_lock lock; /* of the senders of outgoing */
     const struct weir__outlet_events *on;
     weir_endpoint *endpoint;
     weir__io *io;                /* NULL: nothing can be sent any more */

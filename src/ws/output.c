@@ -27,6 +27,7 @@ void weir__output_give(weir_loop *loop, struct weir__output *output)
 {
     if (output->large_open)
         weir__output_close_large(output);
+    weir__list_fini(&output->flushers);
     free_buffer(loop, &output->flying);
     free_buffer(loop, &output->out);
     weir__loop_free(loop, output, sizeof *output);

@@ -43,7 +43,8 @@ static bool outlet_is_idle(const struct weir__outlet *outlet)
 /* Nothing runs in it but the actor, and the user has nothing of it but the handle. */
 static bool is_alone(const struct weir__awake *awake)
 {
-    return !awake->busy && !awake->lent_out && awake->turnstile.holder == NULL &&
+    return !awake->busy && !awake->lent_out && awake->outlet.lock.holder == NULL &&
+           weir__list_is_empty(&awake->calls) && weir__list_is_empty(&awake->outlet.lock.waiting) &&
            awake->attachments == NULL && awake->scope.child_count == 1 && !awake->scope.cancelled;
 }
 

@@ -3,61 +3,9 @@
 
 #include <string.h>
 
-/* --- the turnstile: messages in pieces of several senders do not mix --- */
-
-struct turn {
-    struct weir__wait wait;
-    weir__node link;
-};
-
-static void withdraw_turn(struct weir__wait *wait)
-{
-    weir__list_remove(&WEIR__CONTAINER(wait, struct turn, wait)->link);
-}
-
-static int wait_for_turn(struct weir__turnstile *turnstile)
-{
-    struct turn turn;
-    int status = weir__wait_init(&turn.wait, "another message", withdraw_turn);
-    if (status != WEIR_OK)
-        return status;
-    weir__list_init(&turn.link);
-    weir__list_push(&turnstile->waiting, &turn.link);
-    return weir__wait_suspend(&turn.wait);
-}
-
-static bool is_shut_for_me(const struct weir__turnstile *turnstile)
-{
-    return turnstile->holder != NULL && turnstile->holder != weir__coroutine_current();
-}
-
-static void open_turnstile(struct weir__turnstile *turnstile)
-{
-    weir__node *node;
-    turnstile->holder = NULL;
-    while ((node = weir__list_first(&turnstile->waiting)) != NULL) {
-        weir__list_remove(node);
-        weir__wait_wake(&WEIR__CONTAINER(node, struct turn, link)->wait, WEIR_OK);
-    }
-}
-
 static bool is_data(const weir_frame *frame)
 {
     return !weir_frame_type_is_control((enum weir_frame_type)frame->type);
-}
-
-void weir__session_pass_turnstile(weir_session *session, const void *sender, bool fin)
-{
-    struct weir__turnstile *turnstile = &session->awake->turnstile;
-    if (!fin)
-        turnstile->holder = sender;
-    else if (turnstile->holder == sender)
-        open_turnstile(turnstile);
-}
-
-void weir__session_open_turnstile(weir_session *session)
-{
-    open_turnstile(&session->awake->turnstile);
 }
 
 /* --- sending --- */
@@ -68,14 +16,14 @@ static bool is_acceptable(const weir_frame *frame)
            weir_frame_type_from_opcode(frame->type) >= 0;
 }
 
-/* Waits until no other coroutine is in the middle of a message; it is awake then. */
-static int wait_at_turnstile(weir_session *session, bool may_suspend)
+/* Waits until no other coroutine is in the middle of a message; it is awake then. On failure the session may be gone. */
+static int wait_for_lock(weir_session *session, bool may_suspend)
 {
     int status;
     while ((status = weir__session_wake_for_call(session)) == WEIR_OK &&
-           is_shut_for_me(&session->awake->turnstile) &&
+           weir__message_lock_is_held(&session->awake->outlet.lock) &&
            !weir_channel_is_closed(&session->awake->outlet.outgoing)) {
-        status = may_suspend ? wait_for_turn(&session->awake->turnstile) : WEIR_EAGAIN;
+        status = may_suspend ? weir__message_lock_wait(&session->awake->outlet.lock) : WEIR_EAGAIN;
         if (status != WEIR_OK)
             break;
     }
@@ -87,30 +35,29 @@ static int send_frame(weir_session *session, weir_frame *frame, bool may_suspend
 {
     bool data = is_data(frame);
     bool fin = frame->fin;
-    int status =
-        data ? wait_at_turnstile(session, may_suspend) : weir__session_wake_for_call(session);
+    int status = data ? wait_for_lock(session, may_suspend) : weir__session_wake_for_call(session);
     if (status == WEIR_OK)
         status = weir__channel_send_now(&session->awake->outlet.outgoing, frame);
     else if (may_suspend || status != WEIR_EAGAIN)
         weir_frame_release(frame);
     if (status == WEIR_OK && data)
-        weir__session_pass_turnstile(session, weir__coroutine_current(), fin);
+        weir__message_lock_pass(&session->awake->outlet.lock, weir__coroutine_current(), fin);
     if (status != WEIR_EAGAIN || !may_suspend)
         return status;
-    /* Whoever takes it passes the turnstile for us: others may run before we do. */
+    /* Whoever takes it passes the lock for us: others may run before we do. */
     status = weir__channel_wait(&session->awake->outlet.outgoing.senders, frame, "send");
     if (status != WEIR_OK)
         weir_frame_release(frame);
     return status;
 }
 
-/* Whether a frame may go past the turnstile and the channel: it is whole, and nothing is before it. */
+/* Whether a frame may go past the message lock and the channel: it is whole, and nothing is before it. */
 static inline bool may_go_at_once(const weir_session *session, const weir_frame *frame)
 {
     const struct weir__awake *awake = session->awake;
-    return frame->data != NULL && frame->fin && awake != NULL && awake->turnstile.holder == NULL &&
-           weir__channel_may_push(&awake->outlet.outgoing) && awake->outlet.io != NULL &&
-           weir__outlet_has_room(&awake->outlet);
+    return frame->data != NULL && frame->fin && awake != NULL &&
+           awake->outlet.lock.holder == NULL && weir__channel_may_push(&awake->outlet.outgoing) &&
+           awake->outlet.io != NULL && weir__outlet_has_room(&awake->outlet);
 }
 
 static __attribute__((noinline)) int send_in_order(weir_session *session, weir_frame *frame)
@@ -186,14 +133,14 @@ int weir_message_begin(weir_message *message, weir_session *session, enum weir_f
         return WEIR_EINVAL;
     const struct weir__awake *awake = session->awake;
     const void *me = weir__coroutine_current();
-    if (me == NULL || (awake != NULL && awake->turnstile.holder == me))
+    if (me == NULL || (awake != NULL && awake->outlet.lock.holder == me))
         return WEIR_ESTATE;
-    int status = wait_at_turnstile(session, true);
+    int status = wait_for_lock(session, true);
     if (status == WEIR_OK && weir_channel_is_closed(&session->awake->outlet.outgoing))
         status = WEIR_CLOSED;
     *message = (weir_message){.session = session, .type = (uint8_t)type, .open = status == WEIR_OK};
     if (status == WEIR_OK)
-        session->awake->turnstile.holder = me;
+        session->awake->outlet.lock.holder = me;
     return status;
 }
 
@@ -217,11 +164,17 @@ int weir_message_end(weir_message *message)
 {
     if (message == NULL || !message->open)
         return WEIR_ESTATE;
+    weir_session *session = message->session;
+    struct weir__call call;
     message->open = false;
-    int status = send_borrowed(message->session, fragment_of(message, true, NULL, 0));
-    const struct weir__awake *awake = message->session->awake;
-    if (status != WEIR_OK && awake != NULL && awake->turnstile.holder == weir__coroutine_current())
-        weir__session_open_turnstile(message->session);
+    int status = weir__session_wake_for_call(session);
+    if (status != WEIR_OK)
+        return status;
+    weir__call_begin(&call, session);
+    status = send_borrowed(session, fragment_of(message, true, NULL, 0));
+    if (weir__call_end(&call) && status != WEIR_OK &&
+        session->awake->outlet.lock.holder == weir__coroutine_current())
+        weir__message_lock_open(&session->awake->outlet.lock);
     return status;
 }
 
@@ -230,13 +183,16 @@ int weir_message_end(weir_message *message)
 struct closing {
     weir_session *session;
     weir_frame frame;
+    struct weir__call call;
 };
 
 static int close_in_order(void *arg)
 {
     struct closing *closing = arg;
     int status = weir_send(closing->session, &closing->frame);
-    return status == WEIR_OK ? weir_flush(closing->session) : status;
+    if (status != WEIR_OK)
+        return status;
+    return weir__call_goes_on(&closing->call) ? weir_flush(closing->session) : WEIR_CLOSED;
 }
 
 /* Whether nothing can be said any more. */
@@ -269,11 +225,12 @@ int weir_close(weir_session *session, unsigned code, const char *message)
         return status_of_closed(session);
     status = weir_frame_close(&closing.frame, code == 0 ? NULL : &reason,
                               weir__loop_allocator(session->loop));
+    weir__call_begin(&closing.call, session);
     if (status == WEIR_OK)
         status = weir_with_deadline(weir__session_close_timeout(session), close_in_order, &closing);
     weir_frame_release(&closing.frame);
     /* Out of time, memory, or cancelled: the Close goes ahead of what is queued. A queue that only takes nothing any more comes first. */
-    if (status != WEIR_OK && !has_closed(session))
+    if (weir__call_end(&closing.call) && status != WEIR_OK && !has_closed(session))
         weir__session_leave(session, code, message, status != WEIR_CLOSED);
     return status == WEIR_CLOSED ? WEIR_OK : status;
 }

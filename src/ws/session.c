@@ -19,7 +19,6 @@ static void stop_channels(weir_session *session)
         !weir_channel_is_closed(&awake->outlet.outgoing)) {
         weir_channel_close(&awake->outlet.outgoing, WEIR_CLOSED);
         weir__channel_drain(&awake->outlet.outgoing);
-        weir__session_open_turnstile(session);
         /* The answer to our Close may be in the input that is held. */
         if (awake->inlet.held)
             weir__task_post(session->loop, &awake->attend);
@@ -277,13 +276,6 @@ static void note_failed(struct weir__outlet *outlet, int status)
     weir__task_post(session->loop, &session->awake->attend);
 }
 
-static void note_accepted(struct weir__outlet *outlet, const weir_frame *frame,
-                          const struct weir__coroutine *sender)
-{
-    if (!weir_frame_type_is_control((enum weir_frame_type)frame->type))
-        weir__session_pass_turnstile(session_of_outlet(outlet), sender, frame->fin);
-}
-
 static void note_pumped(struct weir__outlet *outlet)
 {
     weir__session_let_rest(session_of_outlet(outlet));
@@ -294,7 +286,6 @@ const struct weir__outlet_events weir__session_outlet_events = {
     .control = append_control,
     .drained = note_drained,
     .failed = note_failed,
-    .accepted = note_accepted,
     .pumped = note_pumped,
 };
 

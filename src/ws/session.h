@@ -23,10 +23,11 @@
 #define WEIR__DEFAULT_CAPACITY   8
 #define WEIR__DEFAULT_HIGH_WATER (1024 * 1024)
 
-/* The sender of a message in pieces keeps others out until it is whole. */
-struct weir__turnstile {
-    const void *holder; /* the coroutine, or NULL: open */
-    weir__node waiting;
+/* A call of a coroutine that suspends inside a session and may outlive it there. It stands on that coroutine's stack. The end of the session
+ * takes it out of the session's list and wakes it, if it waits for that. */
+struct weir__call {
+    weir__node link;
+    struct weir__wait *wait; /* NULL: woken by something else */
 };
 
 /* Something that lives in a session's memory as long as the session: a pinger, a ponger. */
@@ -66,9 +67,8 @@ struct weir__awake {
     weir_endpoint endpoint;
     struct weir__inlet inlet;
     struct weir__outlet outlet;
-    struct weir__turnstile turnstile;
-    weir__task attend;  /* queued: go on with held input and attend, in a context of its own */
-    weir__node joining; /* calls of weir_session_join() */
+    weir__task attend; /* queued: go on with held input and attend, in a context of its own */
+    weir__node calls;  /* of struct weir__call */
     weir_deferred *close_reason;   /* NULL: nobody has asked for it */
     struct weir__leaving *leaving; /* behind a large payload, or all that is queued */
     struct weir__attachment *attachments;
@@ -250,11 +250,28 @@ void weir__session_serve_messages(weir_session *session);
 void weir__session_free_attachments(weir_session *session);
 void weir__session_retry_pong(weir_session *session);
 
-/* A data frame of a sender was accepted: a first fragment keeps other messages out, a last one lets them on. */
-void weir__session_pass_turnstile(weir_session *session, const void *sender, bool fin);
+/* --- calls that may outlive it --- */
 
-/* Lets all senders on that wait for another message to end. */
-void weir__session_open_turnstile(weir_session *session);
+/* The session is awake, and stays so until the call ends. */
+static inline void weir__call_begin(struct weir__call *call, weir_session *session)
+{
+    call->wait = NULL;
+    weir__list_push(&session->awake->calls, &call->link);
+}
+
+/* Whether the session has not ended since. If it has, it may be gone. */
+static inline bool weir__call_goes_on(const struct weir__call *call)
+{
+    return !weir__list_is_empty(&call->link);
+}
+
+/* The same, for the last time. */
+static inline bool weir__call_end(struct weir__call *call)
+{
+    bool goes_on = weir__call_goes_on(call);
+    weir__list_remove(&call->link);
+    return goes_on;
+}
 
 /* --- compression --- */
 

@@ -47,17 +47,14 @@ static void free_text(weir_loop *loop, char *text)
 
 /* --- awake --- */
 
-struct joiner {
-    struct weir__wait wait;
-    weir__node link;
-};
-
-static void wake_joiners(struct weir__awake *awake, int status)
+static void end_calls(struct weir__awake *awake, int status)
 {
     weir__node *node;
-    while ((node = weir__list_first(&awake->joining)) != NULL) {
+    while ((node = weir__list_first(&awake->calls)) != NULL) {
+        struct weir__call *call = WEIR__CONTAINER(node, struct weir__call, link);
         weir__list_remove(node);
-        weir__wait_wake(&WEIR__CONTAINER(node, struct joiner, link)->wait, status);
+        if (call->wait != NULL)
+            weir__wait_wake(call->wait, status);
     }
 }
 
@@ -71,7 +68,7 @@ static void end_scope(weir_scope *scope)
     awake->over = true;
     weir__timer_cancel(&session->timer);
     weir__session_tell_closed(session);
-    wake_joiners(awake, weir__session_end_status(session, WEIR_OK));
+    end_calls(awake, weir__session_end_status(session, WEIR_OK));
     weir__session_depart(session);
     if (!session->handed_out)
         weir__session_discard(session);
@@ -114,8 +111,7 @@ void weir__awake_init(struct weir__awake *awake, weir_session *session)
     weir__outlet_init(&awake->outlet, &awake->endpoint, &weir__session_outlet_events, &outlet);
     weir__inlet_init(&awake->inlet, &awake->endpoint, &weir__session_inlet_events, &inlet);
     weir__session_watch(session);
-    weir__list_init(&awake->turnstile.waiting);
-    weir__list_init(&awake->joining);
+    weir__list_init(&awake->calls);
     weir__task_init(&awake->attend, weir__session_attend_task);
 }
 
@@ -144,7 +140,7 @@ static void fini_awake(struct weir__awake *awake)
     weir__outlet_fini(&awake->outlet);
     weir__inlet_fini(&awake->inlet);
     weir__endpoint_fini(&awake->endpoint);
-    wake_joiners(awake, WEIR_CANCELED);
+    end_calls(awake, WEIR_CANCELED);
     weir_deferred_free(awake->close_reason);
     if (awake->leaving != NULL)
         weir__loop_free(session->loop, awake->leaving, sizeof *awake->leaving);
@@ -326,9 +322,14 @@ void weir_session_free(weir_session *session)
         weir_terminate(session);
 }
 
+struct joiner {
+    struct weir__wait wait;
+    struct weir__call call;
+};
+
 static void withdraw_joiner(struct weir__wait *wait)
 {
-    weir__list_remove(&WEIR__CONTAINER(wait, struct joiner, wait)->link);
+    weir__list_remove(&WEIR__CONTAINER(wait, struct joiner, wait)->call.link);
 }
 
 int weir_session_join(weir_session *session)
@@ -344,8 +345,8 @@ int weir_session_join(weir_session *session)
     status = weir__wait_init(&joiner.wait, "session", withdraw_joiner);
     if (status != WEIR_OK)
         return status;
-    weir__list_init(&joiner.link);
-    weir__list_push(&awake->joining, &joiner.link);
+    weir__call_begin(&joiner.call, session);
+    joiner.call.wait = &joiner.wait;
     return weir__wait_suspend(&joiner.wait);
 }
 
