@@ -4,7 +4,7 @@
 
 #ifdef WEIR_HAVE_DEFLATE
 
-#include "ws/deflate_shared.h"
+#include "codec/deflate_shared.h"
 
 #include <weir/endpoint.h>
 

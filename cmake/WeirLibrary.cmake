@@ -36,8 +36,8 @@ function(weir_add_objects name)
 endfunction()
 
 set(weir_sources "")
-foreach(storey rt net ws hub)
-  file(GLOB found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${storey}/*.c")
+foreach(folder codec rt net ws/flow ws/session ws/opening ws/server hub)
+  file(GLOB found CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${folder}/*.c")
   list(APPEND weir_sources ${found})
 endforeach()
 if(NOT WEIR_WITH_URING)
@@ -54,7 +54,8 @@ endif()
 if(WEIR_CONTEXT_SOURCE AND EXISTS "${WEIR_CONTEXT_SOURCE}")
   list(APPEND weir_sources "${WEIR_CONTEXT_SOURCE}")
 endif()
-file(GLOB weir_wire_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/wire/*.c")
+file(GLOB weir_wire_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/base/*.c"
+  "${PROJECT_SOURCE_DIR}/src/wire/*.c")
 # What runs once a connection is made small rather than fast.
 set(weir_wire_rare ${weir_wire_sources})
 list(FILTER weir_wire_rare INCLUDE REGEX

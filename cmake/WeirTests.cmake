@@ -115,7 +115,7 @@ if(CMOCKA_FOUND)
     add_executable(${target} "${source}")
     weir_finish_program(${target} tests)
     # wire's own tests prove that it stands alone.
-    if(storey STREQUAL "wire")
+    if(storey MATCHES "^(base|wire)$")
       set(library weir::wire)
     else()
       set(library weir::weir-static)

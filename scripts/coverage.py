@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BARS = {"wire": 98, "rt": 90, "net": 90, "ws": 90}  # per cent of a storey's lines
+BARS = {"base": 98, "wire": 98, "codec": 90, "rt": 90, "net": 90, "ws": 90}  # per cent of a storey's lines
 
 
 def read_gcov(build):

@@ -1,6 +1,6 @@
 #include "wire/collector.h"
 
-#include "wire/alloc.h"
+#include "base/alloc.h"
 
 #include <weir/mask.h>
 

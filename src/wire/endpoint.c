@@ -1,6 +1,6 @@
 #include "wire/endpoint_parts.h"
 
-#include "wire/alloc.h"
+#include "base/alloc.h"
 #include "wire/collector.h"
 #include "wire/parser.h"
 

@@ -1,7 +1,7 @@
 #include <weir/frame.h>
 #include <weir/utf8.h>
 
-#include "wire/alloc.h"
+#include "base/alloc.h"
 
 #include <stdio.h>
 #include <string.h>

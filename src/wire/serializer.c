@@ -1,6 +1,6 @@
 #include <weir/serializer.h>
 
-#include "wire/alloc.h"
+#include "base/alloc.h"
 
 #include <weir/mask.h>
 

@@ -17,7 +17,7 @@ PARSER, MESSAGE, CONTROL = "src/wire/parser.c", "src/wire/endpoint_message.c", "
 ENDPOINT, CLOSING, CODES, UTF8 = "src/wire/endpoint.c", "src/wire/endpoint_close.c", "src/wire/close.c", "src/wire/utf8.c"
 SENDING = "src/wire/endpoint_send.c"
 REQUEST, RESPONSE = "src/wire/handshake_request.c", "src/wire/handshake_response.c"
-INFLATED, CODEC, TERMS = "src/wire/endpoint_codec.c", "src/ws/deflate_codec.c", "src/wire/deflate.c"
+INFLATED, CODEC, TERMS = "src/wire/endpoint_codec.c", "src/codec/deflate_codec.c", "src/wire/deflate.c"
 
 # What the suite is asked to run.
 LIGHT = ("--light", "--role", "server")
@@ -75,7 +75,7 @@ MUTANTS = [
     ("a pong is empty", CONTROL, "rare->pong_size = (uint8_t)payload->size;", "rare->pong_size = 0;"),
     ("a pong repeats the first payload", CONTROL, "memcpy(rare->pong, payload->data, payload->size);", "if (rare->pong_size == 0)\n            memcpy(rare->pong, payload->data, payload->size);"),
     ("a ping that comes in pieces loses its first bytes", CONTROL, "memcpy(rare->control + rare->control_size, piece->data, piece->size);", "memcpy(rare->control, piece->data, piece->size);"),
-    ("several pings are answered once", "src/ws/inlet.c", "tell(inlet, &event.frame);\n            break;", "tell(inlet, &event.frame);\n            continue;"),
+    ("several pings are answered once", "src/ws/flow/inlet.c", "tell(inlet, &event.frame);\n            break;", "tell(inlet, &event.frame);\n            continue;"),
     ("pings inside a message are not answered", CONTROL, "if (endpoint->close_state != WEIR__CLOSE_OPEN)", "if (endpoint->close_state != WEIR__CLOSE_OPEN || endpoint->parser.message != 0)"),
     ("a pong is answered", CONTROL, "if (endpoint->head_type == WEIR_FRAME_PING) {", "if (endpoint->head_type != WEIR_FRAME_CLOSE) {"),
     ("the mask starts anew in each piece", PARSER, "parser->phase = (parser->phase + taken) & 3;", "parser->phase = 0;"),
@@ -108,7 +108,7 @@ MUTANTS = [
     ("a server does not grant that its context is forgotten", TERMS, "wish->server_no_context_takeover || !options->server_context_takeover", "!options->server_context_takeover", CODED),
     ("a server's window is wider than the client asks for", TERMS, "lesser(or_widest(options->server_max_window_bits), or_widest(wish->server_max_window_bits));", "or_widest(options->server_max_window_bits);", CODED),
     ("a server names a window to a client that mentions none", TERMS, ".client_max_window_bits = unless_widest(client_bits),", ".client_max_window_bits = client_bits,", CODED),
-    ("the window of 256 bytes is one of 1024", "src/ws/deflate_shared.c", "return bits == 8 ? -9 : -(int)bits;", "return bits == 8 ? -10 : -(int)bits;", CODED),
+    ("the window of 256 bytes is one of 1024", "src/codec/deflate_shared.c", "return bits == 8 ? -9 : -(int)bits;", "return bits == 8 ? -10 : -(int)bits;", CODED),
     ("an answer with a quoted window is accepted", TERMS, "param->quoted ? WEIR_EPROTOCOL : weir_ext", "weir_ext", ANSWERS),
     ("an answer with an unknown parameter is accepted", TERMS, 'return "RFC 7692 7: an unknown parameter";', "return NULL;", ANSWERS),
     ("an answer with a parameter given twice is accepted", TERMS, "if (mentions(reading, parameter))", "if (parameter > PARAMETER_COUNT)", ANSWERS),

@@ -2,8 +2,8 @@
 # ctest: once
 """Each storey knows only those below it, and nothing includes itself in a circle.
 
-wire = 0, rt = 1, net = 2, ws = 3, hub = 4, cli = 5. wire and rt do not know each other. wire takes
-C11 and vector headers alone. cli, examples and public headers see public headers only. The checker
+The storeys are base, wire, codec, rt, net, ws, hub, cli. Neither rt nor net knows wire or codec. base
+and wire take C11 and vector headers alone. cli, examples and public headers see public headers only. The checker
 first proves on planted violations that it can fail.
 """
 
@@ -12,7 +12,9 @@ import re
 import sys
 import tempfile
 
-STOREYS = ["wire", "rt", "net", "ws", "hub", "cli"]
+STOREYS = ["base", "wire", "codec", "rt", "net", "ws", "hub", "cli"]
+APART = {(STOREYS.index(a), STOREYS.index(b)) for a, b in
+         (("rt", "wire"), ("rt", "codec"), ("net", "wire"), ("net", "codec"))}
 SHARED = {"base.h", "version.h"}  # known to every storey
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 WIRE_SYSTEM_HEADERS = {
@@ -36,13 +38,14 @@ class Tree:
         includes, which is ws for one that joins wire and rt."""
         stem = pathlib.PurePosixPath(header).stem
         for storey in STOREYS[:-1]:
-            room = re.compile(f"src/{storey}/{stem}(_\\w+)?\\.c$")
+            room = re.compile(f"src/{storey}/(\\w+/)?{stem}(_\\w+)?\\.c$")
             if any(map(room.match, self.files)):
                 return STOREYS.index(storey)
         below = {self.public_storey(f"include/{name}")
                  for _, name in self.files.get(header, [])
                  if name.startswith("weir/") and name[5:] not in SHARED}
-        return 3 if {0, 1} <= below else max(below, default=0)
+        wire, rt = STOREYS.index("wire"), STOREYS.index("rt")
+        return STOREYS.index("ws") if {wire, rt} <= below else max(below, default=0)
 
     def storey(self, path):
         parts = path.split("/")
@@ -66,7 +69,7 @@ def judge_include(tree, path, bracket, name):
     """What is wrong with one #include, or None."""
     target = tree.resolve(path, bracket, name)
     if target is None:
-        if path.startswith("src/wire/") and name not in WIRE_SYSTEM_HEADERS:
+        if path.startswith(("src/base/", "src/wire/")) and name not in WIRE_SYSTEM_HEADERS:
             return f"wire takes C11 alone, not <{name}>"
         return None
     if target not in tree.files:
@@ -83,8 +86,8 @@ def judge_include(tree, path, bracket, name):
         return None
     if other > mine:
         return f"{STOREYS[mine]} looks up to {STOREYS[other]}: {target}"
-    if {mine, other} == {0, 1}:
-        return f"wire and rt do not know each other: {target}"
+    if other > 0 and (mine, other) in APART:
+        return f"{STOREYS[mine]} does not know {STOREYS[other]}: {target}"
     return None
 
 
@@ -139,7 +142,7 @@ CLEAN = {
     "src/rt/loop.c": '#include "rt/loop.h"\n#include <sys/epoll.h>',
     "src/net/tcp.h": "#include <weir/loop.h>",
     "src/net/tcp.c": '#include "net/tcp.h"\n#include "rt/loop.h"',
-    "src/ws/session.c": '#include <weir/session.h>\n#include "net/tcp.h"',
+    "src/ws/session/session.c": '#include <weir/session.h>\n#include "net/tcp.h"',
     "cli/main.c": "#include <weir/session.h>",
 }
 

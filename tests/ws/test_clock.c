@@ -4,7 +4,7 @@
 #include "support/session_rig.h"
 
 #include "rt/sim.h"
-#include "ws/server.h"
+#include "ws/server/server.h"
 
 #include <stdlib.h>
 #include <sys/syscall.h>

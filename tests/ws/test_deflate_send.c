@@ -9,7 +9,7 @@
 
 #ifdef WEIR_HAVE_DEFLATE
 
-#include "ws/deflate_place.h"
+#include "codec/deflate_place.h"
 
 /* What an endpoint of the other role reads of all that was sent. */
 static void expect_heard(struct place *place, const weir_deflate_terms *terms, const char *events)

@@ -9,7 +9,7 @@
 
 #ifdef WEIR_HAVE_DEFLATE
 
-#include "ws/deflate_ends.h"
+#include "codec/deflate_ends.h"
 
 struct stream {
     const char *bytes;

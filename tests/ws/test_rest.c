@@ -2,7 +2,7 @@
 /* A session served by on_message rests between two messages: nobody notices, whatever is asked of it, and without memory to get up it ends cleanly. */
 #include "support/session_rig.h"
 
-#include "ws/session.h"
+#include "ws/session/session.h"
 
 /* The server's side of the one conversation. */
 static struct {

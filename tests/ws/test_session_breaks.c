@@ -2,7 +2,7 @@
 /* Sessions that end at an awkward moment: both ends close at once, the connection is reset in each state, something large is under way when one of them closes. */
 #include "support/session_rig.h"
 
-#include "ws/server.h"
+#include "ws/server/server.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /* Coroutines that wait inside a session which is not theirs: however it ends, each call returns and says so, and none looks at the session again, which may be gone. */
 #include "support/session_rig.h"
 
-#include "ws/server.h"
+#include "ws/server/server.h"
 
 #include <weir/address.h>
 

@@ -1,0 +1,556 @@
+#include "ws/flow/outlet.h"
+
+#include "ws/flow/lease.h"
+
+#include <assert.h>
+#include <string.h>
+#include <weir/mask.h>
+
+/* From this size on a payload is not copied into the output buffer. */
+#define LARGE_SIZE ((size_t)16 * 1024)
+/* The header of such a one that may have come whole in a read buffer, without a mask. */
+#define HEAD_SIZE 4
+/* So much of a large payload is given to the kernel at once: the peer reads it while the next is sent, and the kernel has less to catch up with at the end of the call. Echoes of 1 MiB
+ * were a fifth faster so than in one piece, and half as fast again as in four. */
+#define PIECE_MAX ((size_t)512 * 1024)
+/* A large payload that has to be masked goes through the output buffer in pieces of this size. */
+#define MASKED_PIECE ((size_t)64 * 1024)
+
+struct flusher {
+    struct weir__wait wait;
+    weir__node link;
+    uint32_t frame; /* until this many frames are pushed */
+    bool has_target;
+    uint64_t target; /* then until this many bytes are taken */
+};
+
+static weir_loop *loop_of(const struct weir__outlet *outlet)
+{
+    return outlet->outgoing.loop;
+}
+
+/* --- the output --- */
+
+static inline struct weir__output *output_of(struct weir__outlet *outlet)
+{
+    if (outlet->output == NULL)
+        outlet->output = weir__output_take(loop_of(outlet));
+    return outlet->output;
+}
+
+static __attribute__((noinline)) struct weir__output *make_room(struct weir__outlet *outlet)
+{
+    struct weir__output *output = output_of(outlet);
+    if (output != NULL)
+        weir__output_make_room(loop_of(outlet), output);
+    return output;
+}
+
+/* The output with room for messages, as far as there is memory. */
+static inline struct weir__output *output_with_room(struct weir__outlet *outlet)
+{
+    struct weir__output *output = outlet->output;
+    return output != NULL && output->out.data != NULL ? output : make_room(outlet);
+}
+
+static void end_output(struct weir__outlet *outlet)
+{
+    if (outlet->output == NULL)
+        return;
+    weir__output_give(loop_of(outlet), outlet->output);
+    outlet->output = NULL;
+}
+
+weir_buffer *weir__outlet_buffer(struct weir__outlet *outlet)
+{
+    struct weir__output *output = output_of(outlet);
+    return output == NULL ? NULL : &output->out;
+}
+
+size_t weir__outlet_unsent(const struct weir__outlet *outlet)
+{
+    return outlet->output == NULL ? 0 : weir__output_unsent(outlet->output);
+}
+
+/* --- flushing --- */
+
+static void withdraw_flusher(struct weir__wait *wait)
+{
+    weir__list_remove(&WEIR__CONTAINER(wait, struct flusher, wait)->link);
+}
+
+static void wake_flushers(struct weir__outlet *outlet, bool all, int status)
+{
+    weir__node *end = &outlet->output->flushers;
+    weir__node *node = end->next;
+    while (node != end) {
+        struct flusher *flusher = WEIR__CONTAINER(node, struct flusher, link);
+        node = node->next;
+        if (!flusher->has_target && (int32_t)(outlet->pushed - flusher->frame) >= 0) {
+            flusher->has_target = true;
+            flusher->target = outlet->taken + weir__output_unsent(outlet->output);
+        }
+        if (!all && (!flusher->has_target || outlet->taken < flusher->target))
+            continue;
+        weir__list_remove(&flusher->link);
+        weir__wait_wake(&flusher->wait, status);
+    }
+}
+
+int weir__outlet_flush(struct weir__outlet *outlet)
+{
+    struct flusher flusher;
+    int status = weir__wait_init(&flusher.wait, "flush", withdraw_flusher);
+    if (status != WEIR_OK)
+        return status;
+    flusher.frame = outlet->pushed + (uint32_t)outlet->outgoing.count;
+    flusher.has_target = outlet->outgoing.count == 0;
+    flusher.target = outlet->taken + weir__outlet_unsent(outlet);
+    if (flusher.has_target && outlet->taken == flusher.target)
+        return WEIR_OK;
+    assert(outlet->output != NULL); /* frames queue only behind others */
+    weir__list_init(&flusher.link);
+    weir__list_push(&outlet->output->flushers, &flusher.link);
+    weir__outlet_pump_late(outlet);
+    return weir__wait_suspend(&flusher.wait);
+}
+
+/* --- the channel's end --- */
+
+bool weir__outlet_is_stuck(const struct weir__outlet *outlet)
+{
+    return outlet->io != NULL && weir__io_is_sending(outlet->io);
+}
+
+static void count_pushed(struct weir__outlet *outlet)
+{
+    outlet->pushed++;
+    if (outlet->output != NULL && !weir__list_is_empty(&outlet->output->flushers))
+        wake_flushers(outlet, false, WEIR_OK);
+}
+
+static inline void tell(struct weir__outlet *outlet, const weir_frame *frame)
+{
+    if (outlet->watched || frame->type == WEIR_FRAME_CLOSE)
+        outlet->on->sent(outlet, frame);
+}
+
+static bool goes_uncopied(const struct weir__outlet *outlet, const weir_frame *frame)
+{
+    return frame->size >= LARGE_SIZE &&
+           !weir_frame_type_is_control((enum weir_frame_type)frame->type) &&
+           !weir_endpoint_compresses(outlet->endpoint, frame);
+}
+
+/* What was received and goes on as it is goes in one piece: its header, alone in the output, moves to where the frame's own was. */
+static void join_head(struct weir__output *output)
+{
+    size_t size = output->out.size;
+    if (output->flown < output->flying.size || size > HEAD_SIZE || output->large_masked ||
+        !weir__lease_has_head_room(&output->large))
+        return;
+    output->large.data -= size;
+    output->large.size += size;
+    memcpy(output->large.data, output->out.data, size);
+    output->out.size = 0;
+}
+
+static int put_uncopied(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
+{
+    int status = weir__lease_keep(frame, loop_of(outlet));
+    if (status == WEIR_OK)
+        status = weir_endpoint_send_head(outlet->endpoint, frame, &output->out, output->large_key);
+    if (status != WEIR_OK)
+        return status;
+    weir__lease_keep_sent(frame);
+    output->large = *frame;
+    output->large_sent = 0;
+    output->large_open = true;
+    output->large_masked = weir_endpoint_masking(outlet->endpoint);
+    join_head(output);
+    tell(outlet, frame); /* who is told may end it all */
+    *frame = (weir_frame){0};
+    return WEIR_OK;
+}
+
+static __attribute__((noinline)) int refuse(weir_frame *frame, int status)
+{
+    weir_frame_release(frame);
+    return status;
+}
+
+static __attribute__((noinline)) int send_uncopied(struct weir__outlet *outlet, weir_frame *frame)
+{
+    struct weir__output *output = output_of(outlet);
+    weir__outlet_pump_late(outlet);
+    int status = output == NULL ? WEIR_ENOMEM : put_uncopied(outlet, output, frame);
+    if (status != WEIR_OK)
+        return refuse(frame, status);
+    count_pushed(outlet);
+    return WEIR_OK;
+}
+
+int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame)
+{
+    if (goes_uncopied(outlet, frame))
+        return send_uncopied(outlet, frame);
+    struct weir__output *output = output_with_room(outlet);
+    if (output == NULL)
+        return refuse(frame, WEIR_ENOMEM);
+    weir__outlet_pump_late(outlet);
+    if (!weir__endpoint_send_small(outlet->endpoint, frame, &output->out)) {
+        int status = weir__endpoint_send_any(outlet->endpoint, frame, &output->out);
+        if (status != WEIR_OK)
+            return refuse(frame, status);
+    }
+    tell(outlet, frame);
+    count_pushed(outlet);
+    weir_frame_release(frame);
+    return WEIR_OK;
+}
+
+static int push_frame(weir_channel *channel, void *item)
+{
+    struct weir__outlet *outlet = WEIR__CONTAINER(channel, struct weir__outlet, outgoing);
+    if (outlet->io == NULL)
+        return WEIR_CLOSED;
+    return weir__outlet_has_room(outlet) ? weir__outlet_send(outlet, item) : WEIR_EAGAIN;
+}
+
+static void drop_frame(weir_channel *channel, void *item)
+{
+    (void)channel;
+    weir_frame_release(item);
+}
+
+static int keep_frame(weir_channel *channel, void *item)
+{
+    int status = weir__lease_keep(item, channel->loop);
+    if (status == WEIR_OK)
+        weir__lease_keep_sent(item);
+    return status;
+}
+
+/* Of a sender that had to wait, and runs later. */
+static void note_accepted(weir_channel *channel, const void *item,
+                          const struct weir__coroutine *sender)
+{
+    struct weir__outlet *outlet = WEIR__CONTAINER(channel, struct weir__outlet, outgoing);
+    const weir_frame *frame = item;
+    if (!weir_frame_type_is_control((enum weir_frame_type)frame->type))
+        weir__message_lock_pass(&outlet->lock, sender, frame->fin);
+}
+
+static void end_senders(weir_channel *channel, int status)
+{
+    weir__message_lock_end(&WEIR__CONTAINER(channel, struct weir__outlet, outgoing)->lock, status);
+}
+
+/* One frame may always queue; more only while their bytes stay under the mark. */
+static bool admits_frame(const weir_channel *channel, const void *item)
+{
+    const struct weir__outlet *outlet = WEIR__CONTAINER(channel, struct weir__outlet, outgoing);
+    (void)item;
+    return channel->count == 0 || channel->bytes < outlet->high_water;
+}
+
+#define OUTLET_KIND(policy)                                                                        \
+    {                                                                                              \
+        .item_size = sizeof(weir_frame), .overflow = (policy), .drop = drop_frame,                 \
+        .push = push_frame, .keep = keep_frame, .admits = admits_frame,                            \
+        .weigh = weir__frame_weight, .accepted = note_accepted, .ended = end_senders               \
+    }
+
+const struct weir__channel_kind weir__outlet_kinds[3] = {
+    [WEIR_OVERFLOW_SUSPEND] = OUTLET_KIND(WEIR_OVERFLOW_SUSPEND),
+    [WEIR_OVERFLOW_FAIL] = OUTLET_KIND(WEIR_OVERFLOW_FAIL),
+    [WEIR_OVERFLOW_DROP_OLDEST] = OUTLET_KIND(WEIR_OVERFLOW_DROP_OLDEST),
+};
+
+/* --- writing --- */
+
+static void swap_buffers(struct weir__output *output)
+{
+    weir_buffer empty = output->flying;
+    empty.size = 0;
+    output->flying = output->out;
+    output->out = empty;
+    output->flown = 0;
+}
+
+static void mask_piece(struct weir__output *output)
+{
+    size_t rest = output->large.size - output->large_sent;
+    size_t size = rest < MASKED_PIECE ? rest : MASKED_PIECE;
+    uint8_t *to = weir_buffer_reserve(&output->out, size);
+    if (to == NULL)
+        return;
+    weir_mask_copy(to, output->large.data + output->large_sent, size, output->large_key,
+                   output->large_sent);
+    output->out.size += size;
+    output->large_sent += size;
+}
+
+/* After a Close nothing may follow: what stands behind it is dropped, and counts as taken. */
+static void drop_out(struct weir__outlet *outlet)
+{
+    struct weir__output *output = outlet->output;
+    outlet->taken += output->out.size;
+    output->out.size = 0;
+    if (!output->large_open)
+        return;
+    outlet->taken += output->large.size - output->large_sent;
+    weir__output_close_large(output);
+}
+
+/* What the endpoint owes overtakes what a slow peer does not take; while the kernel takes all, everything goes in order. */
+static bool wants_control(const struct weir__outlet *outlet)
+{
+    const struct weir__output *output = outlet->output;
+    bool has_next = output != NULL && (output->out.size > 0 || output->large_open);
+    if (outlet->leaves)
+        return !has_next && weir__outlet_is_between_frames(outlet);
+    if ((weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0)
+        return false;
+    return outlet->was_stuck || (!has_next && outlet->outgoing.count == 0);
+}
+
+/* The output stands between two frames. */
+static void put_control(struct weir__outlet *outlet)
+{
+    if (outlet->output->large_begun || !wants_control(outlet))
+        return;
+    outlet->on->control(outlet, &outlet->output->flying);
+    if (weir_endpoint_output_ended(outlet->endpoint))
+        drop_out(outlet);
+}
+
+/* The next bytes to send come into flying, which is empty. */
+static void refill(struct weir__outlet *outlet)
+{
+    struct weir__output *output = outlet->output;
+    output->flying.size = 0;
+    output->flown = 0;
+    put_control(outlet);
+    if (output->flying.size > 0)
+        return;
+    if (output->large_begun && output->large_masked)
+        mask_piece(output);
+    output->large_begun = output->large_open;
+    if (output->out.size == 0)
+        return;
+    swap_buffers(output);
+    if (output->large_open && output->large_masked && output->large_sent == output->large.size)
+        weir__output_close_large(output);
+}
+
+static struct iovec large_piece(const struct weir__output *output)
+{
+    size_t rest = output->large.size - output->large_sent;
+    return (struct iovec){output->large.data + output->large_sent,
+                          rest < PIECE_MAX ? rest : PIECE_MAX};
+}
+
+/* Lists what is to be sent now. Returns the number of pieces; 0: nothing; WEIR_ENOMEM: no room to write it into. */
+static int next_pieces(struct weir__outlet *outlet, struct iovec pieces[2])
+{
+    int count = 0;
+    if (outlet->output == NULL && !wants_control(outlet))
+        return 0;
+    struct weir__output *output = output_of(outlet);
+    if (output == NULL)
+        return WEIR_ENOMEM;
+    if (output->flown == output->flying.size)
+        refill(outlet);
+    if (output->flown < output->flying.size)
+        pieces[count++] = (struct iovec){output->flying.data + output->flown,
+                                         output->flying.size - output->flown};
+    if (output->large_begun && !output->large_masked)
+        pieces[count++] = large_piece(output);
+    return count == 0 && output->large_open ? WEIR_ENOMEM : count;
+}
+
+static void account(struct weir__outlet *outlet, size_t size)
+{
+    struct weir__output *output = outlet->output;
+    outlet->taken += size;
+    size_t rest = output->flying.size - output->flown;
+    size_t part = size < rest ? size : rest;
+    output->flown += part;
+    if (size > part)
+        output->large_sent += size - part;
+    if (output->large_begun && !output->large_masked && output->large_sent == output->large.size)
+        weir__output_close_large(output);
+    if (!weir__list_is_empty(&output->flushers))
+        wake_flushers(outlet, false, WEIR_OK);
+}
+
+static void fail(struct weir__outlet *outlet, int status)
+{
+    weir__outlet_stop(outlet, status);
+    outlet->on->failed(outlet, status);
+}
+
+/* The common end of a send: all is taken, and nothing is owed. */
+static bool is_through(const struct weir__outlet *outlet)
+{
+    return weir__output_unsent(outlet->output) == 0 && !outlet->output->large_open &&
+           outlet->io != NULL && !outlet->leaves &&
+           (weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0;
+}
+
+/* Sends until the kernel has it all or is full. Returns whether it has it all. */
+static __attribute__((noinline)) bool send_pieces(struct weir__outlet *outlet)
+{
+    struct iovec pieces[2];
+    while (outlet->io != NULL && !weir__io_is_sending(outlet->io)) {
+        int count = next_pieces(outlet, pieces);
+        if (count == 0)
+            return true;
+        int64_t size = count < 0 ? count : weir__io_send(outlet->io, pieces, count);
+        if (size < 0) {
+            fail(outlet, (int)size);
+            return false;
+        }
+        account(outlet, (size_t)size);
+        if (is_through(outlet))
+            return true;
+    }
+    outlet->was_stuck = true;
+    return false;
+}
+
+/* Whether all there is to send is one buffer of messages, as it is at the end of most turns. */
+static inline bool is_plain(const struct weir__outlet *outlet)
+{
+    const struct weir__output *output = outlet->output;
+    return output != NULL && output->out.size > 0 && output->flown == output->flying.size &&
+           !output->large_open && weir__list_is_empty(&output->flushers) && !outlet->leaves &&
+           weir__endpoint_is_at_ease(outlet->endpoint) && outlet->io != NULL &&
+           !weir__io_is_sending(outlet->io);
+}
+
+/* As send_pieces(). The buffer flies only if the kernel does not take it whole. */
+static bool send_all(struct weir__outlet *outlet)
+{
+    if (!is_plain(outlet))
+        return send_pieces(outlet);
+    struct weir__output *output = outlet->output;
+    const struct iovec piece = {output->out.data, output->out.size};
+    int64_t size = weir__io_send(outlet->io, &piece, 1);
+    if (size == (int64_t)piece.iov_len) {
+        outlet->taken += piece.iov_len;
+        output->out.size = 0;
+        return true;
+    }
+    if (size < 0) {
+        fail(outlet, (int)size);
+        return false;
+    }
+    swap_buffers(output);
+    account(outlet, (size_t)size);
+    return send_pieces(outlet);
+}
+
+/* All is taken, and nothing queues. Who still waits does so for frames that were dropped: behind a Close, or as the oldest. */
+static void come_to_rest(struct weir__outlet *outlet)
+{
+    outlet->was_stuck = false;
+    if (outlet->output != NULL && !weir__list_is_empty(&outlet->output->flushers))
+        wake_flushers(outlet, true,
+                      weir__channel_is_closed(&outlet->outgoing) ? WEIR_CLOSED : WEIR_OK);
+    end_output(outlet);
+    weir__task_cancel(&outlet->late);
+    outlet->on->drained(outlet);
+}
+
+/* All was taken: lets what queues follow. Whether there is something to send now. */
+static bool takes_more(struct weir__outlet *outlet)
+{
+    if (outlet->io == NULL || !weir__channel_has_items(&outlet->outgoing))
+        return false;
+    weir__channel_drain(&outlet->outgoing);
+    return outlet->io != NULL && weir__outlet_unsent(outlet) > 0;
+}
+
+void weir__outlet_pump(struct weir__outlet *outlet)
+{
+    bool drained;
+    if (outlet->pumping || outlet->io == NULL)
+        return;
+    outlet->pumping = true;
+    weir__task_cancel(&outlet->late);
+    do {
+        drained = send_all(outlet);
+    } while (drained && takes_more(outlet));
+    if (drained && outlet->io != NULL)
+        come_to_rest(outlet);
+    outlet->pumping = false;
+}
+
+static void pump_now(weir__task *task)
+{
+    struct weir__outlet *outlet = WEIR__CONTAINER(task, struct weir__outlet, late);
+    weir__outlet_pump(outlet);
+    if (outlet->on->pumped != NULL)
+        outlet->on->pumped(outlet);
+}
+
+void weir__outlet_pump_late(struct weir__outlet *outlet)
+{
+    weir__task_post_late(loop_of(outlet), &outlet->late);
+}
+
+void weir__outlet_on_sent(struct weir__outlet *outlet, int status, size_t size)
+{
+    if (outlet->io == NULL)
+        return;
+    if (status != WEIR_OK) {
+        fail(outlet, status);
+        return;
+    }
+    account(outlet, size);
+    weir__outlet_pump(outlet);
+}
+
+/* --- life --- */
+
+void weir__outlet_init(struct weir__outlet *outlet, weir_endpoint *endpoint,
+                       const struct weir__outlet_events *on,
+                       const struct weir__outlet_options *options)
+{
+    *outlet = (struct weir__outlet){
+        .on = on,
+        .endpoint = endpoint,
+        .high_water = options->high_water,
+    };
+    weir__channel_init(&outlet->outgoing, options->loop, options->kind, options->capacity);
+    weir__message_lock_init(&outlet->lock);
+    weir__task_init(&outlet->late, pump_now);
+}
+
+void weir__outlet_stop(struct weir__outlet *outlet, int status)
+{
+    outlet->io = NULL;
+    weir__task_cancel(&outlet->late);
+    weir_channel_close(&outlet->outgoing, WEIR_CLOSED);
+    weir__channel_drain(&outlet->outgoing);
+    if (outlet->output != NULL)
+        wake_flushers(outlet, true, status);
+}
+
+void weir__outlet_release(struct weir__outlet *outlet)
+{
+    end_output(outlet);
+}
+
+void weir__outlet_fini(struct weir__outlet *outlet)
+{
+    outlet->io = NULL;
+    weir__task_cancel(&outlet->late);
+    weir__channel_fini(&outlet->outgoing);
+    weir__message_lock_fini(&outlet->lock);
+    if (outlet->output != NULL)
+        wake_flushers(outlet, true, WEIR_CANCELED);
+    end_output(outlet);
+}

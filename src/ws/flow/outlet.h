@@ -1,0 +1,107 @@
+/* ws/flow/outlet.h - the sending half of a session, an actor without a stack: a bounded channel of frames in, coalesced writes out.
+ *
+ * Frames are serialized by the endpoint as soon as they are sent, while fewer than high_water bytes are unsent; beyond that they queue in the
+ * channel, and then their senders wait. Bytes are written once after each read and once a turn of the loop. A large payload is not copied
+ * (masked ones are, piece by piece). Order of bytes: flying, out, large. An idle outlet holds no output. Single-threaded. */
+#ifndef WEIR_WS_FLOW_OUTLET_H
+#define WEIR_WS_FLOW_OUTLET_H
+
+#include "rt/channel.h"
+#include "rt/io.h"
+#include "wire/endpoint.h"
+#include "ws/flow/message_lock.h"
+#include "ws/flow/segments.h"
+
+struct weir__outlet;
+
+/* What the outlet tells its session. */
+struct weir__outlet_events {
+    /* A frame of the user was serialized: a Close, or any while it is watched. */
+    void (*sent)(struct weir__outlet *outlet, const weir_frame *frame);
+    void (*control)(struct weir__outlet *outlet,
+                    weir_buffer *to);             /* append what the endpoint owes */
+    void (*drained)(struct weir__outlet *outlet); /* all output was taken by the kernel */
+    void (*failed)(struct weir__outlet *outlet, int status); /* the stream refuses output; once */
+    void (*pumped)(
+        struct weir__outlet *outlet); /* what was put off is done; may free it. NULL: no matter */
+};
+
+struct weir__outlet {
+    weir_channel outgoing;
+    struct weir__message_lock lock; /* of the senders of outgoing */
+    const struct weir__outlet_events *on;
+    weir_endpoint *endpoint;
+    weir__io *io;                /* NULL: nothing can be sent any more */
+    weir__task late;             /* queued: pump at the end of this turn */
+    struct weir__output *output; /* NULL: all was taken */
+    uint64_t taken;              /* bytes taken by the kernel so far */
+    uint32_t high_water;
+    uint32_t pushed; /* frames serialized so far: a count that wraps */
+    bool watched;    /* somebody wants to hear of each frame */
+    bool pumping;
+    bool was_stuck; /* the kernel was full, and has not taken all since */
+    bool leaves;    /* control() has a Close that jumps over all that is queued */
+};
+
+struct weir__outlet_options {
+    weir_loop *loop;
+    const struct weir__channel_kind *kind; /* weir__outlet_kinds[overflow] */
+    uint32_t capacity;
+    uint32_t high_water;
+};
+
+/* One kind of outgoing channel for each overflow policy. */
+extern const struct weir__channel_kind weir__outlet_kinds[3];
+
+void weir__outlet_init(struct weir__outlet *outlet, weir_endpoint *endpoint,
+                       const struct weir__outlet_events *on,
+                       const struct weir__outlet_options *options);
+
+/* Lets go of the output that was not sent; stopped, and nothing may be pending on the io any more. */
+void weir__outlet_release(struct weir__outlet *outlet);
+
+/* Releases everything; nothing may be pending on the io any more. */
+void weir__outlet_fini(struct weir__outlet *outlet);
+
+/* Serializes a frame, past the channel, which must have nothing (weir__channel_may_push); only when there is room. Takes it: *frame is empty then. */
+WEIR_MUST_USE int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame);
+
+/* Whether a frame may be serialized now; else it has to queue. */
+static inline bool weir__outlet_has_room(const struct weir__outlet *outlet)
+{
+    const struct weir__output *output = outlet->output;
+    return output == NULL ||
+           (!output->large_open && weir__output_unsent(output) < outlet->high_water);
+}
+
+/* Bytes serialized and not yet taken by the kernel. */
+size_t weir__outlet_unsent(const struct weir__outlet *outlet);
+
+/* Whether something may be appended now (no large payload is in the middle). */
+static inline bool weir__outlet_is_between_frames(const struct weir__outlet *outlet)
+{
+    return outlet->output == NULL || !outlet->output->large_open;
+}
+
+/* Where to append between frames, for those who call weir__outlet_pump_late() then. NULL: no memory. */
+weir_buffer *weir__outlet_buffer(struct weir__outlet *outlet);
+
+/* Whether the kernel does not take what it was given. */
+bool weir__outlet_is_stuck(const struct weir__outlet *outlet);
+
+/* Has pump called at the end of this turn. */
+void weir__outlet_pump_late(struct weir__outlet *outlet);
+
+/* Writes as much as the kernel takes, and lets queued frames follow. */
+void weir__outlet_pump(struct weir__outlet *outlet);
+
+/* The io's on_sent. */
+void weir__outlet_on_sent(struct weir__outlet *outlet, int status, size_t size);
+
+/* No more output: drops what is unsent, ends the channel, wakes flushers with status. The memory that a pending send uses stays until fini. */
+void weir__outlet_stop(struct weir__outlet *outlet, int status);
+
+/* Suspends until all that was sent before was taken by the kernel. */
+WEIR_MUST_USE int weir__outlet_flush(struct weir__outlet *outlet);
+
+#endif

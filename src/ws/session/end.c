@@ -1,0 +1,120 @@
+/* How the end of a session is told: once, to the close reason and to who watches. */
+#include "ws/session/end.h"
+
+#include "ws/session/session.h"
+
+#include <string.h>
+
+/* For the moment when there is no memory to say more. */
+static weir_end plain_ends[] = {
+    [WEIR_END_NONE] = {.kind = WEIR_END_NONE},
+    [WEIR_END_CLEAN] = {.kind = WEIR_END_CLEAN, .status = WEIR_CLOSED},
+    [WEIR_END_LOST] = {.kind = WEIR_END_LOST, .status = WEIR_ELOST},
+    [WEIR_END_PING_TIMEOUT] = {.kind = WEIR_END_PING_TIMEOUT, .status = WEIR_ETIMEDOUT},
+    [WEIR_END_CLOSE_TIMEOUT] = {.kind = WEIR_END_CLOSE_TIMEOUT, .status = WEIR_ETIMEDOUT},
+    [WEIR_END_PROTOCOL] = {.kind = WEIR_END_PROTOCOL, .status = WEIR_EPROTOCOL},
+    [WEIR_END_TOO_BIG] = {.kind = WEIR_END_TOO_BIG, .status = WEIR_ETOOBIG},
+    [WEIR_END_CANCELED] = {.kind = WEIR_END_CANCELED, .status = WEIR_CANCELED},
+    [WEIR_END_IO] = {.kind = WEIR_END_IO, .status = WEIR_ELOST},
+};
+
+int weir__end_status(const weir_end *end)
+{
+    switch (end->kind) {
+    case WEIR_END_NONE:
+        return WEIR_OK;
+    case WEIR_END_CLEAN:
+        return WEIR_CLOSED;
+    case WEIR_END_LOST:
+        return WEIR_ELOST;
+    case WEIR_END_PING_TIMEOUT:
+    case WEIR_END_CLOSE_TIMEOUT:
+        return WEIR_ETIMEDOUT;
+    case WEIR_END_PROTOCOL:
+        return end->fault.status != WEIR_OK ? end->fault.status : WEIR_EPROTOCOL;
+    case WEIR_END_TOO_BIG:
+        return WEIR_ETOOBIG;
+    case WEIR_END_CANCELED:
+        return WEIR_CANCELED;
+    case WEIR_END_IO:
+        return end->status != WEIR_OK ? end->status : WEIR_ELOST;
+    }
+    return WEIR_ELOST;
+}
+
+int weir__session_end_status(const weir_session *session, int otherwise)
+{
+    return session->end != NULL ? weir__end_status(session->end) : otherwise;
+}
+
+static void tell_observer(weir_session *session)
+{
+    const weir_observer *observer = session->observer;
+    if (observer != NULL && observer->ended != NULL)
+        observer->ended(session, session->end, observer->context);
+}
+
+void weir__session_report_end(weir_session *session)
+{
+    weir_end end;
+    struct weir__awake *awake = session->awake;
+    if (session->end != NULL || awake->endpoint.end_kind == WEIR_END_NONE)
+        return;
+    weir_endpoint_end(&awake->endpoint, &end);
+    session->end = weir__loop_alloc(session->loop, sizeof end);
+    awake->end_is_allocated = session->end != NULL;
+    if (awake->end_is_allocated)
+        *session->end = end;
+    else
+        session->end = &plain_ends[end.kind];
+    if (awake->close_reason != NULL)
+        (void)weir_deferred_complete(awake->close_reason, weir__end_status(session->end),
+                                     session->end);
+    tell_observer(session);
+}
+
+void weir__end_without_memory(weir_session *session)
+{
+    session->end = &plain_ends[WEIR_END_CANCELED];
+    tell_observer(session);
+}
+
+/* --- ended by this side --- */
+
+void weir_terminate(weir_session *session)
+{
+    if (!weir__session_wake_for_event(session) || session->awake->over)
+        return;
+    weir_endpoint_terminate(&session->awake->endpoint);
+    weir__inlet_discard(&session->awake->inlet);
+    weir__session_attend(session);
+}
+
+void weir__session_leave(weir_session *session, unsigned code, const char *message, bool ahead)
+{
+    if (!weir__session_wake_for_event(session))
+        return;
+    struct weir__awake *awake = session->awake;
+    uint64_t now_ms = session->loop->now_ms;
+    if (session->stream == NULL || awake->closing || awake->leaving != NULL)
+        return;
+    struct weir__leaving *leaving = weir__loop_alloc(session->loop, sizeof *leaving);
+    if (leaving == NULL) {
+        weir_terminate(session);
+        return;
+    }
+    memset(leaving, 0, sizeof *leaving);
+    if (code != 0 && weir_close_reason_init(&leaving->reason, code, message) != WEIR_OK)
+        leaving->reason.code = WEIR_CLOSE_INTERNAL_ERROR;
+    uint64_t timeout_ms = weir__session_close_timeout(session);
+    leaving->deadline_ms =
+        timeout_ms < WEIR_UNLIMITED - now_ms ? now_ms + timeout_ms : WEIR_UNLIMITED;
+    awake->leaving = leaving;
+    awake->outlet.leaves = ahead;
+    weir__session_attend(session);
+}
+
+void weir_going_away(weir_session *session, unsigned code, const char *message)
+{
+    weir__session_leave(session, code, message, true);
+}

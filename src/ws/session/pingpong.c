@@ -1,0 +1,255 @@
+/* The model's pinger and ponger, for raw sessions: each is a channel whose receiver is an actor without a stack. The default session does the same inside its endpoint. */
+#include "ws/session/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PING_TAG        "weir "
+#define PING_NONCE_SIZE 8
+#define PING_ROOM       (sizeof PING_TAG + (size_t)2 * PING_NONCE_SIZE)
+
+static void drop_frame(weir_channel *channel, void *item)
+{
+    (void)channel;
+    weir_frame_release(item);
+}
+
+/* Starts an actor of a session: memory that lives as long as the session, a job that ends with its scope. */
+static void *new_actor(weir_session *session, size_t size,
+                       void (*fini)(struct weir__attachment *attachment))
+{
+    struct weir__attachment *attachment = weir__loop_alloc(session->loop, size);
+    if (attachment == NULL)
+        return NULL;
+    memset(attachment, 0, size);
+    attachment->size = size;
+    attachment->fini = fini;
+    attachment->next = session->awake->attachments;
+    session->awake->attachments = attachment;
+    return attachment;
+}
+
+void weir__session_free_attachments(weir_session *session)
+{
+    while (session->awake->attachments != NULL) {
+        struct weir__attachment *attachment = session->awake->attachments;
+        session->awake->attachments = attachment->next;
+        attachment->fini(attachment);
+        weir__loop_free(session->loop, attachment, attachment->size);
+    }
+}
+
+/* --- pinger --- */
+
+struct pinger {
+    struct weir__attachment attachment;
+    struct weir__job job;
+    weir_channel pongs;
+    weir_session *session;
+    weir__timer timer;
+    uint64_t interval_ms;
+    uint64_t timeout_ms;
+    bool waiting; /* for a pong */
+    char payload[PING_ROOM];
+};
+
+static void stop_pinger(struct pinger *pinger)
+{
+    weir__timer_cancel(&pinger->timer);
+    weir_channel_close(&pinger->pongs, WEIR_CLOSED);
+    weir__scope_detach(&pinger->job, WEIR_OK);
+}
+
+static void cancel_pinger(struct weir__job *job)
+{
+    stop_pinger(WEIR__CONTAINER(job, struct pinger, job));
+}
+
+static const struct weir__job_ops pinger_ops = {cancel_pinger};
+
+static void send_ping(struct pinger *pinger)
+{
+    uint8_t nonce[PING_NONCE_SIZE];
+    weir_loop_random(pinger->session->loop, nonce, sizeof nonce);
+    int size = snprintf(pinger->payload, sizeof pinger->payload, PING_TAG);
+    for (size_t i = 0; i < sizeof nonce; i++)
+        size += snprintf(pinger->payload + size, sizeof pinger->payload - (size_t)size, "%02x",
+                         nonce[i]);
+    weir_frame ping = weir_frame_ping(pinger->payload, (size_t)size);
+    pinger->waiting = true;
+    /* When there is no room for it the peer does not read, and its time runs all the same. */
+    int status = weir__channel_send_now(&pinger->session->awake->outlet.outgoing, &ping);
+    if (status != WEIR_OK && status != WEIR_EAGAIN)
+        stop_pinger(pinger);
+    else
+        weir__timer_set_after(pinger->session->loop, &pinger->timer, pinger->timeout_ms);
+}
+
+static void pass_pinger_time(weir__timer *timer)
+{
+    struct pinger *pinger = WEIR__CONTAINER(timer, struct pinger, timer);
+    if (!pinger->waiting) {
+        send_ping(pinger);
+        return;
+    }
+    weir_session *session = pinger->session;
+    stop_pinger(pinger);
+    weir_going_away(session, WEIR_CLOSE_INTERNAL_ERROR, "Ping timeout");
+}
+
+static int push_pong(weir_channel *channel, void *item)
+{
+    struct pinger *pinger = WEIR__CONTAINER(channel, struct pinger, pongs);
+    weir_frame *frame = item;
+    size_t size = strlen(pinger->payload);
+    if (pinger->waiting && frame->type == WEIR_FRAME_PONG && frame->size == size &&
+        memcmp(frame->data, pinger->payload, size) == 0) {
+        pinger->waiting = false;
+        weir__timer_set_after(pinger->session->loop, &pinger->timer, pinger->interval_ms);
+    }
+    weir_frame_release(frame);
+    return WEIR_OK;
+}
+
+static const struct weir__channel_kind pongs_kind = {
+    .item_size = sizeof(weir_frame), .drop = drop_frame, .push = push_pong};
+
+static void fini_pinger(struct weir__attachment *attachment)
+{
+    struct pinger *pinger = WEIR__CONTAINER(attachment, struct pinger, attachment);
+    weir__timer_cancel(&pinger->timer);
+    weir__channel_fini(&pinger->pongs);
+}
+
+int weir_pinger_start(weir_channel **pongs, weir_session *session, uint64_t interval_ms,
+                      uint64_t timeout_ms)
+{
+    if (pongs == NULL || session == NULL || interval_ms == 0)
+        return WEIR_EINVAL;
+    *pongs = NULL;
+    int status = weir__session_wake_for_call(session);
+    if (status != WEIR_OK)
+        return status;
+    if (session->stream == NULL || session->awake->scope.cancelled)
+        return WEIR_CLOSED;
+    struct pinger *pinger = new_actor(session, sizeof *pinger, fini_pinger);
+    if (pinger == NULL)
+        return WEIR_ENOMEM;
+    pinger->session = session;
+    pinger->interval_ms = interval_ms;
+    pinger->timeout_ms = timeout_ms != 0 ? timeout_ms : WEIR__DEFAULT_PING_MS;
+    weir__channel_init(&pinger->pongs, session->loop, &pongs_kind, 1);
+    weir__timer_init(&pinger->timer, pass_pinger_time);
+    weir__timer_set_after(session->loop, &pinger->timer, interval_ms);
+    *pongs = &pinger->pongs;
+    return weir__scope_attach(&session->awake->scope, &pinger->job, &pinger_ops);
+}
+
+/* --- ponger --- */
+
+struct ponger {
+    struct weir__attachment attachment;
+    struct weir__job job;
+    weir_channel pings;
+    weir_session *session;
+    weir_frame owed; /* the newest pong that had no room; release NULL and size 0: none */
+    bool owes;
+};
+
+static void stop_ponger(struct ponger *ponger)
+{
+    weir_channel_close(&ponger->pings, WEIR_CLOSED);
+    weir__scope_detach(&ponger->job, WEIR_OK);
+}
+
+static void cancel_ponger(struct weir__job *job)
+{
+    stop_ponger(WEIR__CONTAINER(job, struct ponger, job));
+}
+
+static const struct weir__job_ops ponger_ops = {cancel_ponger};
+
+/* Sends a pong if there is room; else keeps it in the place of an older one. Takes frame. */
+static void send_pong(struct ponger *ponger, weir_frame *frame)
+{
+    weir_channel *outgoing = &ponger->session->awake->outlet.outgoing;
+    int status = weir__channel_send_now(outgoing, frame);
+    if (status != WEIR_EAGAIN)
+        return;
+    if (ponger->owes)
+        weir_frame_release(&ponger->owed);
+    ponger->owes = weir__lease_keep(frame, ponger->session->loop) == WEIR_OK;
+    if (ponger->owes)
+        ponger->owed = *frame;
+    else
+        weir_frame_release(frame);
+}
+
+static void fini_ponger(struct weir__attachment *attachment);
+
+/* NULL: it has none. */
+static struct ponger *ponger_of(const weir_session *session)
+{
+    struct weir__attachment *attachment = session->awake->attachments;
+    while (attachment != NULL && attachment->fini != fini_ponger)
+        attachment = attachment->next;
+    return attachment == NULL ? NULL : WEIR__CONTAINER(attachment, struct ponger, attachment);
+}
+
+void weir__session_retry_pong(weir_session *session)
+{
+    struct ponger *ponger = ponger_of(session);
+    if (ponger == NULL || !ponger->owes)
+        return;
+    weir_frame frame = ponger->owed;
+    ponger->owes = false;
+    send_pong(ponger, &frame);
+}
+
+static int push_ping(weir_channel *channel, void *item)
+{
+    struct ponger *ponger = WEIR__CONTAINER(channel, struct ponger, pings);
+    weir_frame *frame = item;
+    if (frame->type != WEIR_FRAME_PING) {
+        weir_frame_release(frame);
+        return WEIR_OK;
+    }
+    frame->type = WEIR_FRAME_PONG;
+    send_pong(ponger, frame);
+    return WEIR_OK;
+}
+
+static const struct weir__channel_kind pings_kind = {
+    .item_size = sizeof(weir_frame), .drop = drop_frame, .push = push_ping};
+
+static void fini_ponger(struct weir__attachment *attachment)
+{
+    struct ponger *ponger = WEIR__CONTAINER(attachment, struct ponger, attachment);
+    if (ponger->owes)
+        weir_frame_release(&ponger->owed);
+    weir__channel_fini(&ponger->pings);
+}
+
+int weir_ponger_start(weir_channel **pings, weir_session *session)
+{
+    if (pings == NULL || session == NULL)
+        return WEIR_EINVAL;
+    *pings = NULL;
+    int status = weir__session_wake_for_call(session);
+    if (status != WEIR_OK)
+        return status;
+    if (session->stream == NULL || session->awake->scope.cancelled)
+        return WEIR_CLOSED;
+    struct ponger *ponger = ponger_of(session);
+    if (ponger != NULL) {
+        *pings = &ponger->pings;
+        return WEIR_OK;
+    }
+    ponger = new_actor(session, sizeof *ponger, fini_ponger);
+    if (ponger == NULL)
+        return WEIR_ENOMEM;
+    ponger->session = session;
+    weir__channel_init(&ponger->pings, session->loop, &pings_kind, 1);
+    *pings = &ponger->pings;
+    return weir__scope_attach(&session->awake->scope, &ponger->job, &ponger_ops);
+}

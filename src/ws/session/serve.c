@@ -1,0 +1,110 @@
+/* What runs on a session: the straight-line handler as a coroutine, or on_message on a coroutine borrowed for as long as there is input. */
+#include "ws/session/session.h"
+
+/* The Close that the result of a handler asks for. In the handler's own coroutine: may suspend, within the close timeout. */
+static void close_after(weir_session *session, int status)
+{
+    if (status == WEIR_CANCELED || weir_scope_is_cancelled(&session->awake->scope))
+        weir_going_away(session, WEIR_CLOSE_GOING_AWAY, NULL);
+    else if (weir__status_is_failure(status))
+        (void)weir_close(session, WEIR_CLOSE_INTERNAL_ERROR, NULL);
+    else
+        (void)weir_close(session, WEIR_CLOSE_NORMAL, NULL);
+}
+
+/* Nobody receives any more: closes, and when the stream is gone too, what else was started in the session ends. */
+static int retire(weir_session *session, int status)
+{
+    struct weir__lease *lent = session->awake->inlet.lent;
+    session->awake->handler_status = status;
+    session->awake->retired = true;
+    if (lent != NULL && lent->lent_to != NULL)
+        weir__lease_release(lent); /* the variable it was given into is gone */
+    weir__inlet_discard(&session->awake->inlet);
+    close_after(session, status);
+    session->awake->busy = false;
+    if (session->stream == NULL)
+        weir_scope_cancel(&session->awake->scope);
+    return WEIR_OK;
+}
+
+static int run_handler(void *arg)
+{
+    weir_session *session = arg;
+    return retire(session, session->route->handler(session, session->route->arg));
+}
+
+/* Serves what is there now. Returns how the messages ended: WEIR_EAGAIN: not yet. */
+static int serve_pending(weir_session *session)
+{
+    const weir_route *route = session->route;
+    for (;;) {
+        weir_frame frame;
+        int status = weir__channel_receive_now(&session->awake->inlet.incoming, &frame);
+        if (status != WEIR_OK)
+            return status;
+        status = route->on_message(session, &frame, route->arg);
+        weir_frame_release(&frame);
+        if (status < 0)
+            return weir__status_is_failure(status) ? status : WEIR_CLOSED;
+        if (session->awake->scope.cancelled)
+            return WEIR_CANCELED;
+    }
+}
+
+static int run_messages(void *arg)
+{
+    weir_session *session = arg;
+    int status = serve_pending(session);
+    if (status != WEIR_EAGAIN)
+        return retire(session, status);
+    struct weir__awake *awake = session->awake;
+    awake->busy = false;
+    if (session->stream == NULL)
+        weir_scope_cancel(&awake->scope);
+    else if (!awake->inlet.running) /* whoever it is that runs it sees to the rest */
+        weir__task_post(session->loop, &awake->attend);
+    return WEIR_OK;
+}
+
+static int run_open(void *arg)
+{
+    weir_session *session = arg;
+    int status = session->route->on_open(session, session->route->arg);
+    return status >= 0 ? run_messages(session) : retire(session, status);
+}
+
+void weir__session_serve_messages(weir_session *session)
+{
+    if (session->awake->busy || session->awake->retired)
+        return;
+    session->awake->busy = true;
+    int status =
+        weir__coroutine_start(&session->awake->scope, "on_message", run_messages, session, true);
+    if (status == WEIR_OK)
+        return;
+    session->awake->busy = false;
+    session->awake->retired = true;
+    /* Cancelled: our Close is under way, and nothing but the peer's counts any more. */
+    if (status == WEIR_CANCELED)
+        weir__inlet_discard(&session->awake->inlet);
+    else
+        weir_terminate(session);
+}
+
+int weir__session_serve(weir_session *session, const weir_route *route)
+{
+    int (*run)(void *arg) = route->handler != NULL ? run_handler : run_open;
+    session->route = route;
+    if (route->handler == NULL && route->on_open == NULL)
+        return WEIR_OK;
+    session->awake->busy = true;
+    int status = weir__coroutine_start(
+        &session->awake->scope, route->handler != NULL ? "handler" : "on_open", run, session, true);
+    if (status != WEIR_OK) {
+        session->awake->busy = false;
+        session->awake->retired = true;
+        weir_terminate(session);
+    }
+    return status;
+}

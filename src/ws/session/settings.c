@@ -1,0 +1,176 @@
+/* What can be asked of a session, and set while it runs. */
+#include "ws/session/session.h"
+
+/* What the user is given a pointer into stays as long as the session. */
+static struct weir__awake *lend(weir_session *session)
+{
+    if (weir__session_wake_for_call(session) != WEIR_OK)
+        return NULL;
+    session->awake->lent_out = true;
+    return session->awake;
+}
+
+weir_channel *weir_session_incoming(weir_session *session)
+{
+    struct weir__awake *awake = lend(session);
+    return awake != NULL ? &awake->inlet.incoming : NULL;
+}
+
+weir_channel *weir_session_outgoing(weir_session *session)
+{
+    struct weir__awake *awake = lend(session);
+    return awake != NULL ? &awake->outlet.outgoing : NULL;
+}
+
+weir_scope *weir_session_scope(weir_session *session)
+{
+    struct weir__awake *awake = lend(session);
+    return awake != NULL ? &awake->scope : NULL;
+}
+
+weir_deferred *weir_session_close_reason(weir_session *session)
+{
+    struct weir__awake *awake = lend(session);
+    if (awake == NULL)
+        return NULL;
+    if (awake->close_reason == NULL &&
+        weir_deferred_new(&awake->close_reason, session->loop) == WEIR_OK && session->end != NULL)
+        (void)weir_deferred_complete(awake->close_reason,
+                                     weir__session_end_status(session, WEIR_OK), session->end);
+    return awake->close_reason;
+}
+
+void weir_session_end(const weir_session *session, weir_end *out)
+{
+    *out = session->end != NULL ? *session->end : (weir_end){.kind = WEIR_END_NONE};
+}
+
+void *weir_session_user(weir_session *session)
+{
+    return session->user_size > 0 ? session->user : NULL;
+}
+
+weir_loop *weir_session_loop(const weir_session *session)
+{
+    return session->loop;
+}
+
+/* --- the endpoint's --- */
+
+/* Its endpoint, in room while it is at rest. */
+static weir_endpoint *endpoint_of(const weir_session *session, weir_endpoint *room)
+{
+    if (session->awake != NULL)
+        return &session->awake->endpoint;
+    weir__endpoint_take_up(room, &session->terms->endpoint, weir__session_tail(session),
+                           session->loop->now_ms);
+    return room;
+}
+
+/* Keeps what was changed in it. */
+static void keep(const weir_session *session, weir_endpoint *endpoint)
+{
+    if (session->awake == NULL)
+        (void)weir__endpoint_lay_down(endpoint, weir__session_tail(session));
+}
+
+uint64_t weir_session_max_frame_size(const weir_session *session)
+{
+    weir_endpoint room;
+    return weir__endpoint_max_frame_size(endpoint_of(session, &room));
+}
+
+void weir_session_set_max_frame_size(weir_session *session, uint64_t bytes)
+{
+    weir_endpoint room;
+    weir_endpoint *endpoint = endpoint_of(session, &room);
+    weir_endpoint_set_limits(endpoint, bytes, weir__endpoint_max_message_size(endpoint));
+    keep(session, endpoint);
+}
+
+bool weir_session_masking(const weir_session *session)
+{
+    weir_endpoint room;
+    return weir_endpoint_masking(endpoint_of(session, &room));
+}
+
+void weir_session_set_masking(weir_session *session, bool masking)
+{
+    weir_endpoint room;
+    weir_endpoint *endpoint = endpoint_of(session, &room);
+    weir_endpoint_set_masking(endpoint, masking);
+    keep(session, endpoint);
+}
+
+void weir_session_set_ping(weir_session *session, uint64_t interval_ms, uint64_t timeout_ms)
+{
+    weir_endpoint room;
+    if (session->raw)
+        return;
+    if (interval_ms == 0)
+        interval_ms = WEIR__DEFAULT_PING_MS;
+    weir_endpoint *endpoint = endpoint_of(session, &room);
+    weir_endpoint_set_ping(endpoint, interval_ms == WEIR_UNLIMITED ? 0 : interval_ms, timeout_ms,
+                           session->loop->now_ms);
+    keep(session, endpoint);
+    if (session->awake != NULL)
+        weir__session_attend(session);
+    else if (session->end == NULL)
+        weir__timer_set(session->loop, &session->timer, weir_endpoint_deadline(endpoint));
+}
+
+uint64_t weir_session_round_trip_ms(const weir_session *session)
+{
+    weir_endpoint room;
+    return weir_endpoint_round_trip_ms(endpoint_of(session, &room));
+}
+
+size_t weir_session_queued_bytes(const weir_session *session)
+{
+    const struct weir__awake *awake = session->awake;
+    return awake == NULL ? 0 : weir__outlet_unsent(&awake->outlet) + awake->outlet.outgoing.bytes;
+}
+
+/* --- what was agreed on --- */
+
+const char *weir_session_subprotocol(const weir_session *session)
+{
+    return session->subprotocol;
+}
+
+const char *weir_session_path(const weir_session *session)
+{
+    if (session->path != NULL || session->route == NULL)
+        return session->path;
+    return weir__route_path(session->route);
+}
+
+bool weir_session_deflate_terms(const weir_session *session, weir_deflate_terms *out)
+{
+    if (session->deflates && out != NULL)
+        *out = session->deflate_terms;
+    return session->deflates;
+}
+
+static bool watches(const weir_observer *observer)
+{
+    return observer != NULL &&
+           (observer->frame_in != NULL || observer->frame_out != NULL || observer->ended != NULL);
+}
+
+int weir_session_observe(weir_session *session, const weir_observer *observer)
+{
+    weir_loop *loop = session->loop;
+    if (watches(observer)) {
+        if (session->observer == NULL)
+            session->observer = weir__loop_alloc(loop, sizeof *session->observer);
+        if (session->observer == NULL)
+            return WEIR_ENOMEM;
+        *session->observer = *observer;
+    } else if (session->observer != NULL) {
+        weir__loop_free(loop, session->observer, sizeof *session->observer);
+        session->observer = NULL;
+    }
+    weir__session_watch(session);
+    return WEIR_OK;
+}
