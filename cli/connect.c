@@ -111,7 +111,7 @@ static void leave(struct talk *talk, unsigned code)
 {
     talk->closing = true;
     if (talk->session != NULL)
-        weir_going_away(talk->session, code, NULL);
+        weir_close_now(talk->session, code, NULL);
     else
         weir_scope_cancel(weir_loop_scope(talk->loop));
 }

@@ -100,8 +100,8 @@ static int run(void *arg)
     if (status != WEIR_OK)
         return status;
     weir_scope *scope = weir_scope_current();
-    status = weir_raw_session_start(&server, scope, here, WEIR_ROLE_SERVER, NULL);
-    int other = weir_raw_session_start(&client, scope, there, WEIR_ROLE_CLIENT, NULL);
+    status = weir_session_start_raw(&server, scope, here, WEIR_ROLE_SERVER, NULL);
+    int other = weir_session_start_raw(&client, scope, there, WEIR_ROLE_CLIENT, NULL);
     if (status == WEIR_OK && other == WEIR_OK)
         status = weir_go(weir_session_scope(server), "serve", serve, server);
     if (status == WEIR_OK && other == WEIR_OK)

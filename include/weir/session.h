@@ -78,7 +78,7 @@ WEIR_API WEIR_MUST_USE int weir_session_start(weir_session **out, weir_scope *sc
 
 /** The same, raw: frames as they are on the wire, checked by the rules of RFC 6455, and nothing answered: no pong, no Close,
  * no ping. Errors as weir_session_start(). */
-WEIR_API WEIR_MUST_USE int weir_raw_session_start(weir_session **out, weir_scope *scope,
+WEIR_API WEIR_MUST_USE int weir_session_start_raw(weir_session **out, weir_scope *scope,
                                                   weir_stream *stream, enum weir_role role,
                                                   const weir_session_options *options);
 
@@ -159,7 +159,7 @@ WEIR_API void weir_terminate(weir_session *session);
 
 /** Begins to close it with a reason, jumping over queued data: for servers that go down. Does not suspend. code as for
  * weir_close(). */
-WEIR_API void weir_going_away(weir_session *session, unsigned code, const char *message);
+WEIR_API void weir_close_now(weir_session *session, unsigned code, const char *message);
 
 /** The channels of frames (items are weir_frame), for weir_select() and for own actors. Frames received by a channel are released
  * by the receiver. Lend them as long as the session, which does not rest any more then (see weir/server.h). NULL: a

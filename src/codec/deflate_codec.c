@@ -137,7 +137,7 @@ static bool is_at_end(const z_stream *z, int status)
     return status == Z_STREAM_END || (z->data_type & (128 | 63)) == 128;
 }
 
-static void end_heard(struct codec *codec)
+static void end_seen(struct codec *codec)
 {
     codec->receiving = false;
     if (!codec->forget_heard)
@@ -183,7 +183,7 @@ static int inflate_parts(struct codec *codec, weir_codec_incoming *part)
     codec->owed = (failed || !done) && part->eaten == part->size;
     part->eaten -= codec->owed;
     if (!failed && done && part->last)
-        end_heard(codec);
+        end_seen(codec);
     return WEIR_OK;
 }
 

@@ -162,7 +162,7 @@ static void receive(struct pair_end *end)
 
 /* An io keeps its memory until on_closed, but after any callback it may be closed, and then its
  * end is gone. */
-static void attend(weir__task *task)
+static void update(weir__task *task)
 {
     weir__io *io = WEIR__CONTAINER(task, weir__io, task);
     if (io->backend != NULL && can_send(io->backend))
@@ -182,7 +182,7 @@ static int adopt(weir__io *io, struct weir__accepted *accepted)
     struct pair_end *end = accepted->sim;
     end->io = io;
     io->backend = end;
-    weir__task_init(&io->task, attend);
+    weir__task_init(&io->task, update);
     return WEIR_OK;
 }
 

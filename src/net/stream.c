@@ -9,7 +9,7 @@
  * wakes stands in it: the stream may be gone by then. */
 struct reader {
     struct weir__wait wait;
-    struct weir__stream_side *side;
+    struct weir__stream_direct *direct;
     weir__io *io;
     uint8_t *out;
     size_t size;
@@ -23,11 +23,11 @@ struct writer {
     size_t size;
     bool has_begun;   /* it has been suspended: bytes may be out */
     bool is_waiting;  /* it is suspended now */
-    bool is_orphan;   /* the stream was closed by somebody else: it is not to be touched any more */
+    bool is_detached; /* the stream was closed by somebody else: it is not to be touched any more */
     bool is_released; /* the io is closed: nobody looks at the bytes any more */
 };
 
-struct weir__stream_side {
+struct weir__stream_direct {
     struct reader *reader;             /* suspended; NULL: nobody is */
     struct writer *writer;             /* in the middle of a write; NULL: nobody is */
     struct weir__stream_half *reading; /* an actor that has the direction to itself; NULL: none */
@@ -49,26 +49,26 @@ static weir_stream *stream_of(weir__io *io)
 
 /* --- what happens on the io --- */
 
-static void wake_reader(struct weir__stream_side *side, int status)
+static void wake_reader(struct weir__stream_direct *direct, int status)
 {
-    struct reader *reader = side->reader;
-    side->reader = NULL;
+    struct reader *reader = direct->reader;
+    direct->reader = NULL;
     if (reader != NULL)
         weir__wait_wake(&reader->wait, status);
 }
 
-static void hold(struct weir__stream_side *side, weir__buf *buf, uint8_t *data, size_t size)
+static void hold(struct weir__stream_direct *direct, weir__buf *buf, uint8_t *data, size_t size)
 {
-    side->held = weir__buf_ref(buf);
-    side->held_data = data;
-    side->held_size = size;
+    direct->held = weir__buf_ref(buf);
+    direct->held_data = data;
+    direct->held_size = size;
 }
 
-static void release_held(struct weir__stream_side *side)
+static void release_held(struct weir__stream_direct *direct)
 {
-    if (side->held != NULL)
-        weir__buf_unref(side->held);
-    side->held = NULL;
+    if (direct->held != NULL)
+        weir__buf_unref(direct->held);
+    direct->held = NULL;
 }
 
 /* Whether coroutines still use the stream after one of them ran, from inside a callback: its
@@ -78,43 +78,43 @@ static bool is_ours(const weir_stream *stream);
 static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
 {
     weir_stream *stream = stream_of(io);
-    struct weir__stream_side *side = stream->side;
-    struct reader *reader = side->reader;
-    if (side->reading != NULL) {
-        side->reading->on->on_data(side->reading, buf, data, size);
+    struct weir__stream_direct *direct = stream->direct;
+    struct reader *reader = direct->reader;
+    if (direct->reading != NULL) {
+        direct->reading->on->on_data(direct->reading, buf, data, size);
         return;
     }
     reader->got = size < reader->size ? size : reader->size;
     memcpy(reader->out, data, reader->got);
     if (reader->got < size)
-        hold(side, buf, data + reader->got, size - reader->got);
-    side->reader = NULL;
+        hold(direct, buf, data + reader->got, size - reader->got);
+    direct->reader = NULL;
     weir__wait_wake_now(&reader->wait, WEIR_OK);
     /* Receiving goes on only while somebody reads: so the peer has to wait, and an end-of-file
      * is found by whoever comes next, an actor perhaps. */
-    if (is_ours(stream) && stream->side->reader == NULL)
+    if (is_ours(stream) && stream->direct->reader == NULL)
         weir__io_recv_stop(io);
 }
 
 static void take_end(weir__io *io, int status)
 {
-    struct weir__stream_side *side = stream_of(io)->side;
-    struct reader *reader = side->reader;
-    side->end_status = status;
-    if (side->reading != NULL) {
-        side->reading->on->on_end(side->reading, status);
+    struct weir__stream_direct *direct = stream_of(io)->direct;
+    struct reader *reader = direct->reader;
+    direct->end_status = status;
+    if (direct->reading != NULL) {
+        direct->reading->on->on_end(direct->reading, status);
         return;
     }
-    side->reader = NULL;
+    direct->reader = NULL;
     weir__wait_wake_now(&reader->wait, status);
 }
 
 static void take_sent(weir__io *io, int status, size_t size)
 {
-    struct weir__stream_side *side = stream_of(io)->side;
-    struct writer *writer = side->writer;
-    if (side->writing != NULL) {
-        side->writing->on->on_sent(side->writing, status, size);
+    struct weir__stream_direct *direct = stream_of(io)->direct;
+    struct writer *writer = direct->writer;
+    if (direct->writing != NULL) {
+        direct->writing->on->on_sent(direct->writing, status, size);
         return;
     }
     writer->data += size;
@@ -133,33 +133,33 @@ static void tell_closed(struct weir__stream_half **slot)
         half->on->on_closed(half);
 }
 
-static void tell_closing(const struct weir__stream_side *side)
+static void tell_closing(const struct weir__stream_direct *direct)
 {
-    if (side->reading != NULL)
-        side->reading->on->on_closing(side->reading);
-    if (side->writing != NULL)
-        side->writing->on->on_closing(side->writing);
+    if (direct->reading != NULL)
+        direct->reading->on->on_closing(direct->reading);
+    if (direct->writing != NULL)
+        direct->writing->on->on_closing(direct->writing);
 }
 
 static void take_closed(weir__io *io)
 {
     weir_stream *stream = stream_of(io);
-    struct weir__stream_side *side = stream->side;
-    struct writer *writer = side != NULL ? side->writer : NULL;
+    struct weir__stream_direct *direct = stream->direct;
+    struct writer *writer = direct != NULL ? direct->writer : NULL;
     if (writer != NULL) {
         writer->is_released = true;
         if (writer->is_waiting)
             weir__wait_wake(&writer->wait, WEIR_CANCELED);
         writer->is_waiting = false;
     }
-    if (side != NULL) {
-        tell_closed(&side->reading);
-        tell_closed(&side->writing);
+    if (direct != NULL) {
+        tell_closed(&direct->reading);
+        tell_closed(&direct->writing);
     }
-    if (side == NULL || side->is_abandoned)
+    if (direct == NULL || direct->is_abandoned)
         weir__stream_free(stream);
     else
-        side->is_closed = true;
+        direct->is_closed = true;
 }
 
 static const struct weir__io_events stream_events = {
@@ -171,8 +171,8 @@ static const struct weir__io_events stream_events = {
 
 static bool is_ours(const weir_stream *stream)
 {
-    return stream->io.on == &stream_events && stream->side != NULL && !stream->side->is_abandoned &&
-           !stream->side->is_broken;
+    return stream->io.on == &stream_events && stream->direct != NULL &&
+           !stream->direct->is_abandoned && !stream->direct->is_broken;
 }
 
 /* --- life --- */
@@ -189,12 +189,12 @@ weir_stream *weir__stream_new(weir_loop *loop)
 
 static void free_side(weir_stream *stream)
 {
-    struct weir__stream_side *side = stream->side;
-    stream->side = NULL;
-    if (side == NULL)
+    struct weir__stream_direct *direct = stream->direct;
+    stream->direct = NULL;
+    if (direct == NULL)
         return;
-    release_held(side);
-    weir__loop_free(stream->io.loop, side, sizeof *side);
+    release_held(direct);
+    weir__loop_free(stream->io.loop, direct, sizeof *direct);
 }
 
 void weir__stream_free(weir_stream *stream)
@@ -211,8 +211,8 @@ void weir__stream_leave(weir_stream *stream)
 
 int weir__stream_put_back(weir_stream *stream, const void *data, size_t size)
 {
-    struct weir__stream_side *side = stream->side;
-    size_t behind = side->held != NULL ? side->held_size : 0;
+    struct weir__stream_direct *direct = stream->direct;
+    size_t behind = direct->held != NULL ? direct->held_size : 0;
     if (size == 0)
         return WEIR_OK;
     weir__buf *buf = weir__buf_new(stream->io.loop, size + behind);
@@ -220,32 +220,33 @@ int weir__stream_put_back(weir_stream *stream, const void *data, size_t size)
         return WEIR_ENOMEM;
     memcpy(buf->data, data, size);
     if (behind > 0)
-        memcpy(buf->data + size, side->held_data, behind);
-    release_held(side);
-    side->held = buf;
-    side->held_data = buf->data;
-    side->held_size = size + behind;
+        memcpy(buf->data + size, direct->held_data, behind);
+    release_held(direct);
+    direct->held = buf;
+    direct->held_data = buf->data;
+    direct->held_size = size + behind;
     return WEIR_OK;
 }
 
 bool weir__stream_is_takeable(const weir_stream *stream)
 {
-    const struct weir__stream_side *side = stream->side;
-    return side == NULL || (side->reader == NULL && side->writer == NULL && side->reading == NULL &&
-                            side->writing == NULL && !side->is_broken);
+    const struct weir__stream_direct *direct = stream->direct;
+    return direct == NULL ||
+           (direct->reader == NULL && direct->writer == NULL && direct->reading == NULL &&
+            direct->writing == NULL && !direct->is_broken);
 }
 
 void weir__stream_take(weir_stream *stream, const struct weir__io_events *on, void *owner,
                        struct weir__stream_rest *rest)
 {
-    struct weir__stream_side *side = stream->side;
+    struct weir__stream_direct *direct = stream->direct;
     *rest = (struct weir__stream_rest){.end_status = WEIR_OK};
-    if (side != NULL) {
-        rest->buf = side->held;
-        rest->data = side->held_data;
-        rest->size = side->held != NULL ? side->held_size : 0;
-        rest->end_status = side->end_status;
-        side->held = NULL;
+    if (direct != NULL) {
+        rest->buf = direct->held;
+        rest->data = direct->held_data;
+        rest->size = direct->held != NULL ? direct->held_size : 0;
+        rest->end_status = direct->end_status;
+        direct->held = NULL;
         free_side(stream);
         weir__io_recv_stop(&stream->io);
     }
@@ -256,19 +257,19 @@ void weir__stream_take(weir_stream *stream, const struct weir__io_events *on, vo
 /* A writer that is suspended wakes when the io is closed, and not before. */
 static void abandon(weir_stream *stream, bool reset)
 {
-    struct weir__stream_side *side = stream->side;
+    struct weir__stream_direct *direct = stream->direct;
     weir__stream_leave(stream);
-    if (side != NULL) {
-        side->is_abandoned = true;
-        wake_reader(side, WEIR_CANCELED);
-        if (side->writer != NULL)
-            side->writer->is_orphan = true;
-        if (side->is_closed) {
+    if (direct != NULL) {
+        direct->is_abandoned = true;
+        wake_reader(direct, WEIR_CANCELED);
+        if (direct->writer != NULL)
+            direct->writer->is_detached = true;
+        if (direct->is_closed) {
             weir__stream_free(stream);
             return;
         }
-        if (!side->is_broken)
-            tell_closing(side);
+        if (!direct->is_broken)
+            tell_closing(direct);
     }
     weir__io_close(&stream->io, reset);
 }
@@ -286,37 +287,37 @@ void weir_stream_reset(weir_stream *stream)
 }
 
 /* The side of a stream that coroutines can use. */
-static int open_side(weir_stream *stream, struct weir__stream_side **out)
+static int open_side(weir_stream *stream, struct weir__stream_direct **out)
 {
     if (stream->owner != NULL)
         return WEIR_ESTATE;
-    if (stream->side == NULL) {
-        stream->side = weir__loop_alloc(stream->io.loop, sizeof *stream->side);
-        if (stream->side == NULL)
+    if (stream->direct == NULL) {
+        stream->direct = weir__loop_alloc(stream->io.loop, sizeof *stream->direct);
+        if (stream->direct == NULL)
             return WEIR_ENOMEM;
-        memset(stream->side, 0, sizeof *stream->side);
+        memset(stream->direct, 0, sizeof *stream->direct);
     }
-    *out = stream->side;
-    return stream->side->is_broken ? WEIR_CANCELED : WEIR_OK;
+    *out = stream->direct;
+    return stream->direct->is_broken ? WEIR_CANCELED : WEIR_OK;
 }
 
 /* --- reading --- */
 
-static size_t take_held(struct weir__stream_side *side, void *out, size_t size)
+static size_t take_held(struct weir__stream_direct *direct, void *out, size_t size)
 {
-    size_t got = side->held_size < size ? side->held_size : size;
-    memcpy(out, side->held_data, got);
-    side->held_data += got;
-    side->held_size -= got;
-    if (side->held_size == 0)
-        release_held(side);
+    size_t got = direct->held_size < size ? direct->held_size : size;
+    memcpy(out, direct->held_data, got);
+    direct->held_data += got;
+    direct->held_size -= got;
+    if (direct->held_size == 0)
+        release_held(direct);
     return got;
 }
 
 static void withdraw_reader(struct weir__wait *wait)
 {
     struct reader *reader = WEIR__CONTAINER(wait, struct reader, wait);
-    reader->side->reader = NULL;
+    reader->direct->reader = NULL;
     weir__io_recv_stop(reader->io);
 }
 
@@ -327,29 +328,29 @@ static int await_data(weir_stream *stream, struct reader *reader)
         status = weir__io_recv_start(&stream->io);
     if (status != WEIR_OK)
         return status;
-    stream->side->reader = reader;
+    stream->direct->reader = reader;
     return weir__wait_suspend(&reader->wait);
 }
 
 int weir_stream_read(weir_stream *stream, void *out, size_t size, size_t *got)
 {
-    struct weir__stream_side *side;
+    struct weir__stream_direct *direct;
     if (got != NULL)
         *got = 0;
     if (stream == NULL || out == NULL || size == 0 || got == NULL)
         return WEIR_EINVAL;
-    int status = open_side(stream, &side);
+    int status = open_side(stream, &direct);
     if (status != WEIR_OK)
         return status;
-    if (side->reader != NULL || side->reading != NULL)
+    if (direct->reader != NULL || direct->reading != NULL)
         return WEIR_ESTATE;
-    if (side->held != NULL) {
-        *got = take_held(side, out, size);
+    if (direct->held != NULL) {
+        *got = take_held(direct, out, size);
         return WEIR_OK;
     }
-    if (side->end_status != WEIR_OK)
-        return side->end_status;
-    struct reader reader = {.side = side, .io = &stream->io, .out = out, .size = size};
+    if (direct->end_status != WEIR_OK)
+        return direct->end_status;
+    struct reader reader = {.direct = direct, .io = &stream->io, .out = out, .size = size};
     status = await_data(stream, &reader);
     *got = reader.got;
     return status;
@@ -397,9 +398,9 @@ static void await_closed(struct writer *writer)
 
 void weir__stream_break(weir_stream *stream)
 {
-    stream->side->is_broken = true;
-    wake_reader(stream->side, WEIR_CANCELED);
-    tell_closing(stream->side);
+    stream->direct->is_broken = true;
+    wake_reader(stream->direct, WEIR_CANCELED);
+    tell_closing(stream->direct);
     weir__io_close(&stream->io, true);
 }
 
@@ -424,9 +425,9 @@ static int write_some(weir_stream *stream, struct writer *writer)
 static int write_all(weir_stream *stream, struct writer *writer)
 {
     int status = WEIR_OK;
-    while (writer->size > 0 && status == WEIR_OK && !writer->is_orphan)
+    while (writer->size > 0 && status == WEIR_OK && !writer->is_detached)
         status = write_some(stream, writer);
-    if (writer->is_orphan)
+    if (writer->is_detached)
         status = WEIR_CANCELED;
     else if (status == WEIR_CANCELED && writer->has_begun)
         weir__stream_break(stream);
@@ -437,33 +438,33 @@ static int write_all(weir_stream *stream, struct writer *writer)
 
 int weir_stream_write(weir_stream *stream, const void *data, size_t size)
 {
-    struct weir__stream_side *side;
+    struct weir__stream_direct *direct;
     if (stream == NULL || (data == NULL && size > 0))
         return WEIR_EINVAL;
-    int status = open_side(stream, &side);
+    int status = open_side(stream, &direct);
     if (status != WEIR_OK)
         return status;
-    if (side->writer != NULL || side->writing != NULL)
+    if (direct->writer != NULL || direct->writing != NULL)
         return WEIR_ESTATE;
-    if (side->is_shut && size > 0)
+    if (direct->is_shut && size > 0)
         return WEIR_SYSTEM(EPIPE);
     struct writer writer = {.data = data, .size = size};
-    side->writer = &writer;
+    direct->writer = &writer;
     status = write_all(stream, &writer);
-    if (!writer.is_orphan)
-        side->writer = NULL;
+    if (!writer.is_detached)
+        direct->writer = NULL;
     return status;
 }
 
 int weir_stream_shutdown(weir_stream *stream)
 {
-    struct weir__stream_side *side;
+    struct weir__stream_direct *direct;
     if (stream == NULL)
         return WEIR_EINVAL;
-    int status = open_side(stream, &side);
-    if (status != WEIR_OK || side->is_shut)
+    int status = open_side(stream, &direct);
+    if (status != WEIR_OK || direct->is_shut)
         return status;
-    if (side->writer != NULL || side->writing != NULL)
+    if (direct->writer != NULL || direct->writing != NULL)
         return WEIR_ESTATE;
     return weir__stream_shut(stream);
 }
@@ -472,53 +473,53 @@ int weir_stream_shutdown(weir_stream *stream)
 
 int weir__stream_shut(weir_stream *stream)
 {
-    struct weir__stream_side *side = stream->side;
-    if (side->is_shut)
+    struct weir__stream_direct *direct = stream->direct;
+    if (direct->is_shut)
         return WEIR_OK;
     int status = weir__io_shutdown(&stream->io);
-    side->is_shut = status == WEIR_OK;
+    direct->is_shut = status == WEIR_OK;
     return status;
 }
 
 int weir__stream_enter_reading(weir_stream *stream, struct weir__stream_half *half,
                                struct weir__stream_rest *rest)
 {
-    struct weir__stream_side *side;
-    int status = open_side(stream, &side);
+    struct weir__stream_direct *direct;
+    int status = open_side(stream, &direct);
     if (status != WEIR_OK)
         return status;
-    if (side->reader != NULL || side->reading != NULL)
+    if (direct->reader != NULL || direct->reading != NULL)
         return WEIR_ESTATE;
-    *rest = (struct weir__stream_rest){.buf = side->held,
-                                       .data = side->held_data,
-                                       .size = side->held != NULL ? side->held_size : 0,
-                                       .end_status = side->end_status};
-    side->held = NULL;
-    side->reading = half;
+    *rest = (struct weir__stream_rest){.buf = direct->held,
+                                       .data = direct->held_data,
+                                       .size = direct->held != NULL ? direct->held_size : 0,
+                                       .end_status = direct->end_status};
+    direct->held = NULL;
+    direct->reading = half;
     return WEIR_OK;
 }
 
 int weir__stream_enter_writing(weir_stream *stream, struct weir__stream_half *half)
 {
-    struct weir__stream_side *side;
-    int status = open_side(stream, &side);
+    struct weir__stream_direct *direct;
+    int status = open_side(stream, &direct);
     if (status != WEIR_OK)
         return status;
-    if (side->writer != NULL || side->writing != NULL)
+    if (direct->writer != NULL || direct->writing != NULL)
         return WEIR_ESTATE;
-    side->writing = half;
+    direct->writing = half;
     return WEIR_OK;
 }
 
 void weir__stream_leave_reading(weir_stream *stream)
 {
-    stream->side->reading = NULL;
+    stream->direct->reading = NULL;
     weir__io_recv_stop(&stream->io);
 }
 
 void weir__stream_leave_writing(weir_stream *stream)
 {
-    stream->side->writing = NULL;
+    stream->direct->writing = NULL;
 }
 
 /* --- small answers --- */

@@ -13,12 +13,13 @@
 
 #include <weir/stream.h>
 
-struct weir__stream_side;
+struct weir__stream_direct;
 
 struct weir_stream {
     weir__io io;
-    void *owner;                    /* the actor that took it; NULL: coroutines use it */
-    struct weir__stream_side *side; /* NULL until a coroutine reads or writes, and for an actor */
+    void *owner; /* the actor that took it; NULL: coroutines use it */
+    struct weir__stream_direct
+        *direct; /* NULL until a coroutine reads or writes, and for an actor */
 };
 
 /* What a stream had read and nobody has taken yet. */

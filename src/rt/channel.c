@@ -148,7 +148,8 @@ static void fail(struct weir__waiter *waiter, int status)
 }
 
 /* The end of a suspended sender's wait; item: what it was. */
-static void settle(weir_channel *channel, struct weir__waiter *sender, const void *item, int status)
+static void finish_send(weir_channel *channel, struct weir__waiter *sender, const void *item,
+                        int status)
 {
     if (status != WEIR_OK) {
         fail(sender, status);
@@ -209,7 +210,7 @@ static void admit_senders(weir_channel *channel)
         struct weir__waiter *sender = first_waiter(&channel->senders);
         if (!has_room(channel, sender->item))
             return;
-        settle(channel, sender, sender->item, enqueue(channel, sender->item));
+        finish_send(channel, sender, sender->item, enqueue(channel, sender->item));
     }
 }
 
@@ -313,7 +314,7 @@ static int push_for_sender(weir_channel *channel, struct weir__waiter *sender)
     int status = channel->kind->push(channel, item);
     sender->item = item;
     if (status != WEIR_EAGAIN)
-        settle(channel, sender, pushed, status);
+        finish_send(channel, sender, pushed, status);
     else if (weir__channel_is_closed(channel))
         drop_for_sender(sender); /* push has closed it, and did not take the item */
     return status;

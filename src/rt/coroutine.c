@@ -20,7 +20,7 @@ void weir__coroutine_run(weir__task *ready)
     loop->chains = false;
 }
 
-void weir__coroutine_bury(weir_loop *loop)
+void weir__coroutine_reap(weir_loop *loop)
 {
     struct weir__coroutine *coroutine = loop->finished;
     loop->finished = NULL;

@@ -56,13 +56,13 @@ static inline struct weir__coroutine *weir__coroutine_take_next(weir_loop *loop)
 }
 
 /* Takes back what the coroutine had that has just ended: on another stack than its own. */
-void weir__coroutine_bury(weir_loop *loop);
+void weir__coroutine_reap(weir_loop *loop);
 
 /* What whoever was switched to does first. */
 static inline void weir__coroutine_arrive(weir_loop *loop)
 {
     if (loop->finished != NULL)
-        weir__coroutine_bury(loop);
+        weir__coroutine_reap(loop);
 }
 
 /* Lets others run: the next in the ready queue without a detour through the loop's own context, or that. */

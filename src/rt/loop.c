@@ -64,12 +64,12 @@ static int open_uring(weir_loop *loop, const weir_loop_options *options)
 /* io_uring where the kernel allows it, unless the environment says otherwise. */
 static int open_default(weir_loop *loop, const weir_loop_options *options)
 {
-    const char *wish = getenv("WEIR_LOOP");
-    if (wish != NULL && strcmp(wish, "epoll") == 0)
+    const char *asked = getenv("WEIR_LOOP");
+    if (asked != NULL && strcmp(asked, "epoll") == 0)
         return open_named(loop, &weir__backend_epoll, options);
-    if (wish != NULL && strcmp(wish, "io_uring") == 0)
+    if (asked != NULL && strcmp(asked, "io_uring") == 0)
         return open_uring(loop, options);
-    if (wish != NULL && *wish != '\0')
+    if (asked != NULL && *asked != '\0')
         return WEIR_EINVAL;
     int status = open_uring(loop, options);
     return status == WEIR_ENOTSUP ? open_named(loop, &weir__backend_epoll, options) : status;
@@ -190,26 +190,26 @@ static void run_to_the_end(weir_loop *loop)
             break;
 }
 
-struct weir__resident *weir__loop_resident(const weir_loop *loop, const void *kind)
+struct weir__loop_data *weir__loop_data_find(const weir_loop *loop, const void *kind)
 {
-    struct weir__resident *resident = loop->residents;
-    while (resident != NULL && resident->kind != kind)
-        resident = resident->next;
-    return resident;
+    struct weir__loop_data *data = loop->attached;
+    while (data != NULL && data->kind != kind)
+        data = data->next;
+    return data;
 }
 
-void weir__loop_settle(weir_loop *loop, struct weir__resident *resident)
+void weir__loop_attach(weir_loop *loop, struct weir__loop_data *data)
 {
-    resident->next = loop->residents;
-    loop->residents = resident;
+    data->next = loop->attached;
+    loop->attached = data;
 }
 
-static void evict_residents(weir_loop *loop)
+static void detach_data(weir_loop *loop)
 {
-    while (loop->residents != NULL) {
-        struct weir__resident *resident = loop->residents;
-        loop->residents = resident->next;
-        resident->fini(resident);
+    while (loop->attached != NULL) {
+        struct weir__loop_data *data = loop->attached;
+        loop->attached = data->next;
+        data->fini(data);
     }
 }
 
@@ -224,7 +224,7 @@ void weir_loop_free(weir_loop *loop)
     before = weir__loop_enter(loop);
     loop->backend->close(loop);
     weir__loop_leave(before);
-    evict_residents(loop);
+    detach_data(loop);
     free_bufs(loop);
     weir__mailbox_fini(&loop->mailbox);
     weir__overflow_uninstall();

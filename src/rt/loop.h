@@ -20,10 +20,10 @@ struct weir__main {
 };
 
 /* Something of a storey above that all its users on a loop share, one of a kind; it goes with the loop. */
-struct weir__resident {
-    struct weir__resident *next;
+struct weir__loop_data {
+    struct weir__loop_data *next;
     const void *kind; /* an address that tells it from others */
-    void (*fini)(struct weir__resident *resident);
+    void (*fini)(struct weir__loop_data *data);
 };
 
 struct weir_loop {
@@ -51,7 +51,7 @@ struct weir_loop {
     size_t read_buffer_size;
     weir__buf *free_bufs; /* at most WEIR__FREE_BUFS_MAX */
     size_t free_buf_count;
-    struct weir__resident *residents;
+    struct weir__loop_data *attached;
     struct weir__pool pool;
     weir_scope root;
     struct weir__main main;
@@ -95,8 +95,8 @@ static inline const weir_allocator *weir__loop_allocator(weir_loop *loop)
 }
 
 /* The resident of that kind; NULL: there is none yet, and one may be settled. */
-struct weir__resident *weir__loop_resident(const weir_loop *loop, const void *kind);
-void weir__loop_settle(weir_loop *loop, struct weir__resident *resident);
+struct weir__loop_data *weir__loop_data_find(const weir_loop *loop, const void *kind);
+void weir__loop_attach(weir_loop *loop, struct weir__loop_data *data);
 
 /* Makes loop the current one of this thread and returns the one before (NULL: none). */
 weir_loop *weir__loop_enter(weir_loop *loop);

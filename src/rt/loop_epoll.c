@@ -50,7 +50,7 @@ int weir__epoll_look_again(weir__io *io)
 
 /* --- what an io is owed outside of poll --- */
 
-static void attend(weir__task *task)
+static void update(weir__task *task)
 {
     weir__io *io = WEIR__CONTAINER(task, weir__io, task);
     if ((io->flags & WEIR__IO_CLOSING) == 0)
@@ -137,7 +137,7 @@ static int listen_at(weir__io *io, const struct sockaddr *address, socklen_t siz
     listener->io = io;
     weir__timer_init(&listener->pause, end_pause);
     io->backend = listener;
-    weir__task_init(&io->task, attend);
+    weir__task_init(&io->task, update);
     return WEIR_OK;
 }
 
@@ -158,7 +158,7 @@ static void stop_accepting(weir__io *io)
 static int take_socket(weir__io *io, int fd)
 {
     io->fd = fd;
-    weir__task_init(&io->task, attend);
+    weir__task_init(&io->task, update);
     int status = watch(io, CONNECTION_EVENTS);
     if (status != WEIR_OK) {
         weir__sys_close(fd);

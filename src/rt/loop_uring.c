@@ -39,7 +39,7 @@ struct io_uring_sqe *weir__uring_sqe(struct weir__uring *uring)
     struct io_uring_sqe *sqe = io_uring_get_sqe(&uring->ring);
     if (sqe == NULL && weir__uring_submit(uring) == WEIR_OK)
         sqe = io_uring_get_sqe(&uring->ring);
-    if (uring->bell_fd >= 0)
+    if (uring->notify_fd >= 0)
         weir__task_post_late(uring->loop, &uring->submit);
     return sqe;
 }
@@ -71,7 +71,7 @@ static void on_wake(struct weir__uring *uring, uint32_t flags)
 
 /* --- an io's life --- */
 
-static void attend(weir__task *task)
+static void update(weir__task *task)
 {
     weir__io *io = WEIR__CONTAINER(task, weir__io, task);
     if ((io->flags & URING_CLOSED) != 0) {
@@ -79,10 +79,10 @@ static void attend(weir__task *task)
     } else if ((io->flags & WEIR__IO_CLOSING) != 0) {
         weir__uring_go_on_closing(io);
     } else if ((io->flags & WEIR__IO_LISTENING) != 0) {
-        weir__uring_accept_attend(io);
+        weir__uring_accept_update(io);
     } else {
-        weir__uring_send_attend(io);
-        weir__uring_recv_attend(io);
+        weir__uring_send_update(io);
+        weir__uring_recv_update(io);
     }
 }
 
@@ -94,7 +94,7 @@ static bool cancel(weir__io *io, enum weir__uring_op op)
         return false;
     io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)io | (uint64_t)op, 0);
     weir__uring_push(sqe, WEIR__SYS_RING_CANCEL, URING_CANCEL, io);
-    io->flags |= URING_FLIES_CANCEL;
+    io->flags |= URING_IN_FLIGHT_CANCEL;
     return true;
 }
 
@@ -106,10 +106,10 @@ static bool cancel_next(weir__io *io)
         uint32_t told;
         enum weir__uring_op op;
     } operations[] = {
-        {URING_FLIES_RECV, URING_STOPS, URING_RECV},
-        {URING_FLIES_ACCEPT, URING_STOPS, URING_ACCEPT},
-        {URING_FLIES_CONNECT, URING_CANCELS, URING_CONNECT},
-        {URING_FLIES_WRITABLE, URING_CANCELS, URING_WRITABLE},
+        {URING_IN_FLIGHT_RECV, URING_STOPS, URING_RECV},
+        {URING_IN_FLIGHT_ACCEPT, URING_STOPS, URING_ACCEPT},
+        {URING_IN_FLIGHT_CONNECT, URING_CANCELS, URING_CONNECT},
+        {URING_IN_FLIGHT_WRITABLE, URING_CANCELS, URING_WRITABLE},
     };
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         if ((io->flags & (operations[i].flies | operations[i].told)) != operations[i].flies)
@@ -124,7 +124,7 @@ static bool cancel_next(weir__io *io)
 
 void weir__uring_stop(weir__io *io, enum weir__uring_op op)
 {
-    if ((io->flags & (URING_STOPS | URING_FLIES_CANCEL)) != 0)
+    if ((io->flags & (URING_STOPS | URING_IN_FLIGHT_CANCEL)) != 0)
         return;
     if (cancel(io, op))
         io->flags |= URING_STOPS;
@@ -135,7 +135,7 @@ void weir__uring_stop(weir__io *io, enum weir__uring_op op)
 /* A cancel that came to nothing is repeated, unless what it was meant for ends meanwhile. */
 static void on_cancel(weir__io *io, int result)
 {
-    io->flags &= ~(uint32_t)URING_FLIES_CANCEL;
+    io->flags &= ~(uint32_t)URING_IN_FLIGHT_CANCEL;
     if (result < 0) {
         io->flags &= ~(uint32_t)(URING_STOPS | URING_CANCELS);
         weir__task_post_late(io->loop, &io->task);
@@ -148,8 +148,8 @@ void weir__uring_go_on_closing(weir__io *io)
 {
     if ((io->flags & URING_CLOSED) != 0)
         return;
-    if ((io->flags & WEIR__URING_FLIES) != 0) {
-        if ((io->flags & URING_FLIES_CANCEL) == 0 && !cancel_next(io))
+    if ((io->flags & WEIR__URING_IN_FLIGHT) != 0) {
+        if ((io->flags & URING_IN_FLIGHT_CANCEL) == 0 && !cancel_next(io))
             weir__task_post_late(io->loop, &io->task);
         return;
     }
@@ -167,8 +167,8 @@ static void close_io(weir__io *io, bool reset)
         io->flags |= URING_RESETS;
     if ((io->flags & WEIR__IO_LISTENING) != 0)
         weir__uring_listener_free(io);
-    else if ((io->flags & URING_FLIES_CONNECT) == 0)
-        weir__uring_side_close(io);
+    else if ((io->flags & URING_IN_FLIGHT_CONNECT) == 0)
+        weir__uring_extra_close(io);
     weir__uring_go_on_closing(io);
 }
 
@@ -188,7 +188,7 @@ static int adopt(weir__io *io, struct weir__accepted *accepted)
 {
     io->fd = accepted->fd;
     accepted->fd = -1;
-    weir__task_init(&io->task, attend);
+    weir__task_init(&io->task, update);
     return WEIR_OK;
 }
 
@@ -202,13 +202,13 @@ static void drop(weir_loop *loop, struct weir__accepted *accepted)
 
 static int listen_at(weir__io *io, const struct sockaddr *address, socklen_t size, bool share_port)
 {
-    weir__task_init(&io->task, attend);
+    weir__task_init(&io->task, update);
     return weir__uring_listen(io, address, size, share_port);
 }
 
 static int connect_to(weir__io *io, const struct sockaddr *address, socklen_t size)
 {
-    weir__task_init(&io->task, attend);
+    weir__task_init(&io->task, update);
     return weir__uring_connect(io, address, size);
 }
 
@@ -229,7 +229,7 @@ static void dispatch(struct weir__uring *uring, const struct io_uring_cqe *cqe)
     enum weir__uring_op op = (enum weir__uring_op)(cqe->user_data & WEIR__URING_OP_MASK);
     void *pointer = (void *)(uintptr_t)(cqe->user_data & ~WEIR__URING_OP_MASK);
     switch (op) {
-    case URING_SIDE: /* was looked at when its submission was settled */
+    case URING_EXTRA: /* was looked at when its submission was settled */
         break;
     case URING_CANCEL:
         if (pointer != NULL)
@@ -250,8 +250,8 @@ static void dispatch(struct weir__uring *uring, const struct io_uring_cqe *cqe)
     case URING_WRITABLE:
         weir__uring_on_writable(pointer, cqe->res);
         break;
-    case URING_ORPHAN:
-        weir__uring_on_orphan(pointer, cqe->res);
+    case URING_LINGERING:
+        weir__uring_on_lingering(pointer, cqe->res);
         break;
     }
 }
@@ -263,8 +263,8 @@ static void dispatch_some(struct weir__uring *uring)
     uring->received = 0;
     for (unsigned left = io_uring_cq_ready(&uring->ring); left > 0; left--) {
         if (uring->received >= RECEIVED_MAX) {
-            if (uring->bell_fd >= 0)
-                (void)weir__sys_eventfd_write(uring->bell_fd);
+            if (uring->notify_fd >= 0)
+                (void)weir__sys_eventfd_write(uring->notify_fd);
             return;
         }
         if (io_uring_peek_cqe(&uring->ring, &first) != 0)
@@ -288,8 +288,8 @@ static int poll_events(weir_loop *loop, int64_t timeout_ms)
 {
     struct weir__uring *uring = weir__uring_of(loop);
     int status = WEIR_OK;
-    if (uring->bell_fd >= 0) /* before we look: what comes later rings again */
-        (void)weir__sys_eventfd_read(uring->bell_fd);
+    if (uring->notify_fd >= 0) /* before we look: what comes later rings again */
+        (void)weir__sys_eventfd_read(uring->notify_fd);
     if (!uring->wake_armed)
         arm_wake(uring);
     weir__uring_flush(uring);
@@ -298,7 +298,7 @@ static int poll_events(weir_loop *loop, int64_t timeout_ms)
     if (wait || must_enter(uring))
         status = enter(uring, wait, timeout_ms);
     loop->now_ms = weir__sys_clock_ms();
-    weir__uring_settle(uring);
+    weir__uring_finish_submission(uring);
     dispatch_some(uring);
     return status;
 }
@@ -314,7 +314,7 @@ static void submit_now(weir__task *task)
     if (weir__uring_submit(uring) != WEIR_OK || io_uring_sq_ready(&uring->ring) > 0 ||
         !weir__list_is_empty(&uring->queued))
         weir__task_post_late(uring->loop, task);
-    weir__uring_settle(uring);
+    weir__uring_finish_submission(uring);
 }
 
 static int hang_bell(struct weir__uring *uring)
@@ -329,7 +329,7 @@ static int hang_bell(struct weir__uring *uring)
         weir__sys_close(fd);
         return WEIR_SYSTEM(-result);
     }
-    uring->bell_fd = fd;
+    uring->notify_fd = fd;
     weir__task_post_late(uring->loop, &uring->submit);
     return WEIR_OK;
 }
@@ -337,8 +337,8 @@ static int hang_bell(struct weir__uring *uring)
 static int poll_fd(weir_loop *loop)
 {
     struct weir__uring *uring = weir__uring_of(loop);
-    int status = uring->bell_fd >= 0 ? WEIR_OK : hang_bell(uring);
-    return status == WEIR_OK ? uring->bell_fd : status;
+    int status = uring->notify_fd >= 0 ? WEIR_OK : hang_bell(uring);
+    return status == WEIR_OK ? uring->notify_fd : status;
 }
 
 static void wake(weir_loop *loop)
@@ -371,12 +371,12 @@ static void close_loop(weir_loop *loop)
     weir__task_cancel(&uring->submit);
     if (uring->ring_is_open)
         io_uring_queue_exit(&uring->ring);
-    weir__uring_orphans_fini(uring);
+    weir__uring_lingering_fini(uring);
     weir__uring_bufs_fini(uring);
     if (uring->wake_fd >= 0)
         weir__sys_close(uring->wake_fd);
-    if (uring->bell_fd >= 0)
-        weir__sys_close(uring->bell_fd);
+    if (uring->notify_fd >= 0)
+        weir__sys_close(uring->notify_fd);
     weir__loop_free(loop, uring, sizeof *uring);
     loop->backend_state = NULL;
 }
@@ -425,12 +425,12 @@ static int open_loop(weir_loop *loop, const weir_loop_options *options)
     memset(uring, 0, sizeof *uring);
     uring->loop = loop;
     uring->wake_fd = -1;
-    uring->bell_fd = -1;
+    uring->notify_fd = -1;
     atomic_init(&uring->woken, false);
     weir__task_init(&uring->submit, submit_now);
     weir__list_init(&uring->queued);
     weir__list_init(&uring->submitted);
-    weir__list_init(&uring->orphans);
+    weir__list_init(&uring->lingering);
     loop->backend_state = uring;
     int status = open_ring(uring);
     if (status == WEIR_OK) {

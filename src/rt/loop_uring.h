@@ -1,7 +1,7 @@
 /* rt/loop_uring.h - the inside of the io_uring back-end; outside of src/rt/loop_uring*.c nobody looks in here. Single-threaded but for `woken`.
  *
  * Everything a turn has to say to the kernel is queued in the ring and submitted by the one call that also waits. An io has at most one operation of
- * each kind in flight, so a flag each is all the book-keeping there is; memory beside the io exists only while something is owed (struct weir__uring_side). */
+ * each kind in flight, so a flag each is all the book-keeping there is; memory beside the io exists only while something is owed (struct weir__uring_extra). */
 #ifndef WEIR_RT_LOOP_URING_H
 #define WEIR_RT_LOOP_URING_H
 
@@ -22,18 +22,18 @@ enum weir__uring_op {
     URING_CONNECT,
     URING_RECV,
     URING_WRITABLE,
-    URING_SIDE,   /* pointer: struct weir__uring_side; comes only when the send went wrong */
-    URING_ORPHAN, /* pointer: struct weir__uring_side without an io */
+    URING_EXTRA,     /* pointer: struct weir__uring_extra; comes only when the send went wrong */
+    URING_LINGERING, /* pointer: struct weir__uring_extra without an io */
 };
 #define WEIR__URING_OP_MASK ((uint64_t)7)
 
 /* Back-end flags of an io. */
 enum weir__uring_flag {
-    URING_FLIES_ACCEPT = WEIR__IO_BACKEND << 0, /* in flight */
-    URING_FLIES_CONNECT = WEIR__IO_BACKEND << 1,
-    URING_FLIES_RECV = WEIR__IO_BACKEND << 2,
-    URING_FLIES_WRITABLE = WEIR__IO_BACKEND << 3,
-    URING_FLIES_CANCEL = WEIR__IO_BACKEND << 4,
+    URING_IN_FLIGHT_ACCEPT = WEIR__IO_BACKEND << 0, /* in flight */
+    URING_IN_FLIGHT_CONNECT = WEIR__IO_BACKEND << 1,
+    URING_IN_FLIGHT_RECV = WEIR__IO_BACKEND << 2,
+    URING_IN_FLIGHT_WRITABLE = WEIR__IO_BACKEND << 3,
+    URING_IN_FLIGHT_CANCEL = WEIR__IO_BACKEND << 4,
     URING_STOPS = WEIR__IO_BACKEND << 5,     /* the accept or recv in flight was told to end */
     URING_CANCELS = WEIR__IO_BACKEND << 6,   /* the connect or writable in flight was */
     URING_END_KEPT = WEIR__IO_BACKEND << 7,  /* on_end is owed */
@@ -43,9 +43,9 @@ enum weir__uring_flag {
     URING_CLOSED = WEIR__IO_BACKEND << 11,   /* on_closed is owed */
     URING_STREAM = WEIR__IO_BACKEND << 12,   /* the lowest bit of a count: see below */
 };
-#define WEIR__URING_FLIES                                                                          \
-    (URING_FLIES_ACCEPT | URING_FLIES_CONNECT | URING_FLIES_RECV | URING_FLIES_WRITABLE |          \
-     URING_FLIES_CANCEL)
+#define WEIR__URING_IN_FLIGHT                                                                      \
+    (URING_IN_FLIGHT_ACCEPT | URING_IN_FLIGHT_CONNECT | URING_IN_FLIGHT_RECV |                     \
+     URING_IN_FLIGHT_WRITABLE | URING_IN_FLIGHT_CANCEL)
 
 /* How many more small reads it takes until a connection is no stream any more; 0: it is none. Three bits of the flags. */
 #define WEIR__URING_STREAM_MASK ((uint32_t)7 * URING_STREAM)
@@ -62,7 +62,7 @@ struct weir__uring_kept {
     uint8_t copy[];
 };
 
-enum weir__uring_side_state {
+enum weir__uring_extra_state {
     SIDE_IDLE,      /* nothing to send */
     SIDE_QUEUED,    /* goes out with the next submission; may still grow */
     SIDE_SUBMITTED, /* tried by the kernel; the completions tell if in vain */
@@ -72,15 +72,15 @@ enum weir__uring_side_state {
 
 /* What a connection has only now and then: small sends, which were copied so that the sender need not wait for the submission to know that they were
  * taken, and bytes that nobody wanted yet. */
-struct weir__uring_side {
+struct weir__uring_extra {
     weir__node link; /* in one of the ring's lists, by state */
     weir__io *io;    /* NULL: an orphan */
     weir_loop *loop;
     struct weir__uring_kept *first; /* kept data, in order */
     struct weir__uring_kept *last;
-    weir__timer patience; /* an orphan's */
-    int fd;               /* an orphan's */
-    enum weir__uring_side_state state;
+    weir__timer linger_timer; /* an orphan's */
+    int fd;                   /* an orphan's */
+    enum weir__uring_extra_state state;
     uint32_t room; /* bytes of data[] */
     uint32_t size; /* bytes to send */
     uint32_t done; /* of which the kernel took */
@@ -97,7 +97,7 @@ struct weir__uring {
     bool wake_armed; /* the poll of wake_fd is in flight */
     /* What another loop watches, -1: none does. Rung by the kernel when there is something to fetch: work that it defers to our next entry makes the
      * ring's own descriptor readable without waking who polls it. */
-    int bell_fd;
+    int notify_fd;
     weir__task
         submit; /* under another loop nothing may stay unsubmitted after a turn: sees to it */
     struct io_uring_buf_ring *buf_ring;
@@ -106,7 +106,7 @@ struct weir__uring {
     size_t received;                   /* bytes of this turn */
     weir__node queued;                 /* of sides, by state */
     weir__node submitted;
-    weir__node orphans;
+    weir__node lingering;
     struct weir__random random;
 };
 
@@ -150,17 +150,17 @@ WEIR_MUST_USE int weir__uring_recv_start(weir__io *io);
 void weir__uring_recv_stop(weir__io *io);
 
 /* Does what a connection's receiving side is owed. */
-void weir__uring_recv_attend(weir__io *io);
+void weir__uring_recv_update(weir__io *io);
 void weir__uring_on_recv(struct weir__uring *uring, weir__io *io, const struct io_uring_cqe *cqe);
-void weir__uring_drop_kept(struct weir__uring_side *side);
+void weir__uring_drop_kept(struct weir__uring_extra *extra);
 
 /* --- loop_uring_send.c --- */
 
 /* A side with room for bytes to send, or the one that is there already (with whatever room); NULL: no memory. */
-struct weir__uring_side *weir__uring_side_of(weir__io *io, size_t room);
+struct weir__uring_extra *weir__uring_extra_of(weir__io *io, size_t room);
 
 /* Frees the side when nothing is owed any more. */
-void weir__uring_side_settle(weir__io *io);
+void weir__uring_extra_release(weir__io *io);
 WEIR_MUST_USE int64_t weir__uring_send(weir__io *io, const struct iovec *pieces, int count);
 WEIR_MUST_USE int weir__uring_shut(weir__io *io);
 
@@ -168,19 +168,19 @@ WEIR_MUST_USE int weir__uring_shut(weir__io *io);
 void weir__uring_flush(struct weir__uring *uring);
 
 /* Finds out, after a submission, what became of them. */
-void weir__uring_settle(struct weir__uring *uring);
+void weir__uring_finish_submission(struct weir__uring *uring);
 
 /* Does what a connection's sending side is owed. */
-void weir__uring_send_attend(weir__io *io);
+void weir__uring_send_update(weir__io *io);
 void weir__uring_on_writable(weir__io *io, int result);
-void weir__uring_on_orphan(struct weir__uring_side *side, int result);
+void weir__uring_on_lingering(struct weir__uring_extra *extra, int result);
 
 /* The io is being closed: gets the bytes that were promised to go out on their way, if it can be done now. */
-void weir__uring_side_close(weir__io *io);
+void weir__uring_extra_close(weir__io *io);
 
 /* The io has nothing in flight any more: closes its descriptor, or leaves it to the bytes that are still stuck. */
 void weir__uring_release(weir__io *io);
-void weir__uring_orphans_fini(struct weir__uring *uring);
+void weir__uring_lingering_fini(struct weir__uring *uring);
 
 /* --- loop_uring_listen.c --- */
 
@@ -190,7 +190,7 @@ WEIR_MUST_USE int weir__uring_accept_start(weir__io *io);
 void weir__uring_accept_stop(weir__io *io);
 
 /* Does what a listener is owed. */
-void weir__uring_accept_attend(weir__io *io);
+void weir__uring_accept_update(weir__io *io);
 void weir__uring_on_accept(weir__io *io, const struct io_uring_cqe *cqe);
 
 /* Frees what a listener has beside its io. */

@@ -31,7 +31,7 @@ static bool is_accepting(const weir__io *io)
 static void arm(weir__io *io)
 {
     const struct listener *listener = io->backend;
-    if (!is_accepting(io) || (io->flags & URING_FLIES_ACCEPT) != 0 ||
+    if (!is_accepting(io) || (io->flags & URING_IN_FLIGHT_ACCEPT) != 0 ||
         weir__timer_is_armed(&listener->pause))
         return;
     struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(io->loop));
@@ -41,7 +41,7 @@ static void arm(weir__io *io)
     }
     io_uring_prep_multishot_accept(sqe, io->fd, NULL, NULL, SOCK_CLOEXEC);
     weir__uring_push(sqe, WEIR__SYS_RING_ACCEPT, URING_ACCEPT, io);
-    io->flags |= URING_FLIES_ACCEPT;
+    io->flags |= URING_IN_FLIGHT_ACCEPT;
 }
 
 static void end_pause(weir__timer *timer)
@@ -82,7 +82,7 @@ void weir__uring_accept_stop(weir__io *io)
 {
     struct listener *listener = io->backend;
     weir__timer_cancel(&listener->pause);
-    if ((io->flags & URING_FLIES_ACCEPT) != 0)
+    if ((io->flags & URING_IN_FLIGHT_ACCEPT) != 0)
         weir__task_post_late(io->loop, &io->task);
 }
 
@@ -118,14 +118,14 @@ static void keep(weir__io *io, int fd)
     listener->end = &waiting->next;
 }
 
-void weir__uring_accept_attend(weir__io *io)
+void weir__uring_accept_update(weir__io *io)
 {
     const struct listener *listener = io->backend;
     while (is_accepting(io) && listener->first != NULL)
         hand_over(io, forget_first(io));
     if ((io->flags & WEIR__IO_CLOSING) != 0)
         return;
-    if (!is_accepting(io) && (io->flags & URING_FLIES_ACCEPT) != 0)
+    if (!is_accepting(io) && (io->flags & URING_IN_FLIGHT_ACCEPT) != 0)
         weir__uring_stop(io, URING_ACCEPT);
     arm(io);
 }
@@ -152,7 +152,7 @@ static void take_fd(weir__io *io, int fd)
 void weir__uring_on_accept(weir__io *io, const struct io_uring_cqe *cqe)
 {
     if ((cqe->flags & IORING_CQE_F_MORE) == 0)
-        io->flags &= ~(uint32_t)(URING_FLIES_ACCEPT | URING_STOPS);
+        io->flags &= ~(uint32_t)(URING_IN_FLIGHT_ACCEPT | URING_STOPS);
     if (cqe->res >= 0)
         take_fd(io, cqe->res);
     else if ((io->flags & WEIR__IO_CLOSING) == 0)
@@ -189,7 +189,7 @@ static int push_connect(weir__io *io)
         return WEIR_ENOMEM;
     io_uring_prep_connect(sqe, io->fd, (const struct sockaddr *)&target->address, target->size);
     weir__uring_push(sqe, WEIR__SYS_RING_CONNECT, URING_CONNECT, io);
-    io->flags |= URING_FLIES_CONNECT;
+    io->flags |= URING_IN_FLIGHT_CONNECT;
     return WEIR_OK;
 }
 
@@ -221,7 +221,7 @@ int weir__uring_connect(weir__io *io, const struct sockaddr *address, socklen_t 
 
 void weir__uring_on_connect(weir__io *io, int result)
 {
-    io->flags &= ~(uint32_t)URING_FLIES_CONNECT;
+    io->flags &= ~(uint32_t)URING_IN_FLIGHT_CONNECT;
     bool closing = (io->flags & WEIR__IO_CLOSING) != 0;
     if (result == -EINTR && !closing && push_connect(io) == WEIR_OK)
         return;

@@ -77,17 +77,17 @@ void weir__uring_bufs_fini(struct weir__uring *uring)
 
 static struct weir__uring_kept *first_kept(const weir__io *io)
 {
-    const struct weir__uring_side *side = io->backend;
-    return side != NULL ? side->first : NULL;
+    const struct weir__uring_extra *extra = io->backend;
+    return extra != NULL ? extra->first : NULL;
 }
 
 /* A few bytes are copied: a whole buffer for each connection that is not read would be much. */
 static int keep(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
 {
     size_t copied = size <= buf->size / 8 ? size : 0;
-    struct weir__uring_side *side = weir__uring_side_of(io, 0);
+    struct weir__uring_extra *extra = weir__uring_extra_of(io, 0);
     struct weir__uring_kept *kept =
-        side != NULL ? weir__loop_alloc(io->loop, sizeof *kept + copied) : NULL;
+        extra != NULL ? weir__loop_alloc(io->loop, sizeof *kept + copied) : NULL;
     if (kept == NULL)
         return WEIR_ENOMEM;
     *kept = (struct weir__uring_kept){.data = data, .size = size};
@@ -95,18 +95,18 @@ static int keep(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
         kept->data = memcpy(kept->copy, data, size);
     else
         kept->buf = weir__buf_ref(buf);
-    if (side->first == NULL)
-        side->first = kept;
+    if (extra->first == NULL)
+        extra->first = kept;
     else
-        side->last->next = kept;
-    side->last = kept;
+        extra->last->next = kept;
+    extra->last = kept;
     return WEIR_OK;
 }
 
-static struct weir__uring_kept *unlink_first(struct weir__uring_side *side)
+static struct weir__uring_kept *unlink_first(struct weir__uring_extra *extra)
 {
-    struct weir__uring_kept *kept = side->first;
-    side->first = kept->next;
+    struct weir__uring_kept *kept = extra->first;
+    extra->first = kept->next;
     return kept;
 }
 
@@ -118,10 +118,10 @@ static void free_kept(weir_loop *loop, struct weir__uring_kept *kept)
     weir__loop_free(loop, kept, sizeof *kept + copied);
 }
 
-void weir__uring_drop_kept(struct weir__uring_side *side)
+void weir__uring_drop_kept(struct weir__uring_extra *extra)
 {
-    while (side->first != NULL)
-        free_kept(side->loop, unlink_first(side));
+    while (extra->first != NULL)
+        free_kept(extra->loop, unlink_first(extra));
 }
 
 /* --- receiving --- */
@@ -165,7 +165,7 @@ static bool streams(const weir__io *io)
 static void arm(weir__io *io)
 {
     if (!wants_data(io) || first_kept(io) != NULL ||
-        (io->flags & (URING_FLIES_RECV | URING_END_KEPT)) != 0)
+        (io->flags & (URING_IN_FLIGHT_RECV | URING_END_KEPT)) != 0)
         return;
     struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(io->loop));
     if (sqe == NULL) {
@@ -179,7 +179,7 @@ static void arm(weir__io *io)
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = BUF_GROUP;
     weir__uring_push(sqe, WEIR__SYS_RING_RECV, URING_RECV, io);
-    io->flags |= URING_FLIES_RECV;
+    io->flags |= URING_IN_FLIGHT_RECV;
 }
 
 int weir__uring_recv_start(weir__io *io)
@@ -194,7 +194,7 @@ int weir__uring_recv_start(weir__io *io)
 /* The operation is cancelled at the end of the turn: often receiving is started again before. */
 void weir__uring_recv_stop(weir__io *io)
 {
-    if ((io->flags & URING_FLIES_RECV) != 0)
+    if ((io->flags & URING_IN_FLIGHT_RECV) != 0)
         weir__task_post_late(io->loop, &io->task);
 }
 
@@ -224,16 +224,17 @@ static void deliver_kept(weir__io *io)
         deliver_one(io, kept);
         free_kept(io->loop, kept);
     }
-    weir__uring_side_settle(io);
+    weir__uring_extra_release(io);
 }
 
-void weir__uring_recv_attend(weir__io *io)
+void weir__uring_recv_update(weir__io *io)
 {
     if (first_kept(io) != NULL)
         deliver_kept(io);
     if ((io->flags & URING_END_KEPT) != 0 && wants_data(io))
         end_receiving(io);
-    if (!wants_data(io) && (io->flags & (URING_FLIES_RECV | WEIR__IO_CLOSING)) == URING_FLIES_RECV)
+    if (!wants_data(io) &&
+        (io->flags & (URING_IN_FLIGHT_RECV | WEIR__IO_CLOSING)) == URING_IN_FLIGHT_RECV)
         weir__uring_stop(io, URING_RECV);
     arm(io);
 }
@@ -246,7 +247,7 @@ static void judge_pace(weir__io *io, size_t size, size_t room)
         io->flags |= WEIR__URING_STREAM_MASK;
     else if (streamed && size <= room / 8)
         io->flags -= URING_STREAM;
-    if (size == room && !streamed && (io->flags & URING_FLIES_RECV) != 0)
+    if (size == room && !streamed && (io->flags & URING_IN_FLIGHT_RECV) != 0)
         weir__uring_stop(io, URING_RECV); /* of the many, so that one at a time is armed */
 }
 
@@ -285,7 +286,7 @@ static void take_error(struct weir__uring *uring, weir__io *io, int error)
 void weir__uring_on_recv(struct weir__uring *uring, weir__io *io, const struct io_uring_cqe *cqe)
 {
     if ((cqe->flags & IORING_CQE_F_MORE) == 0)
-        io->flags &= ~(uint32_t)(URING_FLIES_RECV | URING_STOPS);
+        io->flags &= ~(uint32_t)(URING_IN_FLIGHT_RECV | URING_STOPS);
     unsigned id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
     if (cqe->res <= 0 && (cqe->flags & IORING_CQE_F_BUFFER) != 0)
         give_buf(uring, id); /* some kernels take one for the end-of-file */

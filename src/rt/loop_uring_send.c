@@ -15,65 +15,66 @@
 
 /* --- sides --- */
 
-static size_t side_size(const struct weir__uring_side *side)
+static size_t direct_size(const struct weir__uring_extra *extra)
 {
-    return sizeof *side + side->room;
+    return sizeof *extra + extra->room;
 }
 
-struct weir__uring_side *weir__uring_side_of(weir__io *io, size_t room)
+struct weir__uring_extra *weir__uring_extra_of(weir__io *io, size_t room)
 {
     if (io->backend != NULL)
         return io->backend;
     if (room > 0)
-        room = (sizeof(struct weir__uring_side) + room + SIDE_STEP - 1) / SIDE_STEP * SIDE_STEP -
-               sizeof(struct weir__uring_side);
-    struct weir__uring_side *side = weir__loop_alloc(io->loop, sizeof *side + room);
-    if (side == NULL)
+        room = (sizeof(struct weir__uring_extra) + room + SIDE_STEP - 1) / SIDE_STEP * SIDE_STEP -
+               sizeof(struct weir__uring_extra);
+    struct weir__uring_extra *extra = weir__loop_alloc(io->loop, sizeof *extra + room);
+    if (extra == NULL)
         return NULL;
-    memset(side, 0, sizeof *side);
-    weir__list_init(&side->link);
-    side->io = io;
-    side->loop = io->loop;
-    side->fd = -1;
-    side->room = (uint32_t)room;
-    io->backend = side;
-    return side;
+    memset(extra, 0, sizeof *extra);
+    weir__list_init(&extra->link);
+    extra->io = io;
+    extra->loop = io->loop;
+    extra->fd = -1;
+    extra->room = (uint32_t)room;
+    io->backend = extra;
+    return extra;
 }
 
-static void free_side(struct weir__uring_side *side)
+static void free_side(struct weir__uring_extra *extra)
 {
-    weir__uring_drop_kept(side);
-    weir__list_remove(&side->link);
-    weir__loop_free(side->loop, side, side_size(side));
+    weir__uring_drop_kept(extra);
+    weir__list_remove(&extra->link);
+    weir__loop_free(extra->loop, extra, direct_size(extra));
 }
 
-void weir__uring_side_settle(weir__io *io)
+void weir__uring_extra_release(weir__io *io)
 {
-    struct weir__uring_side *side = io->backend;
-    if (side == NULL || side->first != NULL || side->state != SIDE_IDLE)
+    struct weir__uring_extra *extra = io->backend;
+    if (extra == NULL || extra->first != NULL || extra->state != SIDE_IDLE)
         return;
-    free_side(side);
+    free_side(extra);
     io->backend = NULL;
 }
 
 /* Nothing to send any more. */
-static void make_idle(struct weir__uring_side *side)
+static void make_idle(struct weir__uring_extra *extra)
 {
-    weir__list_remove(&side->link);
-    side->state = SIDE_IDLE;
-    side->size = side->done = 0;
+    weir__list_remove(&extra->link);
+    extra->state = SIDE_IDLE;
+    extra->size = extra->done = 0;
 }
 
-static struct iovec rest_of(struct weir__uring_side *side)
+static struct iovec rest_of(struct weir__uring_extra *extra)
 {
-    return (struct iovec){.iov_base = side->data + side->done, .iov_len = side->size - side->done};
+    return (struct iovec){.iov_base = extra->data + extra->done,
+                          .iov_len = extra->size - extra->done};
 }
 
 /* --- waiting for room --- */
 
 static void arm_writable(weir__io *io)
 {
-    if ((io->flags & (URING_FLIES_WRITABLE | WEIR__IO_CLOSING)) != 0)
+    if ((io->flags & (URING_IN_FLIGHT_WRITABLE | WEIR__IO_CLOSING)) != 0)
         return;
     struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(io->loop));
     if (sqe == NULL) {
@@ -82,25 +83,25 @@ static void arm_writable(weir__io *io)
     }
     io_uring_prep_poll_add(sqe, io->fd, POLLOUT);
     weir__uring_push(sqe, WEIR__SYS_RING_POLL, URING_WRITABLE, io);
-    io->flags |= URING_FLIES_WRITABLE;
+    io->flags |= URING_IN_FLIGHT_WRITABLE;
 }
 
-static void get_stuck(struct weir__uring_side *side)
+static void get_stuck(struct weir__uring_extra *extra)
 {
-    weir__list_remove(&side->link);
-    side->state = SIDE_STUCK;
-    arm_writable(side->io);
+    weir__list_remove(&extra->link);
+    extra->state = SIDE_STUCK;
+    arm_writable(extra->io);
 }
 
 /* Writes what a side has. WEIR_OK: all of it; WEIR_EAGAIN: the rest waits for room. */
-static int write_side(struct weir__uring_side *side, int fd)
+static int write_side(struct weir__uring_extra *extra, int fd)
 {
-    struct iovec rest = rest_of(side);
+    struct iovec rest = rest_of(extra);
     int64_t taken = weir__socket_send(fd, &rest, 1);
     if (taken < 0)
         return (int)taken;
-    side->done += (uint32_t)taken;
-    return side->done == side->size ? WEIR_OK : WEIR_EAGAIN;
+    extra->done += (uint32_t)taken;
+    return extra->done == extra->size ? WEIR_OK : WEIR_EAGAIN;
 }
 
 /* --- sending --- */
@@ -109,19 +110,19 @@ static bool copy_to_side(weir__io *io, const struct iovec *pieces, int count, si
 {
     if (total > COPY_MAX)
         return false;
-    struct weir__uring_side *side = weir__uring_side_of(io, total);
-    if (side == NULL || side->room - side->size < total)
+    struct weir__uring_extra *extra = weir__uring_extra_of(io, total);
+    if (extra == NULL || extra->room - extra->size < total)
         return false;
     for (int i = 0; i < count; i++) {
-        memcpy(side->data + side->size, pieces[i].iov_base, pieces[i].iov_len);
-        side->size += (uint32_t)pieces[i].iov_len;
+        memcpy(extra->data + extra->size, pieces[i].iov_base, pieces[i].iov_len);
+        extra->size += (uint32_t)pieces[i].iov_len;
     }
-    if (side->state == SIDE_QUEUED)
+    if (extra->state == SIDE_QUEUED)
         return true;
     struct weir__uring *uring = weir__uring_of(io->loop);
-    side->state = SIDE_QUEUED;
-    weir__list_push(&uring->queued, &side->link);
-    if (uring->bell_fd >= 0)
+    extra->state = SIDE_QUEUED;
+    weir__list_push(&uring->queued, &extra->link);
+    if (uring->notify_fd >= 0)
         weir__task_post_late(io->loop, &uring->submit);
     return true;
 }
@@ -130,31 +131,31 @@ static bool copy_to_side(weir__io *io, const struct iovec *pieces, int count, si
 static int64_t send_directly(weir__io *io, const struct iovec *pieces, int count)
 {
     struct iovec all[WEIR__SEND_PIECES_MAX];
-    struct weir__uring_side *side = io->backend;
-    int before = side != NULL && side->state == SIDE_QUEUED ? 1 : 0;
+    struct weir__uring_extra *extra = io->backend;
+    int before = extra != NULL && extra->state == SIDE_QUEUED ? 1 : 0;
     if (before != 0)
-        all[0] = rest_of(side);
+        all[0] = rest_of(extra);
     memcpy(all + before, pieces, (size_t)count * sizeof *pieces);
     int64_t taken = weir__socket_send(io->fd, all, before + count);
     if (taken < 0 || before == 0)
         return taken;
     size_t old = all[0].iov_len < (size_t)taken ? all[0].iov_len : (size_t)taken;
-    side->done += (uint32_t)old;
-    if (side->done < side->size) {
-        get_stuck(side);
+    extra->done += (uint32_t)old;
+    if (extra->done < extra->size) {
+        get_stuck(extra);
         return 0;
     }
-    make_idle(side);
-    weir__uring_side_settle(io);
+    make_idle(extra);
+    weir__uring_extra_release(io);
     return taken - (int64_t)old;
 }
 
 int64_t weir__uring_send(weir__io *io, const struct iovec *pieces, int count)
 {
-    const struct weir__uring_side *side = io->backend;
+    const struct weir__uring_extra *extra = io->backend;
     if (weir__uring_errno(io) != 0)
         return WEIR_SYSTEM(weir__uring_errno(io));
-    if (side != NULL && (side->state == SIDE_STUCK || side->state == SIDE_SUBMITTED))
+    if (extra != NULL && (extra->state == SIDE_STUCK || extra->state == SIDE_SUBMITTED))
         return 0;
     size_t total = weir__socket_sum(pieces, count);
     if (copy_to_side(io, pieces, count, total))
@@ -169,22 +170,22 @@ int64_t weir__uring_send(weir__io *io, const struct iovec *pieces, int count)
 
 int weir__uring_shut(weir__io *io)
 {
-    struct weir__uring_side *side = io->backend;
+    struct weir__uring_extra *extra = io->backend;
     if (weir__uring_errno(io) != 0)
         return WEIR_SYSTEM(weir__uring_errno(io));
-    if (side != NULL && side->state == SIDE_QUEUED) {
-        int status = write_side(side, io->fd);
+    if (extra != NULL && extra->state == SIDE_QUEUED) {
+        int status = write_side(extra, io->fd);
         if (status == WEIR_EAGAIN) {
-            get_stuck(side);
+            get_stuck(extra);
         } else {
-            make_idle(side);
-            weir__uring_side_settle(io);
-            side = NULL;
+            make_idle(extra);
+            weir__uring_extra_release(io);
+            extra = NULL;
             if (status != WEIR_OK)
                 return status;
         }
     }
-    if (side != NULL && side->state != SIDE_IDLE) {
+    if (extra != NULL && extra->state != SIDE_IDLE) {
         io->flags |= URING_SHUTS;
         return WEIR_OK;
     }
@@ -197,25 +198,25 @@ void weir__uring_flush(struct weir__uring *uring)
 {
     weir__node *node;
     while ((node = weir__list_first(&uring->queued)) != NULL) {
-        struct weir__uring_side *side = WEIR__CONTAINER(node, struct weir__uring_side, link);
+        struct weir__uring_extra *extra = WEIR__CONTAINER(node, struct weir__uring_extra, link);
         struct io_uring_sqe *sqe = weir__uring_sqe(uring);
         if (sqe == NULL)
             return;
-        struct iovec rest = rest_of(side);
-        io_uring_prep_send(sqe, side->io->fd, rest.iov_base, rest.iov_len,
+        struct iovec rest = rest_of(extra);
+        io_uring_prep_send(sqe, extra->io->fd, rest.iov_base, rest.iov_len,
                            MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
         sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-        weir__uring_push(sqe, WEIR__SYS_RING_SEND, URING_SIDE, side);
-        side->state = SIDE_SUBMITTED;
-        weir__list_remove(&side->link);
-        weir__list_push(&uring->submitted, &side->link);
+        weir__uring_push(sqe, WEIR__SYS_RING_SEND, URING_EXTRA, extra);
+        extra->state = SIDE_SUBMITTED;
+        weir__list_remove(&extra->link);
+        weir__list_push(&uring->submitted, &extra->link);
     }
 }
 
 /* What was held up by a submission, or by a side that was stuck, goes on. */
 static void go_on(weir__io *io)
 {
-    weir__uring_side_settle(io);
+    weir__uring_extra_release(io);
     if ((io->flags & WEIR__IO_CLOSING) != 0) {
         weir__uring_go_on_closing(io);
         return;
@@ -233,13 +234,13 @@ static void go_on(weir__io *io)
 }
 
 /* The kernel did not take all of a side: it had no room, or the connection is broken. */
-static void take_failure(struct weir__uring_side *side, int result)
+static void take_failure(struct weir__uring_extra *extra, int result)
 {
-    weir__io *io = side->io;
+    weir__io *io = extra->io;
     if (result >= 0 || result == -EAGAIN || result == -EINTR) {
-        side->done += result > 0 ? (uint32_t)result : 0;
-        if (side->done < side->size) {
-            get_stuck(side);
+        extra->done += result > 0 ? (uint32_t)result : 0;
+        if (extra->done < extra->size) {
+            get_stuck(extra);
             if ((io->flags & WEIR__IO_CLOSING) != 0)
                 weir__uring_go_on_closing(io);
             return;
@@ -247,13 +248,13 @@ static void take_failure(struct weir__uring_side *side, int result)
     } else {
         weir__uring_break(io, -result);
     }
-    make_idle(side);
+    make_idle(extra);
     go_on(io);
 }
 
 /* A send was tried while it was submitted, so its failure is among the completions now, and what did not fail is done. Unless the kernel did not come to
  * all submissions, or holds completions back. */
-void weir__uring_settle(struct weir__uring *uring)
+void weir__uring_finish_submission(struct weir__uring *uring)
 {
     struct io_uring_cqe *cqe;
     unsigned head;
@@ -264,20 +265,20 @@ void weir__uring_settle(struct weir__uring *uring)
     bool all = io_uring_sq_ready(&uring->ring) == 0 && !io_uring_cq_has_overflow(&uring->ring);
     io_uring_for_each_cqe(&uring->ring, head, cqe)
     {
-        if ((cqe->user_data & WEIR__URING_OP_MASK) != URING_SIDE)
+        if ((cqe->user_data & WEIR__URING_OP_MASK) != URING_EXTRA)
             continue;
-        void *side = (void *)(uintptr_t)(cqe->user_data & ~WEIR__URING_OP_MASK);
+        void *extra = (void *)(uintptr_t)(cqe->user_data & ~WEIR__URING_OP_MASK);
         cqe->user_data = URING_CANCEL; /* done with, whenever it is dispatched */
-        take_failure(side, cqe->res);
+        take_failure(extra, cqe->res);
     }
     while (all && (node = weir__list_first(&uring->submitted)) != NULL) {
-        struct weir__uring_side *side = WEIR__CONTAINER(node, struct weir__uring_side, link);
-        make_idle(side);
-        go_on(side->io);
+        struct weir__uring_extra *extra = WEIR__CONTAINER(node, struct weir__uring_extra, link);
+        make_idle(extra);
+        go_on(extra->io);
     }
 }
 
-void weir__uring_send_attend(weir__io *io)
+void weir__uring_send_update(weir__io *io)
 {
     if ((io->flags & URING_SENT_OWED) == 0)
         return;
@@ -287,112 +288,113 @@ void weir__uring_send_attend(weir__io *io)
 
 void weir__uring_on_writable(weir__io *io, int result)
 {
-    struct weir__uring_side *side = io->backend;
-    io->flags &= ~(uint32_t)URING_FLIES_WRITABLE;
+    struct weir__uring_extra *extra = io->backend;
+    io->flags &= ~(uint32_t)URING_IN_FLIGHT_WRITABLE;
     if ((io->flags & WEIR__IO_CLOSING) != 0) {
         weir__uring_go_on_closing(io);
         return;
     }
     if (result < 0 && result != -EINTR && result != -EAGAIN && result != -ECANCELED)
         weir__uring_break(io, -result);
-    if (side != NULL && side->state == SIDE_STUCK) {
-        int status = weir__uring_errno(io) != 0 ? WEIR_OK : write_side(side, io->fd);
+    if (extra != NULL && extra->state == SIDE_STUCK) {
+        int status = weir__uring_errno(io) != 0 ? WEIR_OK : write_side(extra, io->fd);
         if (status == WEIR_EAGAIN) {
-            get_stuck(side);
+            get_stuck(extra);
             return;
         }
         if (status != WEIR_OK)
             weir__uring_break(io, weir_status_errno(status));
-        make_idle(side);
+        make_idle(extra);
     }
     go_on(io);
 }
 
 /* --- the end --- */
 
-void weir__uring_side_close(weir__io *io)
+void weir__uring_extra_close(weir__io *io)
 {
-    struct weir__uring_side *side = io->backend;
-    if (side == NULL)
+    struct weir__uring_extra *extra = io->backend;
+    if (extra == NULL)
         return;
-    weir__uring_drop_kept(side);
+    weir__uring_drop_kept(extra);
     bool wanted = (io->flags & URING_RESETS) == 0 && weir__uring_errno(io) == 0;
-    if (side->state == SIDE_QUEUED) {
-        if (wanted && write_side(side, io->fd) == WEIR_EAGAIN)
-            get_stuck(side);
+    if (extra->state == SIDE_QUEUED) {
+        if (wanted && write_side(extra, io->fd) == WEIR_EAGAIN)
+            get_stuck(extra);
         else
-            make_idle(side);
-    } else if (side->state == SIDE_STUCK && !wanted) {
-        make_idle(side);
+            make_idle(extra);
+    } else if (extra->state == SIDE_STUCK && !wanted) {
+        make_idle(extra);
     }
-    weir__uring_side_settle(io);
+    weir__uring_extra_release(io);
 }
 
-static void discard_orphan(struct weir__uring_side *side)
+static void discard_lingering(struct weir__uring_extra *extra)
 {
-    weir__timer_cancel(&side->patience);
-    weir__sys_close(side->fd);
-    free_side(side);
+    weir__timer_cancel(&extra->linger_timer);
+    weir__sys_close(extra->fd);
+    free_side(extra);
 }
 
-static bool arm_orphan(struct weir__uring_side *side)
+static bool arm_linger(struct weir__uring_extra *extra)
 {
-    struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(side->loop));
+    struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(extra->loop));
     if (sqe == NULL)
         return false;
-    io_uring_prep_poll_add(sqe, side->fd, POLLOUT);
-    weir__uring_push(sqe, WEIR__SYS_RING_POLL, URING_ORPHAN, side);
+    io_uring_prep_poll_add(sqe, extra->fd, POLLOUT);
+    weir__uring_push(sqe, WEIR__SYS_RING_POLL, URING_LINGERING, extra);
     return true;
 }
 
 /* The poll in flight refers to the orphan; shutting down makes it end at once, and no byte goes out any more. */
-static void lose_patience(weir__timer *timer)
+static void end_lingering(weir__timer *timer)
 {
-    struct weir__uring_side *side = WEIR__CONTAINER(timer, struct weir__uring_side, patience);
-    (void)weir__sys_shutdown(side->fd, SHUT_RDWR);
-    weir__timer_set_after(side->loop, timer, PATIENCE_MS);
+    struct weir__uring_extra *extra =
+        WEIR__CONTAINER(timer, struct weir__uring_extra, linger_timer);
+    (void)weir__sys_shutdown(extra->fd, SHUT_RDWR);
+    weir__timer_set_after(extra->loop, timer, PATIENCE_MS);
 }
 
-void weir__uring_on_orphan(struct weir__uring_side *side, int result)
+void weir__uring_on_lingering(struct weir__uring_extra *extra, int result)
 {
-    int status = result < 0 ? WEIR_SYSTEM(-result) : write_side(side, side->fd);
-    if (status != WEIR_EAGAIN || !arm_orphan(side))
-        discard_orphan(side);
+    int status = result < 0 ? WEIR_SYSTEM(-result) : write_side(extra, extra->fd);
+    if (status != WEIR_EAGAIN || !arm_linger(extra))
+        discard_lingering(extra);
 }
 
-static void make_orphan(weir__io *io, struct weir__uring_side *side)
+static void begin_lingering(weir__io *io, struct weir__uring_extra *extra)
 {
     io->backend = NULL;
-    side->io = NULL;
-    side->fd = io->fd;
-    side->state = SIDE_ORPHAN;
-    weir__list_push(&weir__uring_of(side->loop)->orphans, &side->link);
-    weir__timer_init(&side->patience, lose_patience);
-    weir__timer_set_after(side->loop, &side->patience, PATIENCE_MS);
-    if (!arm_orphan(side))
-        discard_orphan(side);
+    extra->io = NULL;
+    extra->fd = io->fd;
+    extra->state = SIDE_ORPHAN;
+    weir__list_push(&weir__uring_of(extra->loop)->lingering, &extra->link);
+    weir__timer_init(&extra->linger_timer, end_lingering);
+    weir__timer_set_after(extra->loop, &extra->linger_timer, PATIENCE_MS);
+    if (!arm_linger(extra))
+        discard_lingering(extra);
 }
 
 void weir__uring_release(weir__io *io)
 {
-    struct weir__uring_side *side = io->backend;
-    if (side != NULL && side->state == SIDE_SUBMITTED)
+    struct weir__uring_extra *extra = io->backend;
+    if (extra != NULL && extra->state == SIDE_SUBMITTED)
         return;
     bool wanted = (io->flags & URING_RESETS) == 0 && weir__uring_errno(io) == 0;
-    if (side != NULL && side->state == SIDE_STUCK && wanted) {
-        make_orphan(io, side);
+    if (extra != NULL && extra->state == SIDE_STUCK && wanted) {
+        begin_lingering(io, extra);
     } else {
-        if (side != NULL)
-            free_side(side);
+        if (extra != NULL)
+            free_side(extra);
         io->backend = NULL;
         weir__socket_close(io->fd, (io->flags & URING_RESETS) != 0);
     }
     io->fd = -1;
 }
 
-void weir__uring_orphans_fini(struct weir__uring *uring)
+void weir__uring_lingering_fini(struct weir__uring *uring)
 {
     weir__node *node;
-    while ((node = weir__list_first(&uring->orphans)) != NULL)
-        discard_orphan(WEIR__CONTAINER(node, struct weir__uring_side, link));
+    while ((node = weir__list_first(&uring->lingering)) != NULL)
+        discard_lingering(WEIR__CONTAINER(node, struct weir__uring_extra, link));
 }

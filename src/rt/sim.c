@@ -51,7 +51,7 @@ bool weir__sim_cuts(struct weir__sim *sim, uint32_t ppm)
     return cut;
 }
 
-bool weir__sim_strikes(struct weir__sim *sim, uint32_t ppm, uint64_t *kind)
+bool weir__sim_injects(struct weir__sim *sim, uint32_t ppm, uint64_t *kind)
 {
     if (!weir__dice_chance(&sim->faults, ppm))
         return false;
@@ -64,7 +64,7 @@ bool weir__sim_strikes(struct weir__sim *sim, uint32_t ppm, uint64_t *kind)
 int weir__sim_fail(struct weir__sim *sim)
 {
     static const int errors[] = {ENOBUFS, ENOMEM, EINTR};
-    if (!weir__sim_strikes(sim, sim->options.fail_ppm, &sim->stats.failed_calls))
+    if (!weir__sim_injects(sim, sim->options.fail_ppm, &sim->stats.failed_calls))
         return WEIR_OK;
     int error = errors[weir__dice_between(&sim->faults, 0, 2)];
     return error == EINTR ? WEIR_OK : WEIR_SYSTEM(error);

@@ -135,7 +135,7 @@ void weir__sim_note(struct weir__sim *sim, enum weir__sim_event event, uint64_t 
 void weir__sim_note_bytes(struct weir__sim *sim, const uint8_t *bytes, size_t size);
 
 /* Whether a fault with this chance strikes now; a fault that does is counted, also in *kind (of sim->stats). */
-bool weir__sim_strikes(struct weir__sim *sim, uint32_t ppm, uint64_t *kind);
+bool weir__sim_injects(struct weir__sim *sim, uint32_t ppm, uint64_t *kind);
 
 /* Whether a read or write is cut now. */
 bool weir__sim_cuts(struct weir__sim *sim, uint32_t ppm);
@@ -164,7 +164,7 @@ uint64_t weir__sim_end_id(struct weir__sim_end *end);
 void weir__sim_end_plan(struct weir__sim *sim, struct weir__sim_end *end);
 
 /* Lets a reset that has arrived take effect. */
-void weir__sim_end_settle(struct weir__sim *sim, struct weir__sim_end *end);
+void weir__sim_end_update(struct weir__sim *sim, struct weir__sim_end *end);
 
 /* Has a reset arrive at an end at at_ms (the earliest of several counts). */
 void weir__sim_end_reset_at(struct weir__sim *sim, struct weir__sim_end *end, uint64_t at_ms);

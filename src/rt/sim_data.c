@@ -11,7 +11,7 @@ static struct weir__sim_end *end_of(const weir__io *io)
 /* A fault that strikes a read or a write: WEIR_OK, or what the call returns. */
 static int roll_faults(struct weir__sim *sim, struct weir__sim_end *end, int broken)
 {
-    if (weir__sim_strikes(sim, sim->options.reset_ppm, &sim->stats.resets)) {
+    if (weir__sim_injects(sim, sim->options.reset_ppm, &sim->stats.resets)) {
         weir__sim_end_break(sim, end);
         return weir__sim_end_error(end, broken);
     }
@@ -87,7 +87,7 @@ void weir__sim_receive(struct weir__sim *sim, struct weir__sim_end *end)
     int status = roll_faults(sim, end, WEIR_CLOSED);
     if (status != WEIR_OK)
         finish_receiving(sim, end, status);
-    else if (weir__sim_queue_first_arrival(&end->queue) <= sim->now_ms)
+    else if (weir__sim_queue_first_due(&end->queue) <= sim->now_ms)
         deliver(sim, end);
     else
         finish_receiving(sim, end, WEIR_CLOSED);
@@ -141,13 +141,13 @@ static int put_bytes(struct weir__sim *sim, struct weir__sim_end *end, const str
     struct weir__sim_end *peer = weir__sim_peer_of(end);
     if (size == 0)
         return WEIR_OK;
-    uint64_t arrival_ms = weir__sim_later(sim);
+    uint64_t due_ms = weir__sim_later(sim);
     if ((peer->flags & SIM_GONE) != 0) {
         /* Nobody is there: the answer is a reset. */
-        weir__sim_end_reset_at(sim, end, arrival_ms + weir__sim_latency(sim));
+        weir__sim_end_reset_at(sim, end, due_ms + weir__sim_latency(sim));
         return WEIR_OK;
     }
-    int status = weir__sim_queue_put(&peer->queue, sim->loop, pieces, size, arrival_ms);
+    int status = weir__sim_queue_put(&peer->queue, sim->loop, pieces, size, due_ms);
     if (status == WEIR_OK)
         weir__sim_end_plan(sim, peer);
     return status;
@@ -208,7 +208,7 @@ int64_t weir__sim_send(weir__io *io, const struct iovec *pieces, int count)
 {
     struct weir__sim *sim = weir__sim_of(io->loop);
     struct weir__sim_end *end = end_of(io);
-    weir__sim_end_settle(sim, end);
+    weir__sim_end_update(sim, end);
     int status = check_writable(end);
     if (status != WEIR_OK)
         return status;
@@ -264,7 +264,7 @@ int weir__sim_shutdown(weir__io *io)
     struct weir__sim *sim = weir__sim_of(io->loop);
     struct weir__sim_end *end = end_of(io);
     struct weir__sim_end *peer = weir__sim_peer_of(end);
-    weir__sim_end_settle(sim, end);
+    weir__sim_end_update(sim, end);
     if ((end->flags & (SIM_CONNECTING | SIM_REFUSED | SIM_UNANSWERED | SIM_RESET)) != 0)
         return WEIR_SYSTEM(ENOTCONN);
     if ((end->flags & SIM_SHUT) != 0)

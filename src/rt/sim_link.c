@@ -33,7 +33,7 @@ static uint64_t receive_due_ms(const struct weir__sim_end *end)
         return WEIR__SIM_NEVER;
     if ((end->flags & SIM_RESET) != 0)
         return 0;
-    uint64_t first_ms = weir__sim_queue_first_arrival(&end->queue);
+    uint64_t first_ms = weir__sim_queue_first_due(&end->queue);
     return first_ms != WEIR__SIM_NEVER ? first_ms : end->eof_ms;
 }
 
@@ -61,7 +61,7 @@ void weir__sim_end_plan(struct weir__sim *sim, struct weir__sim_end *end)
 
 /* --- resets --- */
 
-void weir__sim_end_settle(struct weir__sim *sim, struct weir__sim_end *end)
+void weir__sim_end_update(struct weir__sim *sim, struct weir__sim_end *end)
 {
     if ((end->flags & SIM_RESET) != 0 || end->reset_ms > sim->now_ms)
         return;
@@ -80,7 +80,7 @@ void weir__sim_end_break(struct weir__sim *sim, struct weir__sim_end *end)
 {
     struct weir__sim_end *peer = weir__sim_peer_of(end);
     end->reset_ms = sim->now_ms;
-    weir__sim_end_settle(sim, end);
+    weir__sim_end_update(sim, end);
     weir__sim_end_plan(sim, end);
     if ((peer->flags & SIM_GONE) == 0)
         weir__sim_end_reset_at(sim, peer, weir__sim_later(sim));
@@ -122,7 +122,7 @@ static void bury(struct weir__sim *sim, struct weir__sim_end *end)
 static void tell_peer(struct weir__sim *sim, struct weir__sim_end *end, bool reset)
 {
     struct weir__sim_end *peer = weir__sim_peer_of(end);
-    uint64_t first_ms = weir__sim_queue_first_arrival(&end->queue);
+    uint64_t first_ms = weir__sim_queue_first_due(&end->queue);
     if (reset || first_ms <= sim->now_ms) {
         weir__sim_end_reset_at(sim, peer, weir__sim_later(sim));
         return;
@@ -137,7 +137,7 @@ static void tell_peer(struct weir__sim *sim, struct weir__sim_end *end, bool res
 void weir__sim_end_close(struct weir__sim *sim, struct weir__sim_end *end, bool reset)
 {
     struct weir__sim_end *peer = weir__sim_peer_of(end);
-    weir__sim_end_settle(sim, end);
+    weir__sim_end_update(sim, end);
     if ((end->flags & SIM_RESET) == 0 && (peer->flags & (SIM_GONE | SIM_ARRIVING)) == 0)
         tell_peer(sim, end, reset);
     bury(sim, end);
@@ -262,7 +262,7 @@ static void arrive(struct weir__sim *sim, struct weir__sim_end *server)
     weir__sim_address_get(link->address, &address, &size);
     struct weir__sim_listener *listener = weir__sim_listener_find(sim, &address, size);
     weir__sim_note(sim, SIM_ON_ARRIVE, weir__sim_end_id(server), listener != NULL);
-    if (listener == NULL || weir__sim_strikes(sim, sim->options.refuse_ppm, &sim->stats.refusals)) {
+    if (listener == NULL || weir__sim_injects(sim, sim->options.refuse_ppm, &sim->stats.refusals)) {
         refuse(sim, link, SIM_REFUSED);
         return;
     }
@@ -308,7 +308,7 @@ void weir__sim_end_dispatch(struct weir__sim *sim, struct weir__sim_end *end)
         arrive(sim, end);
         return;
     }
-    weir__sim_end_settle(sim, end);
+    weir__sim_end_update(sim, end);
     if ((end->flags & SIM_CONNECTING) != 0 && end->wake_ms <= sim->now_ms) {
         finish_connect(sim, end);
         return;

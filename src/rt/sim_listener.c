@@ -209,7 +209,7 @@ void weir__sim_listener_dispatch(struct weir__sim *sim, struct weir__sim_listene
     for (int count = 0; count < ACCEPTS_PER_STEP; count++) {
         if (!listener->accepting || listener->first == NULL)
             break;
-        if (weir__sim_strikes(sim, sim->options.fail_ppm, &sim->stats.failed_calls)) { /* EMFILE */
+        if (weir__sim_injects(sim, sim->options.fail_ppm, &sim->stats.failed_calls)) { /* EMFILE */
             listener->paused_ms =
                 sim->now_ms + weir__dice_between(&sim->faults, PAUSE_MIN_MS, PAUSE_MAX_MS);
             break;

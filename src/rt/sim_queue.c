@@ -9,7 +9,7 @@
 
 struct weir__sim_segment {
     struct weir__sim_segment *next;
-    uint64_t arrival_ms;
+    uint64_t due_ms;
     size_t capacity;
     size_t begin; /* data[begin..end) is unread */
     size_t end;
@@ -46,12 +46,12 @@ static void append(struct weir__sim_segment *segment, struct cursor *cursor, siz
     segment->end += size;
 }
 
-static struct weir__sim_segment *make_segment(weir_loop *loop, size_t size, uint64_t arrival_ms)
+static struct weir__sim_segment *make_segment(weir_loop *loop, size_t size, uint64_t due_ms)
 {
     size_t capacity = size < SEGMENT_MIN ? SEGMENT_MIN : size;
     struct weir__sim_segment *segment = weir__loop_alloc(loop, sizeof *segment + capacity);
     if (segment != NULL)
-        *segment = (struct weir__sim_segment){.arrival_ms = arrival_ms, .capacity = capacity};
+        *segment = (struct weir__sim_segment){.due_ms = due_ms, .capacity = capacity};
     return segment;
 }
 
@@ -61,18 +61,18 @@ static void free_segment(weir_loop *loop, struct weir__sim_segment *segment)
 }
 
 int weir__sim_queue_put(struct weir__sim_queue *queue, weir_loop *loop, const struct iovec *pieces,
-                        size_t size, uint64_t arrival_ms)
+                        size_t size, uint64_t due_ms)
 {
     struct weir__sim_segment *last = queue->last;
     struct cursor cursor = {.piece = pieces};
     size_t shared = 0;
-    if (last != NULL && last->arrival_ms == arrival_ms)
+    if (last != NULL && last->due_ms == due_ms)
         shared = last->capacity - last->end;
     if (shared > size)
         shared = size;
     struct weir__sim_segment *added = NULL;
     if (shared < size) {
-        added = make_segment(loop, size - shared, arrival_ms);
+        added = make_segment(loop, size - shared, due_ms);
         if (added == NULL)
             return WEIR_ENOMEM;
     }
@@ -91,7 +91,7 @@ size_t weir__sim_queue_ready(const struct weir__sim_queue *queue, uint64_t now_m
 {
     size_t size = 0;
     const struct weir__sim_segment *segment = queue->first;
-    for (; segment != NULL && segment->arrival_ms <= now_ms && size < most; segment = segment->next)
+    for (; segment != NULL && segment->due_ms <= now_ms && size < most; segment = segment->next)
         size += segment->end - segment->begin;
     return size < most ? size : most;
 }
@@ -117,9 +117,9 @@ void weir__sim_queue_take(struct weir__sim_queue *queue, weir_loop *loop, uint8_
     }
 }
 
-uint64_t weir__sim_queue_first_arrival(const struct weir__sim_queue *queue)
+uint64_t weir__sim_queue_first_due(const struct weir__sim_queue *queue)
 {
-    return queue->first != NULL ? queue->first->arrival_ms : UINT64_MAX;
+    return queue->first != NULL ? queue->first->due_ms : UINT64_MAX;
 }
 
 void weir__sim_queue_clear(struct weir__sim_queue *queue, weir_loop *loop)

@@ -17,7 +17,7 @@ struct weir__sim_queue {
 
 /* Appends the first size bytes of the pieces (there are at least that many). Errors: WEIR_ENOMEM (nothing appended). */
 WEIR_MUST_USE int weir__sim_queue_put(struct weir__sim_queue *queue, weir_loop *loop,
-                                      const struct iovec *pieces, size_t size, uint64_t arrival_ms);
+                                      const struct iovec *pieces, size_t size, uint64_t due_ms);
 
 /* How many bytes have arrived by now_ms, counted up to most. */
 size_t weir__sim_queue_ready(const struct weir__sim_queue *queue, uint64_t now_ms, size_t most);
@@ -27,7 +27,7 @@ void weir__sim_queue_take(struct weir__sim_queue *queue, weir_loop *loop, uint8_
                           size_t size);
 
 /* When the first byte arrives or has arrived; UINT64_MAX: the queue is empty. */
-uint64_t weir__sim_queue_first_arrival(const struct weir__sim_queue *queue);
+uint64_t weir__sim_queue_first_due(const struct weir__sim_queue *queue);
 
 /* Drops everything. */
 void weir__sim_queue_clear(struct weir__sim_queue *queue, weir_loop *loop);

@@ -11,20 +11,20 @@
 #include <string.h>
 #endif
 
-int (*weir__sys_strike)(enum weir__sys_call call, size_t *size);
+int (*weir__sys_inject)(enum weir__sys_call call, size_t *size);
 
-static int strike(enum weir__sys_call call, size_t *size)
+static int inject(enum weir__sys_call call, size_t *size)
 {
-    return __builtin_expect(weir__sys_strike != NULL, 0) ? weir__sys_strike(call, size) : 0;
+    return __builtin_expect(weir__sys_inject != NULL, 0) ? weir__sys_inject(call, size) : 0;
 }
 
 /* Evaluates a call whose failure is -1, unless the test strikes; a -errno result otherwise. */
 #define THROUGH_SEAM(result, call, size, expression)                                               \
     do {                                                                                           \
-        int struck = strike(call, size);                                                           \
-        (result) = struck != 0 ? -1 : (expression);                                                \
+        int injected = inject(call, size);                                                         \
+        (result) = injected != 0 ? -1 : (expression);                                              \
         if ((result) < 0)                                                                          \
-            (result) = struck != 0 ? -struck : -errno;                                             \
+            (result) = injected != 0 ? -injected : -errno;                                         \
     } while (0)
 
 int weir__sys_socket(int family, int type)
@@ -66,7 +66,7 @@ int weir__sys_connect(int fd, const struct sockaddr *address, socklen_t size)
     return result;
 }
 
-ssize_t weir__sys_recv_struck(int fd, void *out, size_t *size)
+ssize_t weir__sys_recv_injected(int fd, void *out, size_t *size)
 {
     ssize_t result;
     do {
@@ -75,7 +75,7 @@ ssize_t weir__sys_recv_struck(int fd, void *out, size_t *size)
     return result;
 }
 
-ssize_t weir__sys_send_struck(int fd, const void *data, size_t *size)
+ssize_t weir__sys_send_injected(int fd, const void *data, size_t *size)
 {
     ssize_t result;
     do {
@@ -109,13 +109,13 @@ ssize_t weir__sys_send_message(int fd, struct msghdr *message)
 {
     ssize_t result;
     do {
-        size_t size = weir__sys_strike != NULL ? sum_of(message) : 0;
-        int struck = strike(WEIR__SYS_SEND, &size);
-        if (struck != 0) {
-            result = -struck;
+        size_t size = weir__sys_inject != NULL ? sum_of(message) : 0;
+        int injected = inject(WEIR__SYS_SEND, &size);
+        if (injected != 0) {
+            result = -injected;
             continue;
         }
-        if (weir__sys_strike != NULL)
+        if (weir__sys_inject != NULL)
             cut_message(message, size);
         result = sendmsg(fd, message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (result < 0)
@@ -227,8 +227,8 @@ uint64_t weir__sys_clock_ms(void)
 
 int weir__sys_ring_setup(unsigned entries, struct io_uring *ring, struct io_uring_params *params)
 {
-    int struck = strike(WEIR__SYS_RING_SETUP, NULL);
-    return struck != 0 ? -struck : io_uring_queue_init_params(entries, ring, params);
+    int injected = inject(WEIR__SYS_RING_SETUP, NULL);
+    return injected != 0 ? -injected : io_uring_queue_init_params(entries, ring, params);
 }
 
 int weir__sys_ring_enable(struct io_uring *ring)
@@ -243,22 +243,22 @@ int weir__sys_ring_enable(struct io_uring *ring)
 
 int weir__sys_ring_register_eventfd(struct io_uring *ring, int fd)
 {
-    int struck = strike(WEIR__SYS_RING_REGISTER, NULL);
-    return struck != 0 ? -struck : io_uring_register_eventfd(ring, fd);
+    int injected = inject(WEIR__SYS_RING_REGISTER, NULL);
+    return injected != 0 ? -injected : io_uring_register_eventfd(ring, fd);
 }
 
 int weir__sys_ring_register_buffers(struct io_uring *ring, struct io_uring_buf_reg *reg)
 {
-    int struck = strike(WEIR__SYS_RING_REGISTER, NULL);
-    return struck != 0 ? -struck : io_uring_register_buf_ring(ring, reg, 0);
+    int injected = inject(WEIR__SYS_RING_REGISTER, NULL);
+    return injected != 0 ? -injected : io_uring_register_buf_ring(ring, reg, 0);
 }
 
 int weir__sys_ring_enter(struct io_uring *ring, bool wait, int64_t timeout_ms)
 {
     struct io_uring_cqe *first;
-    int struck = strike(WEIR__SYS_RING_ENTER, NULL);
-    if (struck != 0)
-        return -struck;
+    int injected = inject(WEIR__SYS_RING_ENTER, NULL);
+    if (injected != 0)
+        return -injected;
     if (!wait)
         return io_uring_submit_and_get_events(ring);
     if (timeout_ms < 0)
@@ -273,11 +273,11 @@ int weir__sys_ring_enter(struct io_uring *ring, bool wait, int64_t timeout_ms)
 
 void weir__sys_ring_prepared(struct io_uring_sqe *sqe, enum weir__sys_call call)
 {
-    if (__builtin_expect(weir__sys_strike == NULL, 1))
+    if (__builtin_expect(weir__sys_inject == NULL, 1))
         return;
     size_t size = sqe->len;
-    int struck = weir__sys_strike(call, call == WEIR__SYS_RING_SEND ? &size : NULL);
-    if (struck == 0) {
+    int injected = weir__sys_inject(call, call == WEIR__SYS_RING_SEND ? &size : NULL);
+    if (injected == 0) {
         if (size < sqe->len)
             sqe->flags &= (uint8_t)~IOSQE_CQE_SKIP_SUCCESS; /* the kernel tells of a short send */
         sqe->len = (uint32_t)size;
@@ -289,7 +289,7 @@ void weir__sys_ring_prepared(struct io_uring_sqe *sqe, enum weir__sys_call call)
     sqe->flags = flags;
     sqe->user_data = user_data;
     sqe->rw_flags = NOP_INJECT_RESULT;
-    sqe->len = (uint32_t)-struck;
+    sqe->len = (uint32_t)-injected;
 }
 
 #endif

@@ -49,7 +49,7 @@ enum weir__sys_call {
 
 /* The test's hand in the seam, NULL outside of tests; set it while no other thread uses a loop. Called before each call; returns 0 to let it
  * through, or the errno to fail with. size: how many bytes the call may move; lowering it (not to 0) cuts the call short. NULL: it moves none. */
-extern int (*weir__sys_strike)(enum weir__sys_call call, size_t *size);
+extern int (*weir__sys_inject)(enum weir__sys_call call, size_t *size);
 
 int weir__sys_socket(int family, int type);
 int weir__sys_bind(int fd, const struct sockaddr *address, socklen_t size);
@@ -70,16 +70,16 @@ int weir__sys_connect(int fd, const struct sockaddr *address, socklen_t size);
 #endif
 
 /* The next two, while a test has its hand in the seam. */
-ssize_t weir__sys_recv_struck(int fd, void *out, size_t *size);
-ssize_t weir__sys_send_struck(int fd, const void *data, size_t *size);
+ssize_t weir__sys_recv_injected(int fd, void *out, size_t *size);
+ssize_t weir__sys_send_injected(int fd, const void *data, size_t *size);
 
 /* *size is what was asked for: a test that cuts the call short lowers it. Never blocks. Compiled into its callers, as the next is: with fewer functions to return from after a system
  * call a small message takes less time, most likely because the processor predicts such returns badly (docs/benchmarks.md). */
 static inline ssize_t weir__sys_recv(int fd, void *out, size_t *size)
 {
     ssize_t result;
-    if (__builtin_expect(weir__sys_strike != NULL, 0))
-        return weir__sys_recv_struck(fd, out, size);
+    if (__builtin_expect(weir__sys_inject != NULL, 0))
+        return weir__sys_recv_injected(fd, out, size);
     do {
         result = WEIR__CALL_RECV(fd, out, *size, MSG_DONTWAIT);
     } while (result < 0 && errno == EINTR);
@@ -90,8 +90,8 @@ static inline ssize_t weir__sys_recv(int fd, void *out, size_t *size)
 static inline ssize_t weir__sys_send(int fd, const void *data, size_t *size)
 {
     ssize_t result;
-    if (__builtin_expect(weir__sys_strike != NULL, 0))
-        return weir__sys_send_struck(fd, data, size);
+    if (__builtin_expect(weir__sys_inject != NULL, 0))
+        return weir__sys_send_injected(fd, data, size);
     do {
         result = WEIR__CALL_SEND(fd, data, *size, MSG_NOSIGNAL | MSG_DONTWAIT);
     } while (result < 0 && errno == EINTR);

@@ -181,16 +181,16 @@ int weir_deflate_offer_write(char *out, size_t capacity, const weir_deflate_opti
 static bool agree(weir_deflate_terms *terms, const struct reading *offer,
                   const weir_deflate_options *options)
 {
-    const weir_deflate_terms *wish = &offer->terms;
-    uint8_t server_bits =
-        lesser(or_widest(options->server_max_window_bits), or_widest(wish->server_max_window_bits));
-    uint8_t client_bits =
-        lesser(or_widest(options->client_max_window_bits), or_widest(wish->client_max_window_bits));
+    const weir_deflate_terms *offered = &offer->terms;
+    uint8_t server_bits = lesser(or_widest(options->server_max_window_bits),
+                                 or_widest(offered->server_max_window_bits));
+    uint8_t client_bits = lesser(or_widest(options->client_max_window_bits),
+                                 or_widest(offered->client_max_window_bits));
     *terms = (weir_deflate_terms){
         .server_no_context_takeover =
-            wish->server_no_context_takeover || !options->server_context_takeover,
+            offered->server_no_context_takeover || !options->server_context_takeover,
         .client_no_context_takeover =
-            wish->client_no_context_takeover || !options->client_context_takeover,
+            offered->client_no_context_takeover || !options->client_context_takeover,
         .server_max_window_bits =
             mentions(offer, SERVER_WINDOW) ? server_bits : unless_widest(server_bits),
         .client_max_window_bits = unless_widest(client_bits),

@@ -75,7 +75,7 @@ void weir_endpoint_set_codec(weir_endpoint *endpoint, weir_codec *codec)
 }
 
 /* Nothing of a message, a control frame or a Close is under way in either direction. */
-static bool is_at_rest(const weir_endpoint *endpoint)
+static bool is_parked(const weir_endpoint *endpoint)
 {
     bool owes = endpoint->pong_owed || endpoint->ping_owed || endpoint->pong_awaited;
     return endpoint->close_state == WEIR__CLOSE_OPEN && endpoint->end_kind == WEIR_END_NONE &&
@@ -86,12 +86,12 @@ static bool is_at_rest(const weir_endpoint *endpoint)
            endpoint->next_delivery == (uint8_t)endpoint->options->delivery;
 }
 
-bool weir__endpoint_lay_down(weir_endpoint *endpoint, struct weir__endpoint_rest *out)
+bool weir__endpoint_park(weir_endpoint *endpoint, struct weir__endpoint_parked *out)
 {
     weir__endpoint_shed(endpoint);
-    if (!is_at_rest(endpoint))
+    if (!is_parked(endpoint))
         return false;
-    *out = (struct weir__endpoint_rest){
+    *out = (struct weir__endpoint_parked){
         .codec = endpoint->codec,
         .offset = endpoint->parser.offset,
         .deadline_ms = endpoint->deadline_ms,
@@ -104,8 +104,8 @@ bool weir__endpoint_lay_down(weir_endpoint *endpoint, struct weir__endpoint_rest
     return true;
 }
 
-void weir__endpoint_take_up(weir_endpoint *endpoint, const weir_endpoint_options *options,
-                            const struct weir__endpoint_rest *rest, uint64_t now_ms)
+void weir__endpoint_unpark(weir_endpoint *endpoint, const weir_endpoint_options *options,
+                           const struct weir__endpoint_parked *rest, uint64_t now_ms)
 {
     begin(endpoint, options, now_ms);
     endpoint->parser.offset = rest->offset;
@@ -256,7 +256,7 @@ int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event)
         *event = (weir_event){.kind = WEIR_EVENT_FAULT};
         return WEIR_OK;
     }
-    int status = weir__endpoint_is_fed_up(endpoint) ? WEIR_EAGAIN : WEIR__GO_ON;
+    int status = weir__endpoint_input_drained(endpoint) ? WEIR_EAGAIN : WEIR__GO_ON;
     while (status == WEIR__GO_ON && weir__endpoint_input_alive(endpoint))
         status = step(endpoint, event);
     if (status == WEIR_EAGAIN)
@@ -340,13 +340,13 @@ int weir_endpoint_flush(weir_endpoint *endpoint, uint64_t now_ms, weir_buffer *o
 
 unsigned weir_endpoint_wants(const weir_endpoint *endpoint)
 {
-    if (weir__endpoint_is_at_ease(endpoint))
+    if (weir__endpoint_is_idle(endpoint))
         return 0;
     unsigned flush = endpoint->pong_owed || endpoint->ping_owed ? WEIR_WANT_FLUSH : 0;
     switch ((enum weir__close_state)endpoint->close_state) {
     case WEIR__CLOSE_OPEN:
     case WEIR__CLOSE_SENT:
-    case WEIR__CLOSE_HEARD:
+    case WEIR__CLOSE_RECEIVED:
         return flush;
     case WEIR__CLOSE_OWED:
     case WEIR__CLOSE_FAILED:
@@ -378,9 +378,9 @@ static int give_up_on_ping(weir_endpoint *endpoint, weir_buffer *out)
 /* Our own absence is not the peer's fault, once for each ping. */
 static bool excuse_ping(weir_endpoint *endpoint)
 {
-    if (endpoint->ping_excused || endpoint->now_ms - endpoint->deadline_ms < AWAY_MS)
+    if (endpoint->ping_grace_used || endpoint->now_ms - endpoint->deadline_ms < AWAY_MS)
         return false;
-    endpoint->ping_excused = true;
+    endpoint->ping_grace_used = true;
     weir__endpoint_ping_defer(endpoint);
     return true;
 }

@@ -15,7 +15,7 @@
 enum weir__close_state {
     WEIR__CLOSE_OPEN = 0, /* neither side has sent Close */
     WEIR__CLOSE_SENT,     /* ours is out, theirs is awaited; data may still arrive */
-    WEIR__CLOSE_HEARD,    /* theirs arrived, and the user answers it himself (FRAMES) */
+    WEIR__CLOSE_RECEIVED, /* theirs arrived, and the user answers it himself (FRAMES) */
     WEIR__CLOSE_OWED,     /* theirs arrived, our answer is not yet in the output */
     WEIR__CLOSE_FAILED,   /* broken off with a cause; our Close is not yet in the output */
     WEIR__CLOSE_DONE,     /* no Close is owed; the peer's end of stream is awaited */
@@ -68,15 +68,15 @@ struct weir_endpoint {
     bool piece_given : 1; /* PIECES: the first piece of the message was delivered */
     bool client : 1;
     bool masking : 1;
-    bool held : 1;          /* the driver does not read */
-    bool pong_awaited : 1;  /* our last ping is unanswered */
-    bool ping_owed : 1;     /* ... and not even written: the output was busy when it was due */
-    bool ping_excused : 1;  /* ... but we were away when its time passed: it has got it again */
-    bool pong_owed : 1;     /* the peer's last ping is unanswered */
-    bool by_peer : 1;       /* the peer's Close came before ours was sent */
-    bool eof : 1;           /* the peer's orderly end of stream */
-    bool shutdown : 1;      /* we are to end the stream first (7.1.1) */
-    bool ours_is_cause : 1; /* the text of our Close is that of the cause */
+    bool held : 1;            /* the driver does not read */
+    bool pong_awaited : 1;    /* our last ping is unanswered */
+    bool ping_owed : 1;       /* ... and not even written: the output was busy when it was due */
+    bool ping_grace_used : 1; /* ... but we were away when its time passed: it has got it again */
+    bool pong_owed : 1;       /* the peer's last ping is unanswered */
+    bool by_peer : 1;         /* the peer's Close came before ours was sent */
+    bool eof : 1;             /* the peer's orderly end of stream */
+    bool shutdown : 1;        /* we are to end the stream first (7.1.1) */
+    bool ours_is_cause : 1;   /* the text of our Close is that of the cause */
 };
 
 /* As weir_endpoint_new(), into memory of the caller's. Keeps options (with their allocator) until weir__endpoint_fini(); many endpoints may share
@@ -85,7 +85,7 @@ WEIR_MUST_USE int weir__endpoint_init(weir_endpoint *endpoint, const weir_endpoi
                                       uint64_t now_ms);
 
 /* What remains of an endpoint between two messages, when nothing is owed, awaited or ended: it can go on from there in other memory. */
-struct weir__endpoint_rest {
+struct weir__endpoint_parked {
     weir_codec *codec;
     uint64_t offset; /* of the input */
     uint64_t deadline_ms;
@@ -97,11 +97,11 @@ struct weir__endpoint_rest {
 };
 
 /* Lays it down: fills *out, and the endpoint is not to be used again. False: it is not between two such messages, and as before. */
-bool weir__endpoint_lay_down(weir_endpoint *endpoint, struct weir__endpoint_rest *out);
+bool weir__endpoint_park(weir_endpoint *endpoint, struct weir__endpoint_parked *out);
 
 /* Goes on, with the options that it had. Several may be taken up from one rest, to look at it: the last that is laid down counts. */
-void weir__endpoint_take_up(weir_endpoint *endpoint, const weir_endpoint_options *options,
-                            const struct weir__endpoint_rest *rest, uint64_t now_ms);
+void weir__endpoint_unpark(weir_endpoint *endpoint, const weir_endpoint_options *options,
+                           const struct weir__endpoint_parked *rest, uint64_t now_ms);
 
 /* The short cut that next() takes first, for those who want no event. */
 enum weir__whole {
@@ -145,7 +145,7 @@ static inline uint64_t weir__endpoint_max_message_size(const weir_endpoint *endp
 }
 
 /* Whether both sides are open and nothing is owed: then it wants nothing, and has not ended. */
-static inline bool weir__endpoint_is_at_ease(const weir_endpoint *endpoint)
+static inline bool weir__endpoint_is_idle(const weir_endpoint *endpoint)
 {
     return endpoint->close_state == WEIR__CLOSE_OPEN && !endpoint->pong_owed &&
            !endpoint->ping_owed;
@@ -158,7 +158,7 @@ static inline uint64_t weir__endpoint_deadline(const weir_endpoint *endpoint)
 }
 
 /* Whether all input is eaten, and nothing is half done: so ends each input of whole messages. */
-static inline bool weir__endpoint_is_fed_up(const weir_endpoint *endpoint)
+static inline bool weir__endpoint_input_drained(const weir_endpoint *endpoint)
 {
     return endpoint->in_size == 0 && weir__parser_is_idle(&endpoint->parser) &&
            !endpoint->in_decoding && endpoint->close_state <= WEIR__CLOSE_SENT &&

@@ -24,7 +24,7 @@ uint64_t weir__endpoint_close_period(const weir_endpoint *endpoint)
     case WEIR__CLOSE_DONE:
         return endpoint->shutdown && timeout > LINGER_MS ? LINGER_MS : timeout;
     case WEIR__CLOSE_OPEN:
-    case WEIR__CLOSE_HEARD:
+    case WEIR__CLOSE_RECEIVED:
     case WEIR__CLOSE_GONE:
         break;
     }
@@ -78,13 +78,13 @@ void weir__endpoint_on_close(weir_endpoint *endpoint)
     case WEIR__CLOSE_OPEN:
         endpoint->by_peer = true;
         enter(endpoint,
-              endpoint->delivery == WEIR_DELIVER_FRAMES ? WEIR__CLOSE_HEARD : WEIR__CLOSE_OWED);
+              endpoint->delivery == WEIR_DELIVER_FRAMES ? WEIR__CLOSE_RECEIVED : WEIR__CLOSE_OWED);
         break;
     case WEIR__CLOSE_SENT:
         end_as(endpoint, WEIR_END_CLEAN);
         await_end_of_stream(endpoint, !endpoint->client);
         break;
-    case WEIR__CLOSE_HEARD: /* the input has ended: nothing is heard any more */
+    case WEIR__CLOSE_RECEIVED: /* the input has ended: nothing is heard any more */
     case WEIR__CLOSE_OWED:
     case WEIR__CLOSE_FAILED:
     case WEIR__CLOSE_DONE:
@@ -100,7 +100,7 @@ void weir__endpoint_on_close_sent(weir_endpoint *endpoint, unsigned code)
     case WEIR__CLOSE_OPEN:
         enter(endpoint, WEIR__CLOSE_SENT);
         break;
-    case WEIR__CLOSE_HEARD:
+    case WEIR__CLOSE_RECEIVED:
     case WEIR__CLOSE_OWED:
         end_as(endpoint, WEIR_END_CLEAN);
         await_end_of_stream(endpoint, !endpoint->client);
@@ -154,7 +154,7 @@ void weir__endpoint_fail(weir_endpoint *endpoint, enum weir__rule rule, uint64_t
         end_by_rule(endpoint, rule);
         await_end_of_stream(endpoint, true);
         break;
-    case WEIR__CLOSE_HEARD: /* the input has ended: no rule can be broken any more */
+    case WEIR__CLOSE_RECEIVED: /* the input has ended: no rule can be broken any more */
     case WEIR__CLOSE_OWED:
     case WEIR__CLOSE_FAILED:
     case WEIR__CLOSE_DONE:
@@ -184,7 +184,7 @@ void weir__endpoint_on_eof(weir_endpoint *endpoint, int status)
             end_with_status(endpoint, status);
         enter(endpoint, WEIR__CLOSE_GONE);
         break;
-    case WEIR__CLOSE_HEARD: /* a peer that ended its half alone can still read our Close */
+    case WEIR__CLOSE_RECEIVED: /* a peer that ended its half alone can still read our Close */
     case WEIR__CLOSE_OWED:
     case WEIR__CLOSE_FAILED:
         endpoint->eof = true;
@@ -214,7 +214,7 @@ void weir__endpoint_on_close_timeout(weir_endpoint *endpoint)
         enter(endpoint, WEIR__CLOSE_GONE);
         break;
     case WEIR__CLOSE_OPEN: /* these have no such clock */
-    case WEIR__CLOSE_HEARD:
+    case WEIR__CLOSE_RECEIVED:
     case WEIR__CLOSE_GONE:
         break;
     }

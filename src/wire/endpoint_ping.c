@@ -60,7 +60,7 @@ int weir__endpoint_ping(weir_endpoint *endpoint, weir_buffer *out)
                               sizeof endpoint->ping_nonce);
     endpoint->pong_awaited = true;
     endpoint->ping_owed = true;
-    endpoint->ping_excused = false;
+    endpoint->ping_grace_used = false;
     start_clock(endpoint);
     int status = out == NULL ? WEIR_OK : weir__endpoint_append_ping(endpoint, out);
     if (status != WEIR_OK)

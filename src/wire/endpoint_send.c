@@ -11,7 +11,7 @@ static bool may_send(const weir_endpoint *endpoint)
 {
     switch ((enum weir__close_state)endpoint->close_state) {
     case WEIR__CLOSE_OPEN:
-    case WEIR__CLOSE_HEARD:
+    case WEIR__CLOSE_RECEIVED:
     case WEIR__CLOSE_OWED:
     case WEIR__CLOSE_FAILED:
         return true;
@@ -97,7 +97,7 @@ static void keep_reason(weir_endpoint *endpoint, const char *message, size_t siz
 /* Sends a Close by the user's will. */
 static int send_reason(weir_endpoint *endpoint, const weir_close_reason *reason, weir_buffer *out)
 {
-    if (endpoint->close_state != WEIR__CLOSE_OPEN && endpoint->close_state != WEIR__CLOSE_HEARD)
+    if (endpoint->close_state != WEIR__CLOSE_OPEN && endpoint->close_state != WEIR__CLOSE_RECEIVED)
         return WEIR_CLOSED;
     /* A ping that came before is answered before (5.5.2); with room for both, neither fails. */
     if (weir_buffer_reserve(out, (size_t)2 * (WEIR_FRAME_HEAD_MAX + WEIR__CONTROL_MAX)) == NULL)

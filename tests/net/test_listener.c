@@ -411,13 +411,13 @@ static int resume_without_memory(void *arg)
     assert_int_equal(weir__listener_start(actor.listener, act_on_stream, &actor), WEIR_OK);
     weir__listener_pause(actor.listener);
     assert_int_equal(weir_stream_connect(&client, &address, 5000), WEIR_OK);
-    weir__sys_strike = refuse_to_watch;
+    weir__sys_inject = refuse_to_watch;
     refusals = 2;
     weir__listener_resume(actor.listener);
     assert_int_equal(weir_sleep(80), WEIR_OK);
     assert_int_equal(actor.count, 0);
     assert_int_equal(weir_sleep(60), WEIR_OK);
-    weir__sys_strike = NULL;
+    weir__sys_inject = NULL;
     assert_int_equal(actor.count, 1);
     weir_stream_close(client);
     weir_stream_close(actor.streams[0]);

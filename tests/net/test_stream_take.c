@@ -51,7 +51,7 @@ static int take_over(weir_stream *a, weir_stream *b)
     expect_text(b, "head ");
     assert_true(weir__stream_is_takeable(b));
     weir__stream_take(b, &actor_events, &actor, &rest);
-    assert_null(b->side);
+    assert_null(b->direct);
     assert_non_null(rest.buf);
     assert_int_equal(rest.size, 8);
     assert_memory_equal(rest.data, "and body", 8);

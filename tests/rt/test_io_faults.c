@@ -2,23 +2,23 @@
 /* Each system call of the back-ends fails in turn, at its n-th call, for every n until a small conversation passes untouched. Whatever happens,
  * nothing crashes, hangs or is left behind. */
 #include "io_ends.h"
-#include "support/strikes.h"
+#include "support/injects.h"
 
 struct fault {
     enum weir__sys_call call;
     size_t at;    /* the call that is struck, from 1 */
     int error;    /* 0: cut short to one byte */
     size_t count; /* calls so far */
-    bool struck;
+    bool injected;
 };
 
 static struct fault fault;
 
-static int strike(enum weir__sys_call call, size_t *size)
+static int inject(enum weir__sys_call call, size_t *size)
 {
     if (call != fault.call || ++fault.count != fault.at)
         return 0;
-    fault.struck = true;
+    fault.injected = true;
     if (fault.error != 0)
         return fault.error;
     if (size != NULL)
@@ -158,24 +158,24 @@ static void close_talk(struct talk *talk)
 static bool hold_talk(uint8_t *bulk, bool must_succeed)
 {
     int status;
-    weir__sys_strike = strike;
+    weir__sys_inject = inject;
     struct world *world = try_world(0, &status);
     if (world == NULL) {
-        weir__sys_strike = NULL;
-        assert_true(fault.struck);
+        weir__sys_inject = NULL;
+        assert_true(fault.injected);
         return true;
     }
     struct talk talk = {.bulk = bulk};
     bool whole = open_talk(&talk, world) && connect_talk(&talk) && speak(&talk);
     bool hung = !whole && weir__sys_clock_ms() > talk.limit_ms;
     close_talk(&talk);
-    weir__sys_strike = NULL;
+    weir__sys_inject = NULL;
     if (hung)
         fail_msg("call %d, number %zu, errno %d: hangs", (int)fault.call, fault.at, fault.error);
-    if (!whole && (!fault.struck || must_succeed))
+    if (!whole && (!fault.injected || must_succeed))
         fail_msg("call %d, number %zu, errno %d: fails", (int)fault.call, fault.at, fault.error);
     close_world(world);
-    return fault.struck;
+    return fault.injected;
 }
 
 /* The bulk makes more calls than anybody wants to fail one by one: the first ones all, then further and further apart. */
@@ -189,10 +189,10 @@ static void strike_each_call(int error, bool must_succeed, enum weir__sys_call f
 {
     uint8_t *bulk = make_pattern(BULK_SIZE);
     for (enum weir__sys_call call = first; call < end; call++) {
-        bool struck = can_strike(call);
-        for (size_t at = 1; struck; at = next_number(at)) {
+        bool injected = can_strike(call);
+        for (size_t at = 1; injected; at = next_number(at)) {
             fault = (struct fault){.call = call, .at = at, .error = error};
-            struck = hold_talk(bulk, must_succeed);
+            injected = hold_talk(bulk, must_succeed);
         }
     }
     free(bulk);
@@ -264,9 +264,9 @@ static void kernel_that_refuses_io_uring_leaves_epoll(void **state)
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
         weir_loop *loop;
         fault = (struct fault){.call = WEIR__SYS_RING_SETUP, .at = 1, .error = errors[i]};
-        weir__sys_strike = strike;
+        weir__sys_inject = inject;
         assert_int_equal(weir_loop_new(&loop, NULL), WEIR_OK);
-        weir__sys_strike = NULL;
+        weir__sys_inject = NULL;
         assert_string_equal(weir_loop_backend_name(loop), "epoll");
         weir_loop_free(loop);
     }

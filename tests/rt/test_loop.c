@@ -140,7 +140,7 @@ static struct {
     size_t at, calls;
 } blow;
 
-static int strike(enum weir__sys_call call, size_t *size)
+static int inject(enum weir__sys_call call, size_t *size)
 {
     (void)size;
     return call == blow.call && ++blow.calls == blow.at ? EMFILE : 0;
@@ -152,21 +152,21 @@ static void no_system_call_may_fail_unnoticed_while_a_loop_is_made(void **state)
     static const enum weir__sys_call calls[] = {WEIR__SYS_EPOLL_CREATE, WEIR__SYS_EVENTFD,
                                                 WEIR__SYS_EPOLL_CTL, WEIR__SYS_RING_SETUP,
                                                 WEIR__SYS_RING_REGISTER};
-    size_t struck = 0;
+    size_t injected = 0;
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         for (size_t at = 1;; at++) {
             blow.call = calls[i];
             blow.at = at;
             blow.calls = 0;
-            weir__sys_strike = strike;
+            weir__sys_inject = inject;
             int status = make(NULL);
-            weir__sys_strike = NULL;
+            weir__sys_inject = NULL;
             if (blow.calls < at)
                 break;
-            struck++;
+            injected++;
             assert_int_equal(status, WEIR_SYSTEM(EMFILE));
         }
-    assert_true(struck >= 2);
+    assert_true(injected >= 2);
 }
 
 /* --- running --- */

@@ -32,7 +32,7 @@ static struct {
     uint64_t random;
     unsigned long visits;
     unsigned long messages;
-    unsigned long failed;         /* no session came about */
+    unsigned long failed;     /* no session came about */
     double resident[MINUTES_MAX]; /* KiB, after each minute */
     size_t descriptors[MINUTES_MAX];
     uint8_t payload[SIZE_MOST];
@@ -81,7 +81,7 @@ static int answer(weir_session *session, weir_frame *frame, void *arg)
         weir_terminate(session);
         return WEIR_OK;
     case 1:
-        weir_going_away(session, 1001, "enough");
+        weir_close_now(session, 1001, "enough");
         return WEIR_OK;
     case 2:
         return WEIR_ELIMIT;

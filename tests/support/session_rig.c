@@ -161,7 +161,7 @@ static void open_pair(struct rig *rig, enum weir_role role, const weir_session_o
     weir_stream *end;
     rig_open_streams(rig, role, &end);
     if (raw)
-        assert_ok(weir_raw_session_start(&rig->session, weir_scope_current(), end, role, options));
+        assert_ok(weir_session_start_raw(&rig->session, weir_scope_current(), end, role, options));
     else
         assert_ok(weir_session_start(&rig->session, weir_scope_current(), end, role, options));
 }

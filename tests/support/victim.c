@@ -241,7 +241,7 @@ static void set_option(int fd, int level, int name, const void *value, socklen_t
 
 int attacker_try_connect(const struct victim *victim)
 {
-    struct timeval patience = {.tv_sec = PATIENCE_S};
+    struct timeval linger_timer = {.tv_sec = PATIENCE_S};
     int on = 1;
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)victim->port),
@@ -249,8 +249,8 @@ int attacker_try_connect(const struct victim *victim)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
-    set_option(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    set_option(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    set_option(fd, SOL_SOCKET, SO_RCVTIMEO, &linger_timer, sizeof linger_timer);
+    set_option(fd, SOL_SOCKET, SO_SNDTIMEO, &linger_timer, sizeof linger_timer);
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
         return fd;

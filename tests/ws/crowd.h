@@ -185,7 +185,7 @@ static inline void leave(struct end *end, weir_scope *user)
         end->has_closed = weir_close(end->session, WEIR_CLOSE_NORMAL, "said") == WEIR_OK;
         return;
     case WAY_GO_AWAY:
-        weir_going_away(end->session, WEIR_CLOSE_GOING_AWAY, NULL);
+        weir_close_now(end->session, WEIR_CLOSE_GOING_AWAY, NULL);
         break;
     case WAY_CANCEL_USER:
         weir_scope_cancel(user);

@@ -62,7 +62,7 @@ static int answer(weir_session *session, weir_frame *frame)
         weir_terminate(session);
         return WEIR_OK;
     case 1:
-        weir_going_away(session, 1001, "enough");
+        weir_close_now(session, 1001, "enough");
         return WEIR_OK;
     case 2:
         return WEIR_ELIMIT;
@@ -139,7 +139,7 @@ static void leave(struct member *member, enum way way)
         weir_scope_cancel(weir_session_scope(member->session));
         break;
     case WAY_GO_AWAY:
-        weir_going_away(member->session, 1001, NULL);
+        weir_close_now(member->session, 1001, NULL);
         break;
     case WAY_CLOSE:
         (void)weir_close(member->session, 1000, NULL);

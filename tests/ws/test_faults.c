@@ -3,7 +3,7 @@
  * what can be repaired is; what cannot ends with that error on the side that was hit, with a plain end on the other, and with nothing left on both. */
 #include "support/session_rig.h"
 
-#include "support/strikes.h"
+#include "support/injects.h"
 #include "two_loops.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@ struct fault {
     /* What has happened. */
     size_t count;
     size_t written;
-    bool struck;
+    bool injected;
     bool in_session; /* ... while the side that was hit had a session that had not ended */
 };
 
@@ -48,29 +48,29 @@ static bool has_living_session(const struct side *side)
 static void cut_write(size_t *size)
 {
     if (fault.single_writes) {
-        fault.struck = fault.struck || *size > 1;
+        fault.injected = fault.injected || *size > 1;
         *size = 1;
     }
     if (fault.written < fault.cut && fault.written + *size > fault.cut) {
         *size = fault.cut - fault.written;
-        fault.struck = true;
+        fault.injected = true;
     }
     fault.written += *size;
 }
 
-static int strike(enum weir__sys_call call, size_t *size)
+static int inject(enum weir__sys_call call, size_t *size)
 {
     if (acting != side_hit())
         return 0;
     if (is_write(call))
         cut_write(size);
     if (call == WEIR__SYS_RECV && fault.single_reads > 0) {
-        fault.struck = --fault.single_reads == 0;
+        fault.injected = --fault.single_reads == 0;
         *size = 1;
     }
     if (call != fault.call || fault.error == 0 || ++fault.count != fault.at)
         return 0;
-    fault.struck = true;
+    fault.injected = true;
     fault.in_session = has_living_session(acting);
     return fault.error;
 }
@@ -100,7 +100,7 @@ static void take_turn(const struct side *side, int status)
 {
     if (status >= 0)
         return;
-    expect(fault.struck && side == side_hit() && status == WEIR_SYSTEM(fault.error) &&
+    expect(fault.injected && side == side_hit() && status == WEIR_SYSTEM(fault.error) &&
                (fault.call == WEIR__SYS_EPOLL_WAIT || fault.call == WEIR__SYS_RING_ENTER ||
                 fault.call == WEIR__SYS_RING_REGISTER),
            "a turn fails");
@@ -115,7 +115,7 @@ static bool hold_cut(struct fault cut)
     fault.call = WEIR__SYS_COUNT;
     expect(hold_conversation(&stage, take_turn), "hangs");
     expect(was_whole(&stage), "is not whole");
-    return fault.struck;
+    return fault.injected;
 }
 
 static void cut_everywhere(bool of_server)
@@ -142,12 +142,12 @@ static void reads_and_writes_are_cut_at_every_byte(void **state)
 {
     (void)state;
     fault = (struct fault){.call = WEIR__SYS_COUNT};
-    weir__sys_strike = strike;
+    weir__sys_inject = inject;
     assert_ok(open_stage(&stage, take_turn));
     cut_everywhere(true);
     cut_everywhere(false);
     expect(close_stage(&stage), "something is left");
-    weir__sys_strike = NULL;
+    weir__sys_inject = NULL;
 }
 
 /* --- struck --- */
@@ -233,21 +233,21 @@ static void expect_right_ends(void)
 static bool hold_struck(struct fault next)
 {
     fault = next;
-    weir__sys_strike = strike;
+    weir__sys_inject = inject;
     int status = open_stage(&stage, take_turn);
     if (status != WEIR_OK) {
-        weir__sys_strike = NULL;
-        expect(fault.struck && !heals() && is_the_error(status), "the stage does not open");
+        weir__sys_inject = NULL;
+        expect(fault.injected && !heals() && is_the_error(status), "the stage does not open");
         return true;
     }
     stage.large = true;
     expect(hold_conversation(&stage, take_turn), "hangs");
-    expect(was_whole(&stage) || (fault.struck && !heals()), "is not whole");
+    expect(was_whole(&stage) || (fault.injected && !heals()), "is not whole");
     if (!was_whole(&stage))
         expect_right_ends();
     expect(close_stage(&stage), "something is left");
-    weir__sys_strike = NULL;
-    return fault.struck;
+    weir__sys_inject = NULL;
+    return fault.injected;
 }
 
 /* Returns how many times something was made to fail. */

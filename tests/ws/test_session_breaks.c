@@ -258,12 +258,12 @@ static int a_client_that_resets_while_it_shakes_hands_leaves_nothing(void *arg)
         assert_ok(weir_listener_address(server->listener, &address));
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             assert_ok(weir_stream_connect(&stream, &address, 0));
-            assert_eventually(server->arrival_count == 1);
+            assert_eventually(server->pending_count == 1);
             assert_ok(weir_stream_write(stream, REQUEST, sizes[i]));
             if (sizes[i] == sizeof REQUEST - 1 && hooked)
                 assert_eventually(hook.asked == 1);
             weir_stream_reset(stream);
-            assert_eventually(server->arrival_count == 0 && server->session_count == 0);
+            assert_eventually(server->pending_count == 0 && server->session_count == 0);
         }
         expect_service(server);
         assert_eventually(server->session_count == 0 && hook.closed >= 1);
@@ -414,7 +414,7 @@ RUN(peers_close_is_answered_behind_the_large_message_that_has_begun)
 
 static void go_away(struct rig *rig)
 {
-    weir_going_away(rig->session, WEIR_CLOSE_GOING_AWAY, NULL);
+    weir_close_now(rig->session, WEIR_CLOSE_GOING_AWAY, NULL);
 }
 
 static int going_away_ends_the_large_message_that_has_begun(void *arg)
@@ -437,7 +437,7 @@ static int send_and_go_away(weir_session *session, void *arg)
     (void)arg;
     weir_frame frame = weir_frame_binary(large, 100000);
     assert_ok(weir_try_send(session, &frame));
-    weir_going_away(session, WEIR_CLOSE_GOING_AWAY, NULL);
+    weir_close_now(session, WEIR_CLOSE_GOING_AWAY, NULL);
     return WEIR_OK;
 }
 

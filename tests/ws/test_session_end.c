@@ -412,7 +412,7 @@ static void go_away_past_the_queue(uint64_t close_timeout_ms)
             break;
         assert_ok(weir_sleep(1));
     }
-    weir_going_away(rig.session, WEIR_CLOSE_GOING_AWAY, "down");
+    weir_close_now(rig.session, WEIR_CLOSE_GOING_AWAY, "down");
     assert_ok(weir_sleep(10));
     int data = 0;
     do {

@@ -370,7 +370,7 @@ static int answer_to_our_close_is_seen_behind_a_full_queue(void *arg)
         int seen;
         put_behind_a_full_queue(&rig, &seen, 0x88);
         if (jumping)
-            weir_going_away(rig.session, 1001, NULL);
+            weir_close_now(rig.session, 1001, NULL);
         else
             assert_ok(weir_close(rig.session, 1001, NULL));
         rig_expect_ended(&rig, WEIR_END_CLEAN, 1001, 1000);

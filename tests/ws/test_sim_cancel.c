@@ -165,7 +165,7 @@ static int play_raw(struct scene *scene)
     int status = weir_stream_pair(weir_loop_current(), &ends[0], &ends[1]);
     if (status != WEIR_OK)
         return status;
-    status = weir_raw_session_start(&raw, &scene->all, ends[0], WEIR_ROLE_SERVER, &options);
+    status = weir_session_start_raw(&raw, &scene->all, ends[0], WEIR_ROLE_SERVER, &options);
     if (status != WEIR_OK) {
         weir_stream_close(ends[1]);
         return status;

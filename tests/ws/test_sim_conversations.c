@@ -283,7 +283,7 @@ static int run_client(void *arg)
         weir_terminate(client->session);
         break;
     case 1:
-        weir_going_away(client->session, 1001, "leaving");
+        weir_close_now(client->session, 1001, "leaving");
         break;
     default:
         (void)weir_close(client->session, 1000, "done");

@@ -15,11 +15,11 @@ static struct weir__inlet *inlet_of(const weir_channel *incoming)
 /* --- the input --- */
 
 /* The input is eaten: the buffer is let go, and reading goes on. */
-static void let_go(struct weir__inlet *inlet)
+static void release_input(struct weir__inlet *inlet)
 {
     weir__buf *buf = inlet->buf;
     inlet->buf = NULL;
-    weir__lease_drop_spare(&inlet->lent);
+    weir__frame_ref_drop_cached(&inlet->cached);
     if (!inlet->held)
         return;
     inlet->held = false;
@@ -30,41 +30,41 @@ static void let_go(struct weir__inlet *inlet)
     int status = weir__io_recv_start(inlet->io);
     if (status != WEIR_OK) {
         weir_endpoint_eof(inlet->endpoint, status, loop_of(inlet)->now_ms);
-        inlet->on->attend_later(inlet);
+        inlet->on->update_later(inlet);
     }
 }
 
-static inline void tell(struct weir__inlet *inlet, const weir_frame *frame)
+static inline void notify_observer(struct weir__inlet *inlet, const weir_frame *frame)
 {
     if (inlet->watched)
         inlet->on->arrived(inlet, frame);
 }
 
 /* Out of memory for a lease. */
-static int give_up(struct weir__inlet *inlet, weir_frame *frame)
+static int fail_out_of_memory(struct weir__inlet *inlet, weir_frame *frame)
 {
     weir_frame_release(frame);
     weir_endpoint_terminate(inlet->endpoint);
-    inlet->on->attend(inlet);
+    inlet->on->update(inlet);
     return WEIR_EAGAIN;
 }
 
 /* A frame that is a view of the input. */
 static inline int deliver_view(struct weir__inlet *inlet, weir_frame *frame, bool whole)
 {
-    tell(inlet, frame);
-    if (frame->size == 0 || weir__lease_view(frame, inlet->buf, whole) == WEIR_OK)
+    notify_observer(inlet, frame);
+    if (frame->size == 0 || weir__frame_ref_view(frame, inlet->buf, whole) == WEIR_OK)
         return WEIR_OK;
-    return give_up(inlet, frame);
+    return fail_out_of_memory(inlet, frame);
 }
 
 static int deliver(struct weir__inlet *inlet, weir_frame *frame)
 {
     if (frame->release == NULL)
         return deliver_view(inlet, frame, false);
-    tell(inlet, frame);
-    int status = weir__lease_own(frame, loop_of(inlet));
-    return status == WEIR_OK ? WEIR_OK : give_up(inlet, frame);
+    notify_observer(inlet, frame);
+    int status = weir__frame_ref_own(frame, loop_of(inlet));
+    return status == WEIR_OK ? WEIR_OK : fail_out_of_memory(inlet, frame);
 }
 
 /* As next_frame(), out of all that may be in the input. */
@@ -74,13 +74,13 @@ static __attribute__((noinline)) int next_of_all(struct weir__inlet *inlet, weir
     for (;;) {
         int status = weir_endpoint_next(inlet->endpoint, &event);
         if (status == WEIR_EAGAIN || status == WEIR_CLOSED) {
-            let_go(inlet);
+            release_input(inlet);
             if (status == WEIR_CLOSED)
-                inlet->on->attend(inlet);
+                inlet->on->update(inlet);
             return WEIR_EAGAIN;
         }
         if (status != WEIR_OK) {
-            inlet->on->attend(inlet);
+            inlet->on->update(inlet);
             continue;
         }
         switch (event.kind) {
@@ -89,13 +89,13 @@ static __attribute__((noinline)) int next_of_all(struct weir__inlet *inlet, weir
             return deliver(inlet, frame);
         case WEIR_EVENT_PING:
         case WEIR_EVENT_PONG:
-            tell(inlet, &event.frame);
+            notify_observer(inlet, &event.frame);
             break;
         case WEIR_EVENT_CLOSE:
         case WEIR_EVENT_FAULT:
             break;
         }
-        inlet->on->attend(inlet);
+        inlet->on->update(inlet);
     }
 }
 
@@ -104,9 +104,9 @@ static inline int next_frame(struct weir__inlet *inlet, weir_frame *frame)
 {
     if (weir__endpoint_take_whole(inlet->endpoint, frame) == WEIR__WHOLE)
         return deliver_view(inlet, frame, true);
-    if (!weir__endpoint_is_fed_up(inlet->endpoint))
+    if (!weir__endpoint_input_drained(inlet->endpoint))
         return next_of_all(inlet, frame);
-    let_go(inlet);
+    release_input(inlet);
     return WEIR_EAGAIN;
 }
 
@@ -130,7 +130,7 @@ static void go_on_later(weir_channel *channel)
 {
     struct weir__inlet *inlet = inlet_of(channel);
     if (inlet->held)
-        inlet->on->attend_later(inlet);
+        inlet->on->update_later(inlet);
 }
 
 int weir__inlet_pull(struct weir__inlet *inlet, weir_frame *frame)
@@ -156,7 +156,7 @@ static void drop_frame(weir_channel *channel, void *item)
 
 static int keep_frame(weir_channel *channel, void *item)
 {
-    return weir__lease_keep(item, channel->loop);
+    return weir__frame_ref_keep(item, channel->loop);
 }
 
 /* One frame may always queue; more only while their bytes stay under the mark. */
@@ -227,7 +227,7 @@ static bool queue_one(struct weir__inlet *inlet)
     int status = weir__channel_send_now(&inlet->incoming, &frame);
     if (status == WEIR_ENOMEM || status == WEIR_ELIMIT) {
         weir_endpoint_terminate(inlet->endpoint);
-        inlet->on->attend(inlet);
+        inlet->on->update(inlet);
     }
     return true;
 }
@@ -249,7 +249,7 @@ static void run(struct weir__inlet *inlet)
     if (has_input(inlet))
         hold(inlet);
     else
-        let_go(inlet);
+        release_input(inlet);
     inlet->running = false;
 }
 
@@ -296,7 +296,7 @@ void weir__inlet_init(struct weir__inlet *inlet, weir_endpoint *endpoint,
 void weir__inlet_fini(struct weir__inlet *inlet)
 {
     weir__channel_fini(&inlet->incoming);
-    weir__lease_forget(&inlet->lent);
+    weir__frame_ref_forget(&inlet->cached);
 }
 
 void weir__inlet_discard(struct weir__inlet *inlet)

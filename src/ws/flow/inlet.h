@@ -9,7 +9,7 @@
 #include "rt/channel.h"
 #include "rt/io.h"
 #include "wire/endpoint.h"
-#include "ws/flow/lease.h"
+#include "ws/flow/frame_ref.h"
 
 struct weir__inlet;
 
@@ -18,9 +18,9 @@ struct weir__inlet_events {
     /* A frame came out of the input: data, and control frames. Only while it is watched. */
     void (*arrived)(struct weir__inlet *inlet, const weir_frame *frame);
     /* The endpoint was used: what does it want? */
-    void (*attend)(struct weir__inlet *inlet);
+    void (*update)(struct weir__inlet *inlet);
     /* The same and weir__inlet_go_on(), soon and in a context of its own. */
-    void (*attend_later)(struct weir__inlet *inlet);
+    void (*update_later)(struct weir__inlet *inlet);
     /* There is input, and nobody waits for it. Whether somebody takes it none the less. NULL: nobody. */
     bool (*serve)(struct weir__inlet *inlet);
 };
@@ -29,14 +29,14 @@ struct weir__inlet {
     weir_channel incoming;
     const struct weir__inlet_events *on;
     weir_endpoint *endpoint;
-    weir__io *io;             /* what is read; NULL: nothing is, any more */
-    weir__buf *buf;           /* where the input lies that the endpoint has not eaten; NULL: none */
-    struct weir__lease *lent; /* what weir_receive() gave last; see lease.h */
-    uint32_t high_water;      /* bytes in the queue from which on one more frame does not queue */
-    bool held;                /* buf is a reference of ours, and the stream is not read */
-    bool discards;            /* nobody will receive any more: frames are dropped */
-    bool running;             /* inside weir__inlet_run() */
-    bool watched;             /* somebody wants to hear of each frame */
+    weir__io *io;   /* what is read; NULL: nothing is, any more */
+    weir__buf *buf; /* where the input lies that the endpoint has not eaten; NULL: none */
+    struct weir__frame_ref *cached; /* what weir_receive() gave last; see lease.h */
+    uint32_t high_water; /* bytes in the queue from which on one more frame does not queue */
+    bool held;           /* buf is a reference of ours, and the stream is not read */
+    bool discards;       /* nobody will receive any more: frames are dropped */
+    bool running;        /* inside weir__inlet_run() */
+    bool watched;        /* somebody wants to hear of each frame */
 };
 
 struct weir__inlet_options {

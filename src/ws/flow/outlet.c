@@ -1,6 +1,6 @@
 #include "ws/flow/outlet.h"
 
-#include "ws/flow/lease.h"
+#include "ws/flow/frame_ref.h"
 
 #include <assert.h>
 #include <string.h>
@@ -129,7 +129,7 @@ static void count_pushed(struct weir__outlet *outlet)
         wake_flushers(outlet, false, WEIR_OK);
 }
 
-static inline void tell(struct weir__outlet *outlet, const weir_frame *frame)
+static inline void notify_observer(struct weir__outlet *outlet, const weir_frame *frame)
 {
     if (outlet->watched || frame->type == WEIR_FRAME_CLOSE)
         outlet->on->sent(outlet, frame);
@@ -146,8 +146,8 @@ static bool goes_uncopied(const struct weir__outlet *outlet, const weir_frame *f
 static void join_head(struct weir__output *output)
 {
     size_t size = output->out.size;
-    if (output->flown < output->flying.size || size > HEAD_SIZE || output->large_masked ||
-        !weir__lease_has_head_room(&output->large))
+    if (output->in_flight_sent < output->in_flight.size || size > HEAD_SIZE ||
+        output->large_masked || !weir__frame_ref_has_head_room(&output->large))
         return;
     output->large.data -= size;
     output->large.size += size;
@@ -157,18 +157,18 @@ static void join_head(struct weir__output *output)
 
 static int put_uncopied(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
 {
-    int status = weir__lease_keep(frame, loop_of(outlet));
+    int status = weir__frame_ref_keep(frame, loop_of(outlet));
     if (status == WEIR_OK)
         status = weir_endpoint_send_head(outlet->endpoint, frame, &output->out, output->large_key);
     if (status != WEIR_OK)
         return status;
-    weir__lease_keep_sent(frame);
+    weir__frame_ref_keep_sent(frame);
     output->large = *frame;
     output->large_sent = 0;
     output->large_open = true;
     output->large_masked = weir_endpoint_masking(outlet->endpoint);
     join_head(output);
-    tell(outlet, frame); /* who is told may end it all */
+    notify_observer(outlet, frame); /* who is told may end it all */
     *frame = (weir_frame){0};
     return WEIR_OK;
 }
@@ -203,7 +203,7 @@ int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame)
         if (status != WEIR_OK)
             return refuse(frame, status);
     }
-    tell(outlet, frame);
+    notify_observer(outlet, frame);
     count_pushed(outlet);
     weir_frame_release(frame);
     return WEIR_OK;
@@ -225,9 +225,9 @@ static void drop_frame(weir_channel *channel, void *item)
 
 static int keep_frame(weir_channel *channel, void *item)
 {
-    int status = weir__lease_keep(item, channel->loop);
+    int status = weir__frame_ref_keep(item, channel->loop);
     if (status == WEIR_OK)
-        weir__lease_keep_sent(item);
+        weir__frame_ref_keep_sent(item);
     return status;
 }
 
@@ -271,11 +271,11 @@ const struct weir__channel_kind weir__outlet_kinds[3] = {
 
 static void swap_buffers(struct weir__output *output)
 {
-    weir_buffer empty = output->flying;
+    weir_buffer empty = output->in_flight;
     empty.size = 0;
-    output->flying = output->out;
+    output->in_flight = output->out;
     output->out = empty;
-    output->flown = 0;
+    output->in_flight_sent = 0;
 }
 
 static void mask_piece(struct weir__output *output)
@@ -308,7 +308,7 @@ static bool wants_control(const struct weir__outlet *outlet)
 {
     const struct weir__output *output = outlet->output;
     bool has_next = output != NULL && (output->out.size > 0 || output->large_open);
-    if (outlet->leaves)
+    if (outlet->close_jumps)
         return !has_next && weir__outlet_is_between_frames(outlet);
     if ((weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0)
         return false;
@@ -320,7 +320,7 @@ static void put_control(struct weir__outlet *outlet)
 {
     if (outlet->output->large_begun || !wants_control(outlet))
         return;
-    outlet->on->control(outlet, &outlet->output->flying);
+    outlet->on->control(outlet, &outlet->output->in_flight);
     if (weir_endpoint_output_ended(outlet->endpoint))
         drop_out(outlet);
 }
@@ -329,10 +329,10 @@ static void put_control(struct weir__outlet *outlet)
 static void refill(struct weir__outlet *outlet)
 {
     struct weir__output *output = outlet->output;
-    output->flying.size = 0;
-    output->flown = 0;
+    output->in_flight.size = 0;
+    output->in_flight_sent = 0;
     put_control(outlet);
-    if (output->flying.size > 0)
+    if (output->in_flight.size > 0)
         return;
     if (output->large_begun && output->large_masked)
         mask_piece(output);
@@ -360,11 +360,11 @@ static int next_pieces(struct weir__outlet *outlet, struct iovec pieces[2])
     struct weir__output *output = output_of(outlet);
     if (output == NULL)
         return WEIR_ENOMEM;
-    if (output->flown == output->flying.size)
+    if (output->in_flight_sent == output->in_flight.size)
         refill(outlet);
-    if (output->flown < output->flying.size)
-        pieces[count++] = (struct iovec){output->flying.data + output->flown,
-                                         output->flying.size - output->flown};
+    if (output->in_flight_sent < output->in_flight.size)
+        pieces[count++] = (struct iovec){output->in_flight.data + output->in_flight_sent,
+                                         output->in_flight.size - output->in_flight_sent};
     if (output->large_begun && !output->large_masked)
         pieces[count++] = large_piece(output);
     return count == 0 && output->large_open ? WEIR_ENOMEM : count;
@@ -374,9 +374,9 @@ static void account(struct weir__outlet *outlet, size_t size)
 {
     struct weir__output *output = outlet->output;
     outlet->taken += size;
-    size_t rest = output->flying.size - output->flown;
+    size_t rest = output->in_flight.size - output->in_flight_sent;
     size_t part = size < rest ? size : rest;
-    output->flown += part;
+    output->in_flight_sent += part;
     if (size > part)
         output->large_sent += size - part;
     if (output->large_begun && !output->large_masked && output->large_sent == output->large.size)
@@ -395,7 +395,7 @@ static void fail(struct weir__outlet *outlet, int status)
 static bool is_through(const struct weir__outlet *outlet)
 {
     return weir__output_unsent(outlet->output) == 0 && !outlet->output->large_open &&
-           outlet->io != NULL && !outlet->leaves &&
+           outlet->io != NULL && !outlet->close_jumps &&
            (weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0;
 }
 
@@ -424,9 +424,10 @@ static __attribute__((noinline)) bool send_pieces(struct weir__outlet *outlet)
 static inline bool is_plain(const struct weir__outlet *outlet)
 {
     const struct weir__output *output = outlet->output;
-    return output != NULL && output->out.size > 0 && output->flown == output->flying.size &&
-           !output->large_open && weir__list_is_empty(&output->flushers) && !outlet->leaves &&
-           weir__endpoint_is_at_ease(outlet->endpoint) && outlet->io != NULL &&
+    return output != NULL && output->out.size > 0 &&
+           output->in_flight_sent == output->in_flight.size && !output->large_open &&
+           weir__list_is_empty(&output->flushers) && !outlet->close_jumps &&
+           weir__endpoint_is_idle(outlet->endpoint) && outlet->io != NULL &&
            !weir__io_is_sending(outlet->io);
 }
 
@@ -453,7 +454,7 @@ static bool send_all(struct weir__outlet *outlet)
 }
 
 /* All is taken, and nothing queues. Who still waits does so for frames that were dropped: behind a Close, or as the oldest. */
-static void come_to_rest(struct weir__outlet *outlet)
+static void note_all_sent(struct weir__outlet *outlet)
 {
     outlet->was_stuck = false;
     if (outlet->output != NULL && !weir__list_is_empty(&outlet->output->flushers))
@@ -484,7 +485,7 @@ void weir__outlet_pump(struct weir__outlet *outlet)
         drained = send_all(outlet);
     } while (drained && takes_more(outlet));
     if (drained && outlet->io != NULL)
-        come_to_rest(outlet);
+        note_all_sent(outlet);
     outlet->pumping = false;
 }
 

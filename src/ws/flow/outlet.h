@@ -39,8 +39,8 @@ struct weir__outlet {
     uint32_t pushed; /* frames serialized so far: a count that wraps */
     bool watched;    /* somebody wants to hear of each frame */
     bool pumping;
-    bool was_stuck; /* the kernel was full, and has not taken all since */
-    bool leaves;    /* control() has a Close that jumps over all that is queued */
+    bool was_stuck;   /* the kernel was full, and has not taken all since */
+    bool close_jumps; /* control() has a Close that jumps over all that is queued */
 };
 
 struct weir__outlet_options {

@@ -62,7 +62,7 @@ static int end_status(const weir_reader *reader)
                                      : weir__end_status(&end); /* NONE: a Close came */
 }
 
-static void attend(weir_reader *reader)
+static void update(weir_reader *reader)
 {
     if (weir_endpoint_input_ended(&reader->endpoint))
         stop(reader, end_status(reader));
@@ -73,7 +73,7 @@ static void go_on(weir__task *task)
     weir_reader *reader = WEIR__CONTAINER(task, weir_reader, again);
     if (reader->stream != NULL) {
         weir__inlet_go_on(&reader->inlet);
-        attend(reader);
+        update(reader);
         return;
     }
     reader->over = true;
@@ -91,18 +91,18 @@ static const struct weir__job_ops job_ops = {cancel};
 
 /* --- what the inlet and the stream tell --- */
 
-static void attend_now(struct weir__inlet *inlet)
+static void update_now(struct weir__inlet *inlet)
 {
-    attend(WEIR__CONTAINER(inlet, weir_reader, inlet));
+    update(WEIR__CONTAINER(inlet, weir_reader, inlet));
 }
 
-static void attend_later(struct weir__inlet *inlet)
+static void update_later(struct weir__inlet *inlet)
 {
     weir__task_post(inlet->incoming.loop, &WEIR__CONTAINER(inlet, weir_reader, inlet)->again);
 }
 
-static const struct weir__inlet_events inlet_events = {.attend = attend_now,
-                                                       .attend_later = attend_later};
+static const struct weir__inlet_events inlet_events = {.update = update_now,
+                                                       .update_later = update_later};
 
 static weir_reader *reader_of(struct weir__stream_half *half)
 {
@@ -113,7 +113,7 @@ static void take_data(struct weir__stream_half *half, weir__buf *buf, uint8_t *d
 {
     weir_reader *reader = reader_of(half);
     weir__inlet_feed(&reader->inlet, buf, data, size);
-    attend(reader);
+    update(reader);
 }
 
 static void take_end(struct weir__stream_half *half, int status)
@@ -121,7 +121,7 @@ static void take_end(struct weir__stream_half *half, int status)
     weir_reader *reader = reader_of(half);
     weir_endpoint_eof(&reader->endpoint, status == WEIR_CLOSED ? WEIR_OK : status,
                       loop_of(reader)->now_ms);
-    attend(reader);
+    update(reader);
 }
 
 static void lose_stream(struct weir__stream_half *half)

@@ -17,8 +17,8 @@ struct weir__output *weir__output_take(weir_loop *loop)
     struct weir__output *output = weir__loop_alloc(loop, sizeof *output);
     if (output == NULL)
         return NULL;
-    *output =
-        (struct weir__output){.flying = {.allocator = allocator}, .out = {.allocator = allocator}};
+    *output = (struct weir__output){.in_flight = {.allocator = allocator},
+                                    .out = {.allocator = allocator}};
     weir__list_init(&output->flushers);
     return output;
 }
@@ -28,7 +28,7 @@ void weir__output_give(weir_loop *loop, struct weir__output *output)
     if (output->large_open)
         weir__output_close_large(output);
     weir__list_fini(&output->flushers);
-    free_buffer(loop, &output->flying);
+    free_buffer(loop, &output->in_flight);
     free_buffer(loop, &output->out);
     weir__loop_free(loop, output, sizeof *output);
 }

@@ -9,9 +9,9 @@
 #include <weir/frame.h>
 
 struct weir__output {
-    weir_buffer flying; /* being sent: must not move */
-    weir_buffer out;    /* to be sent next */
-    size_t flown;       /* bytes of flying that were taken */
+    weir_buffer in_flight; /* being sent: must not move */
+    weir_buffer out;       /* to be sent next */
+    size_t in_flight_sent; /* bytes of flying that were taken */
     weir_frame
         large; /* a payload that goes out by itself, behind its header: in out or flying, or before it */
     size_t large_sent; /* bytes of it that were taken, or masked into out */
@@ -37,7 +37,7 @@ void weir__output_close_large(struct weir__output *output);
 /* Bytes that the kernel has not taken yet. */
 static inline size_t weir__output_unsent(const struct weir__output *output)
 {
-    size_t size = output->flying.size - output->flown + output->out.size;
+    size_t size = output->in_flight.size - output->in_flight_sent + output->out.size;
     return output->large_open ? size + output->large.size - output->large_sent : size;
 }
 

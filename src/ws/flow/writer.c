@@ -77,7 +77,7 @@ static bool is_done(const weir_writer *writer)
            !weir__outlet_is_stuck(&writer->outlet);
 }
 
-static void attend(weir__task *task)
+static void update(weir__task *task)
 {
     weir_writer *writer = WEIR__CONTAINER(task, weir_writer, again);
     if (writer->stream == NULL) {
@@ -161,13 +161,13 @@ static void lose_stream(struct weir__stream_half *half)
     writer->lost = true;
 }
 
-static void let_go(struct weir__stream_half *half)
+static void note_closed(struct weir__stream_half *half)
 {
     leave_scope(writer_of(half));
 }
 
 static const struct weir__stream_half_events half_events = {
-    .on_sent = take_sent, .on_closing = lose_stream, .on_closed = let_go};
+    .on_sent = take_sent, .on_closing = lose_stream, .on_closed = note_closed};
 
 /* --- starting --- */
 
@@ -191,7 +191,7 @@ static int make(weir_writer **out, weir_loop *loop, const weir_writer_options *o
         return status;
     }
     weir__outlet_init(&writer->outlet, &writer->endpoint, &outlet_events, &outlet);
-    weir__task_init(&writer->again, attend);
+    weir__task_init(&writer->again, update);
     writer->half.on = &half_events;
     *out = writer;
     return WEIR_OK;

@@ -6,131 +6,131 @@
 
 #define LINGER_MS 1000
 
-static weir_loop *loop_of(const struct weir__arrival *arrival)
+static weir_loop *loop_of(const struct weir__pending *pending)
 {
-    return arrival->server->scope.loop;
+    return pending->server->scope.loop;
 }
 
-static struct weir__arrival *arrival_of(weir__io *io)
+static struct weir__pending *pending_of(weir__io *io)
 {
     return WEIR__CONTAINER(io, weir_stream, io)->owner;
 }
 
-static void free_arrival(struct weir__arrival *arrival)
+static void free_pending(struct weir__pending *pending)
 {
-    weir_loop *loop = loop_of(arrival);
-    weir_server *server = arrival->server;
-    weir__timer_cancel(&arrival->timer);
-    weir__upgrade_fini(&arrival->upgrade);
-    weir_buffer_fini(&arrival->head);
-    weir_buffer_fini(&arrival->answer);
-    if (arrival->session != NULL)
-        weir__session_discard(arrival->session);
-    weir__scope_detach(&arrival->job, WEIR_OK);
-    weir__loop_free(loop, arrival, sizeof *arrival);
-    weir__server_arrival_gone(server);
+    weir_loop *loop = loop_of(pending);
+    weir_server *server = pending->server;
+    weir__timer_cancel(&pending->timer);
+    weir__upgrade_fini(&pending->upgrade);
+    weir_buffer_fini(&pending->head);
+    weir_buffer_fini(&pending->answer);
+    if (pending->session != NULL)
+        weir__session_discard(pending->session);
+    weir__scope_detach(&pending->job, WEIR_OK);
+    weir__loop_free(loop, pending, sizeof *pending);
+    weir__server_pending_ended(server);
 }
 
-static void close_arrival(struct weir__arrival *arrival, bool reset)
+static void close_pending(struct weir__pending *pending, bool reset)
 {
-    if (arrival->state == ARRIVAL_CLOSING)
+    if (pending->state == PENDING_CLOSING)
         return;
-    bool deciding = arrival->state == ARRIVAL_DECIDING;
-    arrival->state = ARRIVAL_CLOSING;
-    weir__timer_cancel(&arrival->timer);
+    bool deciding = pending->state == PENDING_DECIDING;
+    pending->state = PENDING_CLOSING;
+    weir__timer_cancel(&pending->timer);
     if (deciding)
-        weir_scope_cancel(&arrival->hook_scope);
-    weir__io_close(&arrival->stream->io, reset);
+        weir_scope_cancel(&pending->hook_scope);
+    weir__io_close(&pending->stream->io, reset);
 }
 
 /* --- answering a refusal --- */
 
-static void linger(struct weir__arrival *arrival)
+static void linger(struct weir__pending *pending)
 {
-    arrival->state = ARRIVAL_LINGERING;
-    if (weir__io_shutdown(&arrival->stream->io) != WEIR_OK) {
-        close_arrival(arrival, false);
+    pending->state = PENDING_LINGERING;
+    if (weir__io_shutdown(&pending->stream->io) != WEIR_OK) {
+        close_pending(pending, false);
         return;
     }
-    weir__timer_set_after(loop_of(arrival), &arrival->timer, LINGER_MS);
+    weir__timer_set_after(loop_of(pending), &pending->timer, LINGER_MS);
 }
 
-static void send_answer(struct weir__arrival *arrival)
+static void send_answer(struct weir__pending *pending)
 {
-    while (arrival->answered < arrival->answer.size && !weir__io_is_sending(&arrival->stream->io)) {
-        struct iovec piece = {arrival->answer.data + arrival->answered,
-                              arrival->answer.size - arrival->answered};
-        int64_t size = weir__io_send(&arrival->stream->io, &piece, 1);
+    while (pending->answered < pending->answer.size && !weir__io_is_sending(&pending->stream->io)) {
+        struct iovec piece = {pending->answer.data + pending->answered,
+                              pending->answer.size - pending->answered};
+        int64_t size = weir__io_send(&pending->stream->io, &piece, 1);
         if (size < 0) {
-            close_arrival(arrival, true);
+            close_pending(pending, true);
             return;
         }
-        arrival->answered += (size_t)size;
+        pending->answered += (size_t)size;
     }
-    if (arrival->answered == arrival->answer.size && arrival->state == ARRIVAL_ANSWERING)
-        linger(arrival);
+    if (pending->answered == pending->answer.size && pending->state == PENDING_ANSWERING)
+        linger(pending);
 }
 
-static void answer(struct weir__arrival *arrival, int size)
+static void answer(struct weir__pending *pending, int size)
 {
     if (size < 0) {
-        close_arrival(arrival, true);
+        close_pending(pending, true);
         return;
     }
-    arrival->answer.size = (size_t)size;
-    arrival->state = ARRIVAL_ANSWERING;
-    if (weir__io_recv_start(&arrival->stream->io) != WEIR_OK) {
-        close_arrival(arrival, true);
+    pending->answer.size = (size_t)size;
+    pending->state = PENDING_ANSWERING;
+    if (weir__io_recv_start(&pending->stream->io) != WEIR_OK) {
+        close_pending(pending, true);
         return;
     }
-    send_answer(arrival);
+    send_answer(pending);
 }
 
-static void refuse_request(struct weir__arrival *arrival, const weir_handshake_refusal *refusal)
+static void refuse_request(struct weir__pending *pending, const weir_handshake_refusal *refusal)
 {
-    char *to = (char *)weir_buffer_reserve(&arrival->answer, WEIR_HANDSHAKE_REFUSAL_ROOM);
-    answer(arrival, to == NULL
+    char *to = (char *)weir_buffer_reserve(&pending->answer, WEIR_HANDSHAKE_REFUSAL_ROOM);
+    answer(pending, to == NULL
                         ? WEIR_ENOMEM
                         : weir_handshake_refusal_write(to, WEIR_HANDSHAKE_REFUSAL_ROOM, refusal));
 }
 
-static void refuse_by_hook(struct weir__arrival *arrival)
+static void refuse_by_hook(struct weir__pending *pending)
 {
-    answer(arrival, weir__upgrade_write_refusal(&arrival->upgrade, &arrival->answer));
+    answer(pending, weir__upgrade_write_refusal(&pending->upgrade, &pending->answer));
 }
 
 /* --- accepting --- */
 
-static void accept_request(struct weir__arrival *arrival)
+static void accept_request(struct weir__pending *pending)
 {
-    int status = weir__upgrade_write_acceptance(&arrival->upgrade, &arrival->answer);
+    int status = weir__upgrade_write_acceptance(&pending->upgrade, &pending->answer);
     if (status == WEIR_OK)
-        status = weir__upgrade_describe(&arrival->upgrade, arrival->session);
+        status = weir__upgrade_describe(&pending->upgrade, pending->session);
     if (status != WEIR_OK) {
-        weir__upgrade_set_status(&arrival->upgrade, 500);
-        refuse_by_hook(arrival);
+        weir__upgrade_set_status(&pending->upgrade, 500);
+        refuse_by_hook(pending);
         return;
     }
-    weir_server *server = arrival->server;
-    weir_session *session = arrival->session;
-    weir_stream *stream = arrival->stream;
+    weir_server *server = pending->server;
+    weir_session *session = pending->session;
+    weir_stream *stream = pending->stream;
     weir__buf *rest = NULL;
-    size_t rest_size = arrival->head.size - arrival->upgrade.request.head.size;
+    size_t rest_size = pending->head.size - pending->upgrade.request.head.size;
     if (rest_size > 0) {
-        rest = weir__buf_new(loop_of(arrival), rest_size);
+        rest = weir__buf_new(loop_of(pending), rest_size);
         if (rest == NULL) {
-            close_arrival(arrival, true);
+            close_pending(pending, true);
             return;
         }
-        memcpy(rest->data, arrival->head.data + arrival->upgrade.request.head.size, rest_size);
+        memcpy(rest->data, pending->head.data + pending->upgrade.request.head.size, rest_size);
     }
-    const weir_route *route = arrival->upgrade.route;
-    weir_buffer first = arrival->answer;
-    arrival->answer = (weir_buffer){.allocator = first.allocator};
-    arrival->session = NULL;
+    const weir_route *route = pending->upgrade.route;
+    weir_buffer first = pending->answer;
+    pending->answer = (weir_buffer){.allocator = first.allocator};
+    pending->session = NULL;
     weir__io_recv_stop(&stream->io);
     int opened = weir__server_open_session(server, session, stream, &first);
-    free_arrival(arrival);
+    free_pending(pending);
     weir_buffer_fini(&first);
     if (opened == WEIR_OK && weir__session_serve(session, route) == WEIR_OK && rest != NULL)
         weir__session_feed(session, rest, rest->data, rest_size);
@@ -138,137 +138,137 @@ static void accept_request(struct weir__arrival *arrival)
         weir__buf_unref(rest);
 }
 
-static void decided(struct weir__arrival *arrival, int status)
+static void decided(struct weir__pending *pending, int status)
 {
-    if (arrival->state == ARRIVAL_CLOSING)
+    if (pending->state == PENDING_CLOSING)
         return;
-    if (status != WEIR_OK && !arrival->upgrade.refused)
-        weir__upgrade_set_status(&arrival->upgrade, arrival->hook_scope.cancelled ? 503 : 500);
-    if (arrival->upgrade.refused)
-        refuse_by_hook(arrival);
+    if (status != WEIR_OK && !pending->upgrade.refused)
+        weir__upgrade_set_status(&pending->upgrade, pending->hook_scope.cancelled ? 503 : 500);
+    if (pending->upgrade.refused)
+        refuse_by_hook(pending);
     else
-        accept_request(arrival);
+        accept_request(pending);
 }
 
 static int run_hook(void *arg)
 {
-    struct weir__arrival *arrival = arg;
-    const weir_serve_options *options = &arrival->server->options;
-    arrival->hook_status = options->on_upgrade(&arrival->upgrade, options->upgrade_arg);
+    struct weir__pending *pending = arg;
+    const weir_serve_options *options = &pending->server->options;
+    pending->hook_status = options->on_upgrade(&pending->upgrade, options->upgrade_arg);
     return WEIR_OK;
 }
 
 /* The hook's coroutine has ended. */
 static void end_hook(weir_scope *scope)
 {
-    struct weir__arrival *arrival = WEIR__CONTAINER(scope, struct weir__arrival, hook_scope);
+    struct weir__pending *pending = WEIR__CONTAINER(scope, struct weir__pending, hook_scope);
     weir__scope_detach(&scope->job, WEIR_OK);
-    if (arrival->state == ARRIVAL_CLOSED)
-        free_arrival(arrival);
+    if (pending->state == PENDING_CLOSED)
+        free_pending(pending);
     else
-        weir__task_post(loop_of(arrival), &arrival->decided);
+        weir__task_post(loop_of(pending), &pending->decided);
 }
 
 static void take_decision(weir__task *task)
 {
-    struct weir__arrival *arrival = WEIR__CONTAINER(task, struct weir__arrival, decided);
-    decided(arrival, arrival->hook_status);
+    struct weir__pending *pending = WEIR__CONTAINER(task, struct weir__pending, decided);
+    decided(pending, pending->hook_status);
 }
 
-static void decide(struct weir__arrival *arrival)
+static void decide(struct weir__pending *pending)
 {
-    weir_server *server = arrival->server;
-    int status = weir__upgrade_init(&arrival->upgrade, server, &arrival->session);
+    weir_server *server = pending->server;
+    int status = weir__upgrade_init(&pending->upgrade, server, &pending->session);
     if (status != WEIR_OK) {
-        close_arrival(arrival, true);
+        close_pending(pending, true);
         return;
     }
-    if (arrival->upgrade.route == NULL)
-        weir__upgrade_set_status(&arrival->upgrade, 404);
-    if (arrival->upgrade.refused || server->options.on_upgrade == NULL) {
-        decided(arrival, WEIR_OK);
+    if (pending->upgrade.route == NULL)
+        weir__upgrade_set_status(&pending->upgrade, 404);
+    if (pending->upgrade.refused || server->options.on_upgrade == NULL) {
+        decided(pending, WEIR_OK);
         return;
     }
-    arrival->state = ARRIVAL_DECIDING;
-    weir__io_recv_stop(&arrival->stream->io);
-    arrival->hook_status = WEIR_CANCELED;
-    weir__scope_init(&arrival->hook_scope, loop_of(arrival), end_hook);
+    pending->state = PENDING_DECIDING;
+    weir__io_recv_stop(&pending->stream->io);
+    pending->hook_status = WEIR_CANCELED;
+    weir__scope_init(&pending->hook_scope, loop_of(pending), end_hook);
     status =
-        weir__scope_attach(&server->scope, &arrival->hook_scope.job, arrival->hook_scope.job.ops);
+        weir__scope_attach(&server->scope, &pending->hook_scope.job, pending->hook_scope.job.ops);
     if (status == WEIR_OK &&
-        weir_go(&arrival->hook_scope, "on_upgrade", run_hook, arrival) != WEIR_OK) {
-        weir__scope_detach(&arrival->hook_scope.job, WEIR_OK);
+        weir_go(&pending->hook_scope, "on_upgrade", run_hook, pending) != WEIR_OK) {
+        weir__scope_detach(&pending->hook_scope.job, WEIR_OK);
         status = WEIR_ENOMEM;
     }
     if (status != WEIR_OK) {
-        arrival->state = ARRIVAL_AWAIT_HEAD;
-        close_arrival(arrival, true);
+        pending->state = PENDING_AWAIT_HEAD;
+        close_pending(pending, true);
     }
 }
 
 /* --- reading the head --- */
 
-static void read_head(struct weir__arrival *arrival)
+static void read_head(struct weir__pending *pending)
 {
     weir_handshake_refusal refusal = {0};
-    weir_server *server = arrival->server;
-    weir_handshake_request *request = &arrival->upgrade.request;
+    weir_server *server = pending->server;
+    weir_handshake_request *request = &pending->upgrade.request;
     request->head.fields = server->fields;
     request->head.field_capacity = server->options.max_head_fields;
-    int size = weir_handshake_request_parse(request, arrival->head.data, arrival->head.size,
-                                            &arrival->scan, &refusal);
+    int size = weir_handshake_request_parse(request, pending->head.data, pending->head.size,
+                                            &pending->scan, &refusal);
     if (size > 0)
-        decide(arrival);
+        decide(pending);
     else if (size < 0)
-        refuse_request(arrival, &refusal);
+        refuse_request(pending, &refusal);
 }
 
 static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
 {
-    struct weir__arrival *arrival = arrival_of(io);
+    struct weir__pending *pending = pending_of(io);
     (void)buf;
-    if (arrival->state != ARRIVAL_AWAIT_HEAD)
+    if (pending->state != PENDING_AWAIT_HEAD)
         return; /* drained, so that the answer gets through */
-    if (weir_buffer_append(&arrival->head, data, size) != WEIR_OK)
-        close_arrival(arrival, true);
+    if (weir_buffer_append(&pending->head, data, size) != WEIR_OK)
+        close_pending(pending, true);
     else
-        read_head(arrival);
+        read_head(pending);
 }
 
 static void take_end(weir__io *io, int status)
 {
-    struct weir__arrival *arrival = arrival_of(io);
-    if (arrival->state == ARRIVAL_ANSWERING && status == WEIR_CLOSED)
+    struct weir__pending *pending = pending_of(io);
+    if (pending->state == PENDING_ANSWERING && status == WEIR_CLOSED)
         return; /* it may still read the answer */
-    close_arrival(arrival, status != WEIR_CLOSED);
+    close_pending(pending, status != WEIR_CLOSED);
 }
 
 static void take_sent(weir__io *io, int status, size_t size)
 {
-    struct weir__arrival *arrival = arrival_of(io);
-    if (arrival->state != ARRIVAL_ANSWERING)
+    struct weir__pending *pending = pending_of(io);
+    if (pending->state != PENDING_ANSWERING)
         return;
     if (status != WEIR_OK) {
-        close_arrival(arrival, true);
+        close_pending(pending, true);
         return;
     }
-    arrival->answered += size;
-    send_answer(arrival);
+    pending->answered += size;
+    send_answer(pending);
 }
 
 static void lose_stream(weir__io *io)
 {
-    struct weir__arrival *arrival = arrival_of(io);
-    weir__stream_free(arrival->stream);
-    arrival->stream = NULL;
-    bool hook_runs = arrival->hook_scope.job.parent != NULL;
-    arrival->state = ARRIVAL_CLOSED;
-    weir__task_cancel(&arrival->decided);
+    struct weir__pending *pending = pending_of(io);
+    weir__stream_free(pending->stream);
+    pending->stream = NULL;
+    bool hook_runs = pending->hook_scope.job.parent != NULL;
+    pending->state = PENDING_CLOSED;
+    weir__task_cancel(&pending->decided);
     if (!hook_runs)
-        free_arrival(arrival);
+        free_pending(pending);
 }
 
-static const struct weir__io_events arrival_events = {
+static const struct weir__io_events pending_events = {
     .on_data = take_data,
     .on_end = take_end,
     .on_sent = take_sent,
@@ -282,48 +282,48 @@ static void pass_deadline(weir__timer *timer)
         .http_status = 408,
         .fault = {WEIR_EPROTOCOL, 0, "RFC 9110 15.5.9: the request took too long"},
     };
-    struct weir__arrival *arrival = WEIR__CONTAINER(timer, struct weir__arrival, timer);
-    if (arrival->state != ARRIVAL_AWAIT_HEAD || arrival->head.size == 0) {
-        close_arrival(arrival, true);
+    struct weir__pending *pending = WEIR__CONTAINER(timer, struct weir__pending, timer);
+    if (pending->state != PENDING_AWAIT_HEAD || pending->head.size == 0) {
+        close_pending(pending, true);
         return;
     }
-    weir__timer_set_after(loop_of(arrival), &arrival->timer, LINGER_MS);
-    refuse_request(arrival, &late);
+    weir__timer_set_after(loop_of(pending), &pending->timer, LINGER_MS);
+    refuse_request(pending, &late);
 }
 
-static void cancel_arrival(struct weir__job *job)
+static void cancel_pending(struct weir__job *job)
 {
-    struct weir__arrival *arrival = WEIR__CONTAINER(job, struct weir__arrival, job);
-    if (arrival->state == ARRIVAL_AWAIT_HEAD)
-        close_arrival(arrival, false);
+    struct weir__pending *pending = WEIR__CONTAINER(job, struct weir__pending, job);
+    if (pending->state == PENDING_AWAIT_HEAD)
+        close_pending(pending, false);
 }
 
-static const struct weir__job_ops arrival_ops = {cancel_arrival};
+static const struct weir__job_ops pending_ops = {cancel_pending};
 
-void weir__server_arrive(weir_server *server, weir_stream *stream)
+void weir__server_take_connection(weir_server *server, weir_stream *stream)
 {
     weir_loop *loop = server->scope.loop;
     struct weir__stream_rest rest;
-    struct weir__arrival *arrival = weir__loop_alloc(loop, sizeof *arrival);
-    if (arrival == NULL) {
+    struct weir__pending *pending = weir__loop_alloc(loop, sizeof *pending);
+    if (pending == NULL) {
         weir_stream_reset(stream);
         return;
     }
-    memset(arrival, 0, sizeof *arrival);
-    if (weir__scope_attach(&server->scope, &arrival->job, &arrival_ops) != WEIR_OK) {
-        weir__loop_free(loop, arrival, sizeof *arrival);
+    memset(pending, 0, sizeof *pending);
+    if (weir__scope_attach(&server->scope, &pending->job, &pending_ops) != WEIR_OK) {
+        weir__loop_free(loop, pending, sizeof *pending);
         weir_stream_reset(stream);
         return;
     }
-    server->arrival_count++;
-    arrival->server = server;
-    arrival->stream = stream;
-    arrival->head.allocator = arrival->answer.allocator = weir__loop_allocator(loop);
-    arrival->scan.size_max = server->options.max_head_size;
-    weir__timer_init(&arrival->timer, pass_deadline);
-    weir__task_init(&arrival->decided, take_decision);
-    weir__stream_take(stream, &arrival_events, arrival, &rest);
-    weir__timer_set_after(loop, &arrival->timer, server->options.handshake_timeout_ms);
+    server->pending_count++;
+    pending->server = server;
+    pending->stream = stream;
+    pending->head.allocator = pending->answer.allocator = weir__loop_allocator(loop);
+    pending->scan.size_max = server->options.max_head_size;
+    weir__timer_init(&pending->timer, pass_deadline);
+    weir__task_init(&pending->decided, take_decision);
+    weir__stream_take(stream, &pending_events, pending, &rest);
+    weir__timer_set_after(loop, &pending->timer, server->options.handshake_timeout_ms);
     if (weir__io_recv_start(&stream->io) != WEIR_OK)
-        close_arrival(arrival, true);
+        close_pending(pending, true);
 }

@@ -49,7 +49,7 @@ int weir__upgrade_init(weir_upgrade *upgrade, weir_server *server, weir_session 
     upgrade->route = weir__server_route(server, upgrade->request.path);
     const struct weir__session_plan plan = {
         .role = WEIR_ROLE_SERVER,
-        .may_rest = upgrade->route != NULL && upgrade->route->on_message != NULL,
+        .may_park = upgrade->route != NULL && upgrade->route->on_message != NULL,
         .terms = &server->terms,
     };
     status = weir__session_new(session, server->scope.loop, &plan, &server->options.session);

@@ -23,21 +23,21 @@ struct weir_upgrade {
     bool refused;
 };
 
-enum weir__arrival_state {
-    ARRIVAL_AWAIT_HEAD,
-    ARRIVAL_DECIDING,  /* the upgrade hook runs */
-    ARRIVAL_ANSWERING, /* with a refusal */
-    ARRIVAL_LINGERING, /* answered: the peer's end is awaited, shortly */
-    ARRIVAL_CLOSING,   /* the stream closes */
-    ARRIVAL_CLOSED,    /* it has; the hook still runs */
+enum weir__pending_state {
+    PENDING_AWAIT_HEAD,
+    PENDING_DECIDING,  /* the upgrade hook runs */
+    PENDING_ANSWERING, /* with a refusal */
+    PENDING_LINGERING, /* answered: the peer's end is awaited, shortly */
+    PENDING_CLOSING,   /* the stream closes */
+    PENDING_CLOSED,    /* it has; the hook still runs */
 };
 
-struct weir__arrival {
+struct weir__pending {
     struct weir__job job;
     weir_server *server;
     weir_stream *stream;
     weir_session *session; /* made for the hook, opened on acceptance */
-    enum weir__arrival_state state;
+    enum weir__pending_state state;
     int hook_status;
     weir__timer timer;
     weir__task decided;

@@ -77,7 +77,7 @@ static int take_routes(weir_server *server, const weir_url *url)
 static bool has_room(const weir_server *server)
 {
     size_t most = server->options.max_sessions;
-    return most == 0 || server->session_count + server->arrival_count < most;
+    return most == 0 || server->session_count + server->pending_count < most;
 }
 
 static void go_on_accepting(weir_server *server)
@@ -86,9 +86,9 @@ static void go_on_accepting(weir_server *server)
         weir__listener_resume(server->listener);
 }
 
-void weir__server_arrival_gone(weir_server *server)
+void weir__server_pending_ended(weir_server *server)
 {
-    server->arrival_count--;
+    server->pending_count--;
     go_on_accepting(server);
 }
 
@@ -112,7 +112,7 @@ int weir__server_open_session(weir_server *server, weir_session *session, weir_s
 static void take_stream(void *owner, weir_stream *stream)
 {
     weir_server *server = owner;
-    weir__server_arrive(server, stream);
+    weir__server_take_connection(server, stream);
     if (server->listener != NULL && !has_room(server))
         weir__listener_pause(server->listener);
 }
@@ -139,12 +139,12 @@ static void end_server(weir_scope *scope)
     server->over = true;
     weir__scope_detach(&scope->job, WEIR_OK);
     if (!server->handed_out)
-        weir__task_post(loop_of(server), &server->burial);
+        weir__task_post(loop_of(server), &server->deferred_free);
 }
 
-static void bury_server(weir__task *task)
+static void free_deferred(weir__task *task)
 {
-    free_server(WEIR__CONTAINER(task, weir_server, burial));
+    free_server(WEIR__CONTAINER(task, weir_server, deferred_free));
 }
 
 static void stop_listening(struct weir__job *job)
@@ -239,7 +239,7 @@ int weir_server_start(weir_server **out, weir_scope *scope, const weir_serve_opt
         return WEIR_ENOMEM;
     memset(server, 0, sizeof *server);
     weir__scope_init(&server->scope, scope->loop, end_server);
-    weir__task_init(&server->burial, bury_server);
+    weir__task_init(&server->deferred_free, free_deferred);
     server->host.finished = forget_session;
     server->options = *options;
     server->over = true; /* until it is in its scope */

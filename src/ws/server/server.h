@@ -25,15 +25,15 @@ struct weir_server {
     struct weir__job listening; /* in scope until stopped */
     weir_http_field *fields;    /* room to parse one head: options.max_head_fields */
     char *url;                  /* in the loop's memory */
-    weir__task burial;          /* frees it when it has ended without a handle */
+    weir__task deferred_free;   /* frees it when it has ended without a handle */
     size_t session_count;
-    size_t arrival_count;
+    size_t pending_count;
     bool handed_out;
     bool over;
 };
 
 /* A stream that was accepted. Takes it. */
-void weir__server_arrive(weir_server *server, weir_stream *stream);
+void weir__server_take_connection(weir_server *server, weir_stream *stream);
 
 /* The route that serves a path; NULL: none. */
 const weir_route *weir__server_route(const weir_server *server, weir_view path);
@@ -43,6 +43,6 @@ WEIR_MUST_USE int weir__server_open_session(weir_server *server, weir_session *s
                                             weir_stream *stream, const weir_buffer *first);
 
 /* An arrival has gone: accepting may go on. */
-void weir__server_arrival_gone(weir_server *server);
+void weir__server_pending_ended(weir_server *server);
 
 #endif

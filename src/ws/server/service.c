@@ -16,7 +16,7 @@
 _Static_assert(ATOMIC_POINTER_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2,
                "a signal handler may not take a lock");
 
-enum wish { WISH_STOP = 1 << 0, WISH_DUMP = 1 << 1 };
+enum request { REQUEST_STOP = 1 << 0, REQUEST_DUMP = 1 << 1 };
 
 struct worker {
     weir_service *service;
@@ -25,7 +25,7 @@ struct worker {
     pthread_t thread;
     bool threaded;
     int status;
-    atomic_uint wishes; /* bits of enum wish */
+    atomic_uint requests; /* bits of enum wish */
 };
 
 typedef void dump_writer(void *context, const char *text, size_t size);
@@ -107,18 +107,19 @@ static int prepare(struct worker *worker)
     return status;
 }
 
-static void fulfil_wishes(struct worker *worker)
+static void serve_requests(struct worker *worker)
 {
     weir_service *service = worker->service;
-    unsigned wishes = atomic_load(&worker->wishes); /* behind the back-end's flag of a wake-up */
-    if (wishes == 0)
+    unsigned requests =
+        atomic_load(&worker->requests); /* behind the back-end's flag of a wake-up */
+    if (requests == 0)
         return;
-    wishes = atomic_exchange(&worker->wishes, 0);
+    requests = atomic_exchange(&worker->requests, 0);
     weir_loop *loop = atomic_load(&worker->loop);
     weir_loop *before = weir__loop_enter(loop);
-    if (wishes & WISH_STOP)
+    if (requests & REQUEST_STOP)
         weir_server_stop(worker->server);
-    if (wishes & WISH_DUMP)
+    if (requests & REQUEST_DUMP)
         weir_loop_dump(loop, atomic_load(&service->write), atomic_load(&service->write_context));
     weir__loop_leave(before);
 }
@@ -128,7 +129,7 @@ static int run_until_empty(struct worker *worker)
     weir_loop *loop = atomic_load(&worker->loop);
     int status;
     do {
-        fulfil_wishes(worker);
+        serve_requests(worker);
         status = weir_loop_turn(loop, -1);
     } while (status > 0);
     return status < 0 ? status : WEIR_OK;
@@ -204,13 +205,13 @@ static int start_workers(weir_service *service)
 }
 
 /* Has every loop fulfil a wish, now or when it runs. */
-static void wish(weir_service *service, enum wish what)
+static void request(weir_service *service, enum request what)
 {
     int error = errno; /* of what a signal handler interrupts */
     atomic_fetch_add(&service->wakers, 1);
     for (unsigned i = 0; i < service->worker_count; i++) {
         struct worker *worker = &service->workers[i];
-        (void)atomic_fetch_or(&worker->wishes, what);
+        (void)atomic_fetch_or(&worker->requests, what);
         weir_loop *loop = atomic_load(&worker->loop);
         if (loop != NULL)
             loop->backend->wake(loop);
@@ -222,7 +223,7 @@ static void wish(weir_service *service, enum wish what)
 static void end(weir_service *service, int status)
 {
     if (status != WEIR_OK)
-        wish(service, WISH_STOP);
+        request(service, REQUEST_STOP);
     discard(&service->workers[0]);
     for (unsigned i = 1; i < service->worker_count; i++)
         if (service->workers[i].threaded)
@@ -250,7 +251,7 @@ int weir_service_run(weir_service *service)
 void weir_service_stop(weir_service *service)
 {
     if (service != NULL)
-        wish(service, WISH_STOP);
+        request(service, REQUEST_STOP);
 }
 
 int weir_service_dump(weir_service *service, dump_writer *write, void *context)
@@ -259,7 +260,7 @@ int weir_service_dump(weir_service *service, dump_writer *write, void *context)
         return WEIR_EINVAL;
     atomic_store(&service->write_context, context);
     atomic_store(&service->write, write);
-    wish(service, WISH_DUMP);
+    request(service, REQUEST_DUMP);
     return WEIR_OK;
 }
 

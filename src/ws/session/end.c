@@ -57,18 +57,18 @@ static void tell_observer(weir_session *session)
 void weir__session_report_end(weir_session *session)
 {
     weir_end end;
-    struct weir__awake *awake = session->awake;
-    if (session->end != NULL || awake->endpoint.end_kind == WEIR_END_NONE)
+    struct weir__active *active = session->active;
+    if (session->end != NULL || active->endpoint.end_kind == WEIR_END_NONE)
         return;
-    weir_endpoint_end(&awake->endpoint, &end);
+    weir_endpoint_end(&active->endpoint, &end);
     session->end = weir__loop_alloc(session->loop, sizeof end);
-    awake->end_is_allocated = session->end != NULL;
-    if (awake->end_is_allocated)
+    active->end_is_allocated = session->end != NULL;
+    if (active->end_is_allocated)
         *session->end = end;
     else
         session->end = &plain_ends[end.kind];
-    if (awake->close_reason != NULL)
-        (void)weir_deferred_complete(awake->close_reason, weir__end_status(session->end),
+    if (active->close_reason != NULL)
+        (void)weir_deferred_complete(active->close_reason, weir__end_status(session->end),
                                      session->end);
     tell_observer(session);
 }
@@ -83,38 +83,40 @@ void weir__end_without_memory(weir_session *session)
 
 void weir_terminate(weir_session *session)
 {
-    if (!weir__session_wake_for_event(session) || session->awake->over)
+    if (!weir__session_activate_for_event(session) || session->active->over)
         return;
-    weir_endpoint_terminate(&session->awake->endpoint);
-    weir__inlet_discard(&session->awake->inlet);
-    weir__session_attend(session);
+    weir_endpoint_terminate(&session->active->endpoint);
+    weir__inlet_discard(&session->active->inlet);
+    weir__session_update(session);
 }
 
-void weir__session_leave(weir_session *session, unsigned code, const char *message, bool ahead)
+void weir__session_begin_close(weir_session *session, unsigned code, const char *message,
+                               bool ahead)
 {
-    if (!weir__session_wake_for_event(session))
+    if (!weir__session_activate_for_event(session))
         return;
-    struct weir__awake *awake = session->awake;
+    struct weir__active *active = session->active;
     uint64_t now_ms = session->loop->now_ms;
-    if (session->stream == NULL || awake->closing || awake->leaving != NULL)
+    if (session->stream == NULL || active->closing || active->pending_close != NULL)
         return;
-    struct weir__leaving *leaving = weir__loop_alloc(session->loop, sizeof *leaving);
-    if (leaving == NULL) {
+    struct weir__pending_close *pending_close =
+        weir__loop_alloc(session->loop, sizeof *pending_close);
+    if (pending_close == NULL) {
         weir_terminate(session);
         return;
     }
-    memset(leaving, 0, sizeof *leaving);
-    if (code != 0 && weir_close_reason_init(&leaving->reason, code, message) != WEIR_OK)
-        leaving->reason.code = WEIR_CLOSE_INTERNAL_ERROR;
+    memset(pending_close, 0, sizeof *pending_close);
+    if (code != 0 && weir_close_reason_init(&pending_close->reason, code, message) != WEIR_OK)
+        pending_close->reason.code = WEIR_CLOSE_INTERNAL_ERROR;
     uint64_t timeout_ms = weir__session_close_timeout(session);
-    leaving->deadline_ms =
+    pending_close->deadline_ms =
         timeout_ms < WEIR_UNLIMITED - now_ms ? now_ms + timeout_ms : WEIR_UNLIMITED;
-    awake->leaving = leaving;
-    awake->outlet.leaves = ahead;
-    weir__session_attend(session);
+    active->pending_close = pending_close;
+    active->outlet.close_jumps = ahead;
+    weir__session_update(session);
 }
 
-void weir_going_away(weir_session *session, unsigned code, const char *message)
+void weir_close_now(weir_session *session, unsigned code, const char *message)
 {
-    weir__session_leave(session, code, message, true);
+    weir__session_begin_close(session, code, message, true);
 }

@@ -10,13 +10,13 @@
 #include <string.h>
 
 /* Few where the pool keeps nothing either, so that a use of what is gone is seen. */
-#define DROWSY_MAX (WEIR__POOL_KEEPS ? 256 : 2)
+#define LRU_MAX (WEIR__POOL_KEEPS ? 256 : 2)
 
-struct drowsy {
-    struct weir__resident resident;
+struct lru {
+    struct weir__loop_data data;
     weir_loop *loop;
     unsigned next; /* whose turn it is to rest */
-    weir_session *sessions[DROWSY_MAX];
+    weir_session *sessions[LRU_MAX];
 };
 
 static const char kind[] = "drowsy sessions";
@@ -30,112 +30,114 @@ static bool is_unused(const weir_channel *channel)
 static bool inlet_is_idle(const struct weir__inlet *inlet)
 {
     return inlet->buf == NULL && !inlet->held && !inlet->discards && !inlet->running &&
-           (inlet->lent == NULL || inlet->lent->lent_to == NULL) && is_unused(&inlet->incoming);
+           (inlet->cached == NULL || inlet->cached->given_to == NULL) && is_unused(&inlet->incoming);
 }
 
 static bool outlet_is_idle(const struct weir__outlet *outlet)
 {
-    return outlet->output == NULL && !outlet->pumping && !outlet->leaves &&
+    return outlet->output == NULL && !outlet->pumping && !outlet->close_jumps &&
            weir__list_is_empty(&outlet->late.link) && !weir__outlet_is_stuck(outlet) &&
            is_unused(&outlet->outgoing);
 }
 
 /* Nothing runs in it but the actor, and the user has nothing of it but the handle. */
-static bool is_alone(const struct weir__awake *awake)
+static bool is_alone(const struct weir__active *active)
 {
-    return !awake->busy && !awake->lent_out && awake->outlet.lock.holder == NULL &&
-           weir__list_is_empty(&awake->calls) && weir__list_is_empty(&awake->outlet.lock.waiting) &&
-           awake->attachments == NULL && awake->scope.child_count == 1 && !awake->scope.cancelled;
+    return !active->busy && !active->exposed && active->outlet.lock.holder == NULL &&
+           weir__list_is_empty(&active->calls) &&
+           weir__list_is_empty(&active->outlet.lock.waiting) && active->attachments == NULL &&
+           active->scope.child_count == 1 && !active->scope.cancelled;
 }
 
-static bool may_rest_now(const weir_session *session)
+static bool may_park_now(const weir_session *session)
 {
-    const struct weir__awake *awake = session->awake;
-    return session->stream != NULL && session->end == NULL && !awake->closing && !awake->retired &&
-           awake->leaving == NULL && weir__list_is_empty(&awake->attend.link) && is_alone(awake) &&
-           inlet_is_idle(&awake->inlet) && outlet_is_idle(&awake->outlet);
+    const struct weir__active *active = session->active;
+    return session->stream != NULL && session->end == NULL && !active->closing &&
+           !active->retired && active->pending_close == NULL &&
+           weir__list_is_empty(&active->update.link) && is_alone(active) &&
+           inlet_is_idle(&active->inlet) && outlet_is_idle(&active->outlet);
 }
 
-static void lay_down(weir_session *session)
+static void park(weir_session *session)
 {
-    struct weir__awake *awake = session->awake;
-    if (!may_rest_now(session) ||
-        !weir__endpoint_lay_down(&awake->endpoint, weir__session_tail(session)))
+    struct weir__active *active = session->active;
+    if (!may_park_now(session) ||
+        !weir__endpoint_park(&active->endpoint, weir__session_tail(session)))
         return;
-    weir__outlet_fini(&awake->outlet);
-    weir__inlet_fini(&awake->inlet);
-    session->awake = NULL;
-    weir__loop_free(session->loop, awake, sizeof *awake);
+    weir__outlet_fini(&active->outlet);
+    weir__inlet_fini(&active->inlet);
+    session->active = NULL;
+    weir__loop_free(session->loop, active, sizeof *active);
 }
 
 /* --- drowsy --- */
 
-static void fini_drowsy(struct weir__resident *resident)
+static void fini_lru(struct weir__loop_data *data)
 {
-    struct drowsy *drowsy = WEIR__CONTAINER(resident, struct drowsy, resident);
-    weir__loop_free(drowsy->loop, drowsy, sizeof *drowsy);
+    struct lru *lru = WEIR__CONTAINER(data, struct lru, data);
+    weir__loop_free(lru->loop, lru, sizeof *lru);
 }
 
-static struct drowsy *drowsy_of(const weir_loop *loop)
+static struct lru *lru_of(const weir_loop *loop)
 {
-    struct weir__resident *resident = weir__loop_resident(loop, kind);
-    return resident == NULL ? NULL : WEIR__CONTAINER(resident, struct drowsy, resident);
+    struct weir__loop_data *data = weir__loop_data_find(loop, kind);
+    return data == NULL ? NULL : WEIR__CONTAINER(data, struct lru, data);
 }
 
 /* NULL: no memory to keep any awake. */
-static struct drowsy *settle_drowsy(weir_loop *loop)
+static struct lru *attach_lru(weir_loop *loop)
 {
-    struct drowsy *drowsy = weir__loop_alloc(loop, sizeof *drowsy);
-    if (drowsy == NULL)
+    struct lru *lru = weir__loop_alloc(loop, sizeof *lru);
+    if (lru == NULL)
         return NULL;
-    memset(drowsy, 0, sizeof *drowsy);
-    drowsy->resident = (struct weir__resident){.kind = kind, .fini = fini_drowsy};
-    drowsy->loop = loop;
-    weir__loop_settle(loop, &drowsy->resident);
-    return drowsy;
+    memset(lru, 0, sizeof *lru);
+    lru->data = (struct weir__loop_data){.kind = kind, .fini = fini_lru};
+    lru->loop = loop;
+    weir__loop_attach(loop, &lru->data);
+    return lru;
 }
 
-static void vacate(struct drowsy *drowsy, unsigned place)
+static void vacate(struct lru *lru, unsigned place)
 {
-    weir_session *session = drowsy->sessions[place];
-    drowsy->sessions[place] = NULL;
+    weir_session *session = lru->sessions[place];
+    lru->sessions[place] = NULL;
     if (session == NULL)
         return;
-    session->awake->drowsy = false;
-    lay_down(session);
+    session->active->in_lru = false;
+    park(session);
 }
 
-void weir__session_rest(weir_session *session)
+void weir__session_park(weir_session *session)
 {
-    if (!may_rest_now(session))
+    if (!may_park_now(session))
         return;
-    struct drowsy *drowsy = drowsy_of(session->loop);
-    if (drowsy == NULL)
-        drowsy = settle_drowsy(session->loop);
-    if (drowsy == NULL) {
-        lay_down(session);
+    struct lru *lru = lru_of(session->loop);
+    if (lru == NULL)
+        lru = attach_lru(session->loop);
+    if (lru == NULL) {
+        park(session);
         return;
     }
-    unsigned place = drowsy->next++ % DROWSY_MAX;
-    vacate(drowsy, place);
-    drowsy->sessions[place] = session;
-    session->awake->drowsy = true;
-    session->awake->place = (uint8_t)place;
+    unsigned place = lru->next++ % LRU_MAX;
+    vacate(lru, place);
+    lru->sessions[place] = session;
+    session->active->in_lru = true;
+    session->active->place = (uint8_t)place;
 }
 
-void weir__session_stay(weir_session *session)
+void weir__session_keep_active(weir_session *session)
 {
-    struct weir__awake *awake = session->awake;
-    if (awake->drowsy)
-        drowsy_of(session->loop)->sessions[awake->place] = NULL;
-    awake->drowsy = false;
+    struct weir__active *active = session->active;
+    if (active->in_lru)
+        lru_of(session->loop)->sessions[active->place] = NULL;
+    active->in_lru = false;
 }
 
-void weir__sessions_rest(weir_loop *loop)
+void weir__sessions_park(weir_loop *loop)
 {
-    struct drowsy *drowsy = drowsy_of(loop);
-    for (unsigned place = 0; drowsy != NULL && place < DROWSY_MAX; place++)
-        vacate(drowsy, place);
+    struct lru *lru = lru_of(loop);
+    for (unsigned place = 0; lru != NULL && place < LRU_MAX; place++)
+        vacate(lru, place);
 }
 
 /* --- without memory to get up --- */
@@ -144,7 +146,7 @@ static void lose_stream(weir__io *io)
 {
     weir_stream *stream = WEIR__CONTAINER(io, weir_stream, io);
     weir_session *session = stream->owner;
-    struct weir__endpoint_rest *rest = weir__session_tail(session);
+    struct weir__endpoint_parked *rest = weir__session_tail(session);
     session->stream = NULL;
     weir__stream_free(stream);
     weir__list_remove(&session->dumpable.link);
@@ -152,7 +154,7 @@ static void lose_stream(weir__io *io)
         rest->codec->ops->free(rest->codec);
     rest->codec = NULL;
     weir__session_tell_closed(session);
-    weir__session_depart(session);
+    weir__session_detach(session);
     weir__session_discard(session);
 }
 
@@ -170,36 +172,36 @@ static void drop(weir_session *session)
 /* --- up again --- */
 
 /* Out of its rest. NULL: no memory. */
-static struct weir__awake *get_up(weir_session *session)
+static struct weir__active *unpark(weir_session *session)
 {
-    struct weir__awake *awake = weir__loop_alloc(session->loop, sizeof *awake);
-    if (awake == NULL) { /* others may have what it takes */
-        weir__sessions_rest(session->loop);
-        awake = weir__loop_alloc(session->loop, sizeof *awake);
+    struct weir__active *active = weir__loop_alloc(session->loop, sizeof *active);
+    if (active == NULL) { /* others may have what it takes */
+        weir__sessions_park(session->loop);
+        active = weir__loop_alloc(session->loop, sizeof *active);
     }
-    if (awake == NULL)
+    if (active == NULL)
         return NULL;
-    weir__awake_init(awake, session);
-    weir__endpoint_take_up(&awake->endpoint, &session->terms->endpoint, weir__session_tail(session),
-                           session->loop->now_ms);
-    weir__awake_connect(awake, session->stream);
-    return awake;
+    weir__active_init(active, session);
+    weir__endpoint_unpark(&active->endpoint, &session->terms->endpoint, weir__session_tail(session),
+                          session->loop->now_ms);
+    weir__active_connect(active, session->stream);
+    return active;
 }
 
-int weir__session_get_up_for_call(weir_session *session)
+int weir__session_unpark_for_call(weir_session *session)
 {
     if (session->end != NULL)
         return WEIR_CANCELED;
-    struct weir__awake *awake = get_up(session);
-    if (awake == NULL)
+    struct weir__active *active = unpark(session);
+    if (active == NULL)
         return WEIR_ENOMEM;
-    weir__task_post(session->loop, &awake->attend); /* which lets it rest again */
+    weir__task_post(session->loop, &active->update); /* which lets it rest again */
     return WEIR_OK;
 }
 
-bool weir__session_get_up_for_event(weir_session *session)
+bool weir__session_unpark_for_event(weir_session *session)
 {
-    if (session->end == NULL && get_up(session) == NULL)
+    if (session->end == NULL && unpark(session) == NULL)
         drop(session);
-    return session->awake != NULL;
+    return session->active != NULL;
 }

@@ -24,16 +24,16 @@ static void *new_actor(weir_session *session, size_t size,
     memset(attachment, 0, size);
     attachment->size = size;
     attachment->fini = fini;
-    attachment->next = session->awake->attachments;
-    session->awake->attachments = attachment;
+    attachment->next = session->active->attachments;
+    session->active->attachments = attachment;
     return attachment;
 }
 
 void weir__session_free_attachments(weir_session *session)
 {
-    while (session->awake->attachments != NULL) {
-        struct weir__attachment *attachment = session->awake->attachments;
-        session->awake->attachments = attachment->next;
+    while (session->active->attachments != NULL) {
+        struct weir__attachment *attachment = session->active->attachments;
+        session->active->attachments = attachment->next;
         attachment->fini(attachment);
         weir__loop_free(session->loop, attachment, attachment->size);
     }
@@ -78,7 +78,7 @@ static void send_ping(struct pinger *pinger)
     weir_frame ping = weir_frame_ping(pinger->payload, (size_t)size);
     pinger->waiting = true;
     /* When there is no room for it the peer does not read, and its time runs all the same. */
-    int status = weir__channel_send_now(&pinger->session->awake->outlet.outgoing, &ping);
+    int status = weir__channel_send_now(&pinger->session->active->outlet.outgoing, &ping);
     if (status != WEIR_OK && status != WEIR_EAGAIN)
         stop_pinger(pinger);
     else
@@ -94,7 +94,7 @@ static void pass_pinger_time(weir__timer *timer)
     }
     weir_session *session = pinger->session;
     stop_pinger(pinger);
-    weir_going_away(session, WEIR_CLOSE_INTERNAL_ERROR, "Ping timeout");
+    weir_close_now(session, WEIR_CLOSE_INTERNAL_ERROR, "Ping timeout");
 }
 
 static int push_pong(weir_channel *channel, void *item)
@@ -127,10 +127,10 @@ int weir_pinger_start(weir_channel **pongs, weir_session *session, uint64_t inte
     if (pongs == NULL || session == NULL || interval_ms == 0)
         return WEIR_EINVAL;
     *pongs = NULL;
-    int status = weir__session_wake_for_call(session);
+    int status = weir__session_activate_for_call(session);
     if (status != WEIR_OK)
         return status;
-    if (session->stream == NULL || session->awake->scope.cancelled)
+    if (session->stream == NULL || session->active->scope.cancelled)
         return WEIR_CLOSED;
     struct pinger *pinger = new_actor(session, sizeof *pinger, fini_pinger);
     if (pinger == NULL)
@@ -142,7 +142,7 @@ int weir_pinger_start(weir_channel **pongs, weir_session *session, uint64_t inte
     weir__timer_init(&pinger->timer, pass_pinger_time);
     weir__timer_set_after(session->loop, &pinger->timer, interval_ms);
     *pongs = &pinger->pongs;
-    return weir__scope_attach(&session->awake->scope, &pinger->job, &pinger_ops);
+    return weir__scope_attach(&session->active->scope, &pinger->job, &pinger_ops);
 }
 
 /* --- ponger --- */
@@ -172,13 +172,13 @@ static const struct weir__job_ops ponger_ops = {cancel_ponger};
 /* Sends a pong if there is room; else keeps it in the place of an older one. Takes frame. */
 static void send_pong(struct ponger *ponger, weir_frame *frame)
 {
-    weir_channel *outgoing = &ponger->session->awake->outlet.outgoing;
+    weir_channel *outgoing = &ponger->session->active->outlet.outgoing;
     int status = weir__channel_send_now(outgoing, frame);
     if (status != WEIR_EAGAIN)
         return;
     if (ponger->owes)
         weir_frame_release(&ponger->owed);
-    ponger->owes = weir__lease_keep(frame, ponger->session->loop) == WEIR_OK;
+    ponger->owes = weir__frame_ref_keep(frame, ponger->session->loop) == WEIR_OK;
     if (ponger->owes)
         ponger->owed = *frame;
     else
@@ -190,7 +190,7 @@ static void fini_ponger(struct weir__attachment *attachment);
 /* NULL: it has none. */
 static struct ponger *ponger_of(const weir_session *session)
 {
-    struct weir__attachment *attachment = session->awake->attachments;
+    struct weir__attachment *attachment = session->active->attachments;
     while (attachment != NULL && attachment->fini != fini_ponger)
         attachment = attachment->next;
     return attachment == NULL ? NULL : WEIR__CONTAINER(attachment, struct ponger, attachment);
@@ -235,10 +235,10 @@ int weir_ponger_start(weir_channel **pings, weir_session *session)
     if (pings == NULL || session == NULL)
         return WEIR_EINVAL;
     *pings = NULL;
-    int status = weir__session_wake_for_call(session);
+    int status = weir__session_activate_for_call(session);
     if (status != WEIR_OK)
         return status;
-    if (session->stream == NULL || session->awake->scope.cancelled)
+    if (session->stream == NULL || session->active->scope.cancelled)
         return WEIR_CLOSED;
     struct ponger *ponger = ponger_of(session);
     if (ponger != NULL) {
@@ -251,5 +251,5 @@ int weir_ponger_start(weir_channel **pings, weir_session *session)
     ponger->session = session;
     weir__channel_init(&ponger->pings, session->loop, &pings_kind, 1);
     *pings = &ponger->pings;
-    return weir__scope_attach(&session->awake->scope, &ponger->job, &ponger_ops);
+    return weir__scope_attach(&session->active->scope, &ponger->job, &ponger_ops);
 }

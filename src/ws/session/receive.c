@@ -6,15 +6,15 @@
 /* What was given into this variable before, and neither released nor sent on, is released now. */
 static void take_back(weir_session *session, const weir_frame *frame)
 {
-    struct weir__lease *lent = session->awake != NULL ? session->awake->inlet.lent : NULL;
-    if (lent != NULL && lent->lent_to == frame)
-        weir__lease_release(lent);
+    struct weir__frame_ref *cached = session->active != NULL ? session->active->inlet.cached : NULL;
+    if (cached != NULL && cached->given_to == frame)
+        weir__frame_ref_release(cached);
 }
 
 static int give(weir_session *session, weir_frame *frame, int status)
 {
-    if (status == WEIR_OK && session->awake == NULL) { /* it went to rest before this one ran */
-        status = weir__session_get_up_for_call(session);
+    if (status == WEIR_OK && session->active == NULL) { /* it went to rest before this one ran */
+        status = weir__session_unpark_for_call(session);
         if (status != WEIR_OK)
             weir_frame_release(frame);
     }
@@ -22,17 +22,17 @@ static int give(weir_session *session, weir_frame *frame, int status)
         *frame = (weir_frame){0};
         return status;
     }
-    weir__lease_lend(frame, &session->awake->inlet.lent);
+    weir__frame_ref_remember(frame, &session->active->inlet.cached);
     return WEIR_OK;
 }
 
 /* By the short cut past the channel, where that has nothing. */
 static inline int receive_now(weir_session *session, weir_frame *frame)
 {
-    int status = weir__session_wake_for_call(session);
+    int status = weir__session_activate_for_call(session);
     if (status != WEIR_OK)
         return status;
-    struct weir__inlet *inlet = &session->awake->inlet;
+    struct weir__inlet *inlet = &session->active->inlet;
     if (weir__channel_may_pull(&inlet->incoming)) {
         status = weir__inlet_pull(inlet, frame);
         if (status != WEIR_EAGAIN || !weir__channel_is_closed(&inlet->incoming))
@@ -45,7 +45,7 @@ static int receive(weir_session *session, weir_frame *frame)
 {
     int status;
     while ((status = receive_now(session, frame)) == WEIR_EAGAIN) {
-        status = weir__channel_wait(&session->awake->inlet.incoming.receivers, frame, "receive");
+        status = weir__channel_wait(&session->active->inlet.incoming.receivers, frame, "receive");
         if (status != WEIR_EAGAIN)
             break;
     }
@@ -55,19 +55,19 @@ static int receive(weir_session *session, weir_frame *frame)
 /* The way of most messages: whole in the input, and a lease is there. False: this one goes another way. */
 static inline bool receive_whole(weir_session *session, weir_frame *frame)
 {
-    if (session->awake == NULL)
+    if (session->active == NULL)
         return false;
-    struct weir__inlet *inlet = &session->awake->inlet;
-    if (inlet->buf == NULL || inlet->lent == NULL || inlet->held || inlet->watched)
+    struct weir__inlet *inlet = &session->active->inlet;
+    if (inlet->buf == NULL || inlet->cached == NULL || inlet->held || inlet->watched)
         return false;
-    if (inlet->lent->lent_to != NULL)
+    if (inlet->cached->given_to != NULL)
         take_back(session, frame);
-    if (inlet->lent == NULL || inlet->lent->lent_to != NULL ||
+    if (inlet->cached == NULL || inlet->cached->given_to != NULL ||
         !weir__channel_may_pull(&inlet->incoming) ||
         weir__endpoint_take_whole(inlet->endpoint, frame) != WEIR__WHOLE)
         return false;
     if (frame->size > 0)
-        weir__lease_lend_spare(inlet->lent, frame, inlet->buf);
+        weir__frame_ref_reuse(inlet->cached, frame, inlet->buf);
     return true;
 }
 
@@ -106,10 +106,10 @@ static int join_frames(weir_session *session, weir_buffer *joined, uint8_t *type
 {
     weir_frame frame;
     bool first = true;
-    int status = weir__session_wake_for_call(session);
+    int status = weir__session_activate_for_call(session);
     if (status != WEIR_OK)
         return status;
-    uint64_t size_max = weir__endpoint_max_message_size(&session->awake->endpoint);
+    uint64_t size_max = weir__endpoint_max_message_size(&session->active->endpoint);
     for (;;) {
         status = receive(session, &frame);
         if (status != WEIR_OK)
@@ -139,7 +139,7 @@ int weir_receive_message(weir_session *session, weir_frame *frame)
     int status = join_frames(session, &joined, &type);
     *frame = weir_frame_by_type(true, (enum weir_frame_type)type, joined.data, joined.size);
     if (status == WEIR_OK)
-        status = weir__lease_copy(frame, session->loop);
+        status = weir__frame_ref_copy(frame, session->loop);
     weir_buffer_fini(&joined);
     return give(session, frame, status);
 }

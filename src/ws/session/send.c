@@ -20,10 +20,10 @@ static bool is_acceptable(const weir_frame *frame)
 static int wait_for_lock(weir_session *session, bool may_suspend)
 {
     int status;
-    while ((status = weir__session_wake_for_call(session)) == WEIR_OK &&
-           weir__message_lock_is_held(&session->awake->outlet.lock) &&
-           !weir_channel_is_closed(&session->awake->outlet.outgoing)) {
-        status = may_suspend ? weir__message_lock_wait(&session->awake->outlet.lock) : WEIR_EAGAIN;
+    while ((status = weir__session_activate_for_call(session)) == WEIR_OK &&
+           weir__message_lock_is_held(&session->active->outlet.lock) &&
+           !weir_channel_is_closed(&session->active->outlet.outgoing)) {
+        status = may_suspend ? weir__message_lock_wait(&session->active->outlet.lock) : WEIR_EAGAIN;
         if (status != WEIR_OK)
             break;
     }
@@ -35,17 +35,18 @@ static int send_frame(weir_session *session, weir_frame *frame, bool may_suspend
 {
     bool data = is_data(frame);
     bool fin = frame->fin;
-    int status = data ? wait_for_lock(session, may_suspend) : weir__session_wake_for_call(session);
+    int status =
+        data ? wait_for_lock(session, may_suspend) : weir__session_activate_for_call(session);
     if (status == WEIR_OK)
-        status = weir__channel_send_now(&session->awake->outlet.outgoing, frame);
+        status = weir__channel_send_now(&session->active->outlet.outgoing, frame);
     else if (may_suspend || status != WEIR_EAGAIN)
         weir_frame_release(frame);
     if (status == WEIR_OK && data)
-        weir__message_lock_pass(&session->awake->outlet.lock, weir__coroutine_current(), fin);
+        weir__message_lock_pass(&session->active->outlet.lock, weir__coroutine_current(), fin);
     if (status != WEIR_EAGAIN || !may_suspend)
         return status;
     /* Whoever takes it passes the lock for us: others may run before we do. */
-    status = weir__channel_wait(&session->awake->outlet.outgoing.senders, frame, "send");
+    status = weir__channel_wait(&session->active->outlet.outgoing.senders, frame, "send");
     if (status != WEIR_OK)
         weir_frame_release(frame);
     return status;
@@ -54,10 +55,10 @@ static int send_frame(weir_session *session, weir_frame *frame, bool may_suspend
 /* Whether a frame may go past the message lock and the channel: it is whole, and nothing is before it. */
 static inline bool may_go_at_once(const weir_session *session, const weir_frame *frame)
 {
-    const struct weir__awake *awake = session->awake;
-    return frame->data != NULL && frame->fin && awake != NULL &&
-           awake->outlet.lock.holder == NULL && weir__channel_may_push(&awake->outlet.outgoing) &&
-           awake->outlet.io != NULL && weir__outlet_has_room(&awake->outlet);
+    const struct weir__active *active = session->active;
+    return frame->data != NULL && frame->fin && active != NULL &&
+           active->outlet.lock.holder == NULL && weir__channel_may_push(&active->outlet.outgoing) &&
+           active->outlet.io != NULL && weir__outlet_has_room(&active->outlet);
 }
 
 static __attribute__((noinline)) int send_in_order(weir_session *session, weir_frame *frame)
@@ -76,7 +77,7 @@ int weir_send(weir_session *session, weir_frame *frame)
         return WEIR_EINVAL;
     if (!may_go_at_once(session, frame))
         return send_in_order(session, frame);
-    return weir__outlet_send(&session->awake->outlet, frame);
+    return weir__outlet_send(&session->active->outlet, frame);
 }
 
 int weir_try_send(weir_session *session, weir_frame *frame)
@@ -116,12 +117,12 @@ int weir_flush(weir_session *session)
 {
     if (session == NULL)
         return WEIR_EINVAL;
-    struct weir__awake *awake = session->awake;
-    if (awake == NULL) /* at rest, all is out */
+    struct weir__active *active = session->active;
+    if (active == NULL) /* at rest, all is out */
         return weir__session_end_status(session, WEIR_OK);
-    if (awake->outlet.io == NULL)
+    if (active->outlet.io == NULL)
         return weir__session_end_status(session, WEIR_CLOSED);
-    return weir__outlet_flush(&awake->outlet);
+    return weir__outlet_flush(&active->outlet);
 }
 
 /* --- messages in pieces --- */
@@ -131,16 +132,16 @@ int weir_message_begin(weir_message *message, weir_session *session, enum weir_f
     if (message == NULL || session == NULL ||
         (type != WEIR_FRAME_TEXT && type != WEIR_FRAME_BINARY))
         return WEIR_EINVAL;
-    const struct weir__awake *awake = session->awake;
+    const struct weir__active *active = session->active;
     const void *me = weir__coroutine_current();
-    if (me == NULL || (awake != NULL && awake->outlet.lock.holder == me))
+    if (me == NULL || (active != NULL && active->outlet.lock.holder == me))
         return WEIR_ESTATE;
     int status = wait_for_lock(session, true);
-    if (status == WEIR_OK && weir_channel_is_closed(&session->awake->outlet.outgoing))
+    if (status == WEIR_OK && weir_channel_is_closed(&session->active->outlet.outgoing))
         status = WEIR_CLOSED;
     *message = (weir_message){.session = session, .type = (uint8_t)type, .open = status == WEIR_OK};
     if (status == WEIR_OK)
-        session->awake->outlet.lock.holder = me;
+        session->active->outlet.lock.holder = me;
     return status;
 }
 
@@ -167,14 +168,14 @@ int weir_message_end(weir_message *message)
     weir_session *session = message->session;
     struct weir__call call;
     message->open = false;
-    int status = weir__session_wake_for_call(session);
+    int status = weir__session_activate_for_call(session);
     if (status != WEIR_OK)
         return status;
     weir__call_begin(&call, session);
     status = send_borrowed(session, fragment_of(message, true, NULL, 0));
     if (weir__call_end(&call) && status != WEIR_OK &&
-        session->awake->outlet.lock.holder == weir__coroutine_current())
-        weir__message_lock_open(&session->awake->outlet.lock);
+        session->active->outlet.lock.holder == weir__coroutine_current())
+        weir__message_lock_open(&session->active->outlet.lock);
     return status;
 }
 
@@ -198,9 +199,10 @@ static int close_in_order(void *arg)
 /* Whether nothing can be said any more. */
 static bool has_closed(const weir_session *session)
 {
-    const struct weir__awake *awake = session->awake;
-    return awake == NULL ? session->end != NULL
-                         : awake->outlet.io == NULL || weir_endpoint_output_ended(&awake->endpoint);
+    const struct weir__active *active = session->active;
+    return active == NULL
+               ? session->end != NULL
+               : active->outlet.io == NULL || weir_endpoint_output_ended(&active->endpoint);
 }
 
 /* Of one that finds it closed: that it ended so is what was wanted. */
@@ -219,7 +221,7 @@ int weir_close(weir_session *session, unsigned code, const char *message)
     int status = code == 0 ? WEIR_OK : weir_close_reason_init(&reason, code, message);
     if (status != WEIR_OK || (code != 0 && !weir_close_code_is_sendable(code)))
         return WEIR_EINVAL;
-    if (session->end == NULL && !weir__session_wake_for_event(session))
+    if (session->end == NULL && !weir__session_activate_for_event(session))
         return WEIR_ENOMEM;
     if (has_closed(session))
         return status_of_closed(session);
@@ -231,6 +233,6 @@ int weir_close(weir_session *session, unsigned code, const char *message)
     weir_frame_release(&closing.frame);
     /* Out of time, memory, or cancelled: the Close goes ahead of what is queued. A queue that only takes nothing any more comes first. */
     if (weir__call_end(&closing.call) && status != WEIR_OK && !has_closed(session))
-        weir__session_leave(session, code, message, status != WEIR_CLOSED);
+        weir__session_begin_close(session, code, message, status != WEIR_CLOSED);
     return status == WEIR_CLOSED ? WEIR_OK : status;
 }

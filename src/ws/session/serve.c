@@ -4,8 +4,8 @@
 /* The Close that the result of a handler asks for. In the handler's own coroutine: may suspend, within the close timeout. */
 static void close_after(weir_session *session, int status)
 {
-    if (status == WEIR_CANCELED || weir_scope_is_cancelled(&session->awake->scope))
-        weir_going_away(session, WEIR_CLOSE_GOING_AWAY, NULL);
+    if (status == WEIR_CANCELED || weir_scope_is_cancelled(&session->active->scope))
+        weir_close_now(session, WEIR_CLOSE_GOING_AWAY, NULL);
     else if (weir__status_is_failure(status))
         (void)weir_close(session, WEIR_CLOSE_INTERNAL_ERROR, NULL);
     else
@@ -15,16 +15,16 @@ static void close_after(weir_session *session, int status)
 /* Nobody receives any more: closes, and when the stream is gone too, what else was started in the session ends. */
 static int retire(weir_session *session, int status)
 {
-    struct weir__lease *lent = session->awake->inlet.lent;
-    session->awake->handler_status = status;
-    session->awake->retired = true;
-    if (lent != NULL && lent->lent_to != NULL)
-        weir__lease_release(lent); /* the variable it was given into is gone */
-    weir__inlet_discard(&session->awake->inlet);
+    struct weir__frame_ref *cached = session->active->inlet.cached;
+    session->active->handler_status = status;
+    session->active->retired = true;
+    if (cached != NULL && cached->given_to != NULL)
+        weir__frame_ref_release(cached); /* the variable it was given into is gone */
+    weir__inlet_discard(&session->active->inlet);
     close_after(session, status);
-    session->awake->busy = false;
+    session->active->busy = false;
     if (session->stream == NULL)
-        weir_scope_cancel(&session->awake->scope);
+        weir_scope_cancel(&session->active->scope);
     return WEIR_OK;
 }
 
@@ -40,14 +40,14 @@ static int serve_pending(weir_session *session)
     const weir_route *route = session->route;
     for (;;) {
         weir_frame frame;
-        int status = weir__channel_receive_now(&session->awake->inlet.incoming, &frame);
+        int status = weir__channel_receive_now(&session->active->inlet.incoming, &frame);
         if (status != WEIR_OK)
             return status;
         status = route->on_message(session, &frame, route->arg);
         weir_frame_release(&frame);
         if (status < 0)
             return weir__status_is_failure(status) ? status : WEIR_CLOSED;
-        if (session->awake->scope.cancelled)
+        if (session->active->scope.cancelled)
             return WEIR_CANCELED;
     }
 }
@@ -58,12 +58,12 @@ static int run_messages(void *arg)
     int status = serve_pending(session);
     if (status != WEIR_EAGAIN)
         return retire(session, status);
-    struct weir__awake *awake = session->awake;
-    awake->busy = false;
+    struct weir__active *active = session->active;
+    active->busy = false;
     if (session->stream == NULL)
-        weir_scope_cancel(&awake->scope);
-    else if (!awake->inlet.running) /* whoever it is that runs it sees to the rest */
-        weir__task_post(session->loop, &awake->attend);
+        weir_scope_cancel(&active->scope);
+    else if (!active->inlet.running) /* whoever it is that runs it sees to the rest */
+        weir__task_post(session->loop, &active->update);
     return WEIR_OK;
 }
 
@@ -76,18 +76,18 @@ static int run_open(void *arg)
 
 void weir__session_serve_messages(weir_session *session)
 {
-    if (session->awake->busy || session->awake->retired)
+    if (session->active->busy || session->active->retired)
         return;
-    session->awake->busy = true;
+    session->active->busy = true;
     int status =
-        weir__coroutine_start(&session->awake->scope, "on_message", run_messages, session, true);
+        weir__coroutine_start(&session->active->scope, "on_message", run_messages, session, true);
     if (status == WEIR_OK)
         return;
-    session->awake->busy = false;
-    session->awake->retired = true;
+    session->active->busy = false;
+    session->active->retired = true;
     /* Cancelled: our Close is under way, and nothing but the peer's counts any more. */
     if (status == WEIR_CANCELED)
-        weir__inlet_discard(&session->awake->inlet);
+        weir__inlet_discard(&session->active->inlet);
     else
         weir_terminate(session);
 }
@@ -98,12 +98,13 @@ int weir__session_serve(weir_session *session, const weir_route *route)
     session->route = route;
     if (route->handler == NULL && route->on_open == NULL)
         return WEIR_OK;
-    session->awake->busy = true;
-    int status = weir__coroutine_start(
-        &session->awake->scope, route->handler != NULL ? "handler" : "on_open", run, session, true);
+    session->active->busy = true;
+    int status =
+        weir__coroutine_start(&session->active->scope,
+                              route->handler != NULL ? "handler" : "on_open", run, session, true);
     if (status != WEIR_OK) {
-        session->awake->busy = false;
-        session->awake->retired = true;
+        session->active->busy = false;
+        session->active->retired = true;
         weir_terminate(session);
     }
     return status;

@@ -14,72 +14,73 @@
 
 static void stop_channels(weir_session *session)
 {
-    struct weir__awake *awake = session->awake;
-    if (weir_endpoint_output_ended(&awake->endpoint) &&
-        !weir_channel_is_closed(&awake->outlet.outgoing)) {
-        weir_channel_close(&awake->outlet.outgoing, WEIR_CLOSED);
-        weir__channel_drain(&awake->outlet.outgoing);
+    struct weir__active *active = session->active;
+    if (weir_endpoint_output_ended(&active->endpoint) &&
+        !weir_channel_is_closed(&active->outlet.outgoing)) {
+        weir_channel_close(&active->outlet.outgoing, WEIR_CLOSED);
+        weir__channel_drain(&active->outlet.outgoing);
         /* The answer to our Close may be in the input that is held. */
-        if (awake->inlet.held)
-            weir__task_post(session->loop, &awake->attend);
+        if (active->inlet.held)
+            weir__task_post(session->loop, &active->update);
     }
-    if (weir_endpoint_input_ended(&awake->endpoint))
-        weir_channel_close(&awake->inlet.incoming, weir__session_end_status(session, WEIR_CLOSED));
+    if (weir_endpoint_input_ended(&active->endpoint))
+        weir_channel_close(&active->inlet.incoming, weir__session_end_status(session, WEIR_CLOSED));
 }
 
 void weir__session_close_stream(weir_session *session, bool reset)
 {
-    struct weir__awake *awake = session->awake;
-    if (awake->closing || session->stream == NULL)
+    struct weir__active *active = session->active;
+    if (active->closing || session->stream == NULL)
         return;
-    awake->closing = true;
-    awake->inlet.io = NULL;
-    if (!awake->inlet.held)
+    active->closing = true;
+    active->inlet.io = NULL;
+    if (!active->inlet.held)
         weir__io_recv_stop(&session->stream->io);
     weir__timer_cancel(&session->timer);
-    weir__outlet_stop(&awake->outlet, weir__session_end_status(session, WEIR_ELOST));
+    weir__outlet_stop(&active->outlet, weir__session_end_status(session, WEIR_ELOST));
     weir__io_close(&session->stream->io, reset);
 }
 
 /* The Close of one who goes away. Errors: WEIR_ENOMEM. */
-static int append_leaving(weir_session *session, weir_buffer *to)
+static int append_pending_close(weir_session *session, weir_buffer *to)
 {
-    struct weir__awake *awake = session->awake;
-    struct weir__leaving *leaving = awake->leaving;
+    struct weir__active *active = session->active;
+    struct weir__pending_close *pending_close = active->pending_close;
     if (to == NULL)
         return WEIR_ENOMEM;
-    if (leaving == NULL)
+    if (pending_close == NULL)
         return WEIR_OK;
-    awake->leaving = NULL;
-    awake->outlet.leaves = false;
-    const weir_close_reason *reason = leaving->reason.code == 0 ? NULL : &leaving->reason;
-    int status = weir_endpoint_close(&awake->endpoint, reason, session->loop->now_ms, to);
-    weir__loop_free(session->loop, leaving, sizeof *leaving);
+    active->pending_close = NULL;
+    active->outlet.close_jumps = false;
+    const weir_close_reason *reason =
+        pending_close->reason.code == 0 ? NULL : &pending_close->reason;
+    int status = weir_endpoint_close(&active->endpoint, reason, session->loop->now_ms, to);
+    weir__loop_free(session->loop, pending_close, sizeof *pending_close);
     return status == WEIR_ENOMEM ? status : WEIR_OK;
 }
 
 static weir_session *session_of_outlet(struct weir__outlet *outlet)
 {
-    return WEIR__CONTAINER(outlet, struct weir__awake, outlet)->session;
+    return WEIR__CONTAINER(outlet, struct weir__active, outlet)->session;
 }
 
 static void append_control(struct weir__outlet *outlet, weir_buffer *to)
 {
     weir_session *session = session_of_outlet(outlet);
-    int status = append_leaving(session, to);
+    int status = append_pending_close(session, to);
     if (status == WEIR_OK)
-        status = weir_endpoint_flush(&session->awake->endpoint, session->loop->now_ms, to);
+        status = weir_endpoint_flush(&session->active->endpoint, session->loop->now_ms, to);
     if (status == WEIR_OK)
         return;
-    weir_endpoint_terminate(&session->awake->endpoint);
-    weir__task_post(session->loop, &session->awake->attend);
+    weir_endpoint_terminate(&session->active->endpoint);
+    weir__task_post(session->loop, &session->active->update);
 }
 
 /* The output that the endpoint itself owes. Behind little other output it is simply appended, each pong by itself; behind much it waits for its place between two
  * frames, and then only the newest ping is answered. */
 static void flush_endpoint(weir_session *session)
 {
-    struct weir__outlet *outlet = &session->awake->outlet;
+    struct weir__outlet *outlet = &session->active->outlet;
     if (outlet->io == NULL)
         return;
     if (weir__outlet_is_between_frames(outlet) && weir__outlet_unsent(outlet) < CONTROL_ROOM)
@@ -87,23 +88,24 @@ static void flush_endpoint(weir_session *session)
     weir__outlet_pump_late(outlet);
 }
 
-static void leave(weir_session *session)
+static void try_pending_close(weir_session *session)
 {
-    struct weir__outlet *outlet = &session->awake->outlet;
-    if (session->awake->leaving == NULL || outlet->io == NULL ||
-        !weir__outlet_is_between_frames(outlet) || (!outlet->leaves && outlet->outgoing.count > 0))
+    struct weir__outlet *outlet = &session->active->outlet;
+    if (session->active->pending_close == NULL || outlet->io == NULL ||
+        !weir__outlet_is_between_frames(outlet) ||
+        (!outlet->close_jumps && outlet->outgoing.count > 0))
         return;
-    if (append_leaving(session, weir__outlet_buffer(outlet)) != WEIR_OK)
-        weir_endpoint_terminate(&session->awake->endpoint);
+    if (append_pending_close(session, weir__outlet_buffer(outlet)) != WEIR_OK)
+        weir_endpoint_terminate(&session->active->endpoint);
     weir__outlet_pump_late(outlet);
 }
 
 static __attribute__((noinline)) void arm_timer(weir_session *session)
 {
-    const struct weir__leaving *leaving = session->awake->leaving;
-    uint64_t deadline_ms = weir_endpoint_deadline(&session->awake->endpoint);
-    if (leaving != NULL && leaving->deadline_ms < deadline_ms)
-        deadline_ms = leaving->deadline_ms;
+    const struct weir__pending_close *pending_close = session->active->pending_close;
+    uint64_t deadline_ms = weir_endpoint_deadline(&session->active->endpoint);
+    if (pending_close != NULL && pending_close->deadline_ms < deadline_ms)
+        deadline_ms = pending_close->deadline_ms;
     if (deadline_ms == WEIR_UNLIMITED)
         weir__timer_cancel(&session->timer);
     else if (!weir__timer_is_armed(&session->timer) || session->timer.deadline_ms != deadline_ms)
@@ -113,32 +115,32 @@ static __attribute__((noinline)) void arm_timer(weir_session *session)
 /* Our side of the connection ends, once all output is out. */
 static void shut_down(weir_session *session)
 {
-    struct weir__awake *awake = session->awake;
-    if (awake->shut_down || weir__outlet_unsent(&awake->outlet) > 0 ||
-        weir__outlet_is_stuck(&awake->outlet))
+    struct weir__active *active = session->active;
+    if (active->shut_down || weir__outlet_unsent(&active->outlet) > 0 ||
+        weir__outlet_is_stuck(&active->outlet))
         return;
-    awake->shut_down = true;
+    active->shut_down = true;
     int status = weir__io_shutdown(&session->stream->io);
     if (status != WEIR_OK) {
-        weir_endpoint_eof(&awake->endpoint, status, session->loop->now_ms);
-        weir__task_post(session->loop, &awake->attend);
+        weir_endpoint_eof(&active->endpoint, status, session->loop->now_ms);
+        weir__task_post(session->loop, &active->update);
     }
 }
 
 /* Something is wanted, or has ended. */
-static __attribute__((noinline)) void attend_fully(weir_session *session)
+static __attribute__((noinline)) void update_fully(weir_session *session)
 {
-    struct weir__awake *awake = session->awake;
-    leave(session);
-    if (weir_endpoint_wants(&awake->endpoint) & WEIR_WANT_FLUSH)
+    struct weir__active *active = session->active;
+    try_pending_close(session);
+    if (weir_endpoint_wants(&active->endpoint) & WEIR_WANT_FLUSH)
         flush_endpoint(session);
-    unsigned wants = weir_endpoint_wants(&awake->endpoint);
+    unsigned wants = weir_endpoint_wants(&active->endpoint);
     weir__session_report_end(session);
     stop_channels(session);
     if (wants & WEIR_WANT_CLOSE) {
-        if (awake->outlet.io != NULL && weir__outlet_unsent(&awake->outlet) > 0 &&
-            !awake->outlet.pumping)
-            weir__outlet_pump(&awake->outlet);
+        if (active->outlet.io != NULL && weir__outlet_unsent(&active->outlet) > 0 &&
+            !active->outlet.pumping)
+            weir__outlet_pump(&active->outlet);
         weir__session_close_stream(session,
                                    session->end != NULL && session->end->kind == WEIR_END_CANCELED);
         return;
@@ -148,14 +150,14 @@ static __attribute__((noinline)) void attend_fully(weir_session *session)
     arm_timer(session);
 }
 
-void weir__session_attend(weir_session *session)
+void weir__session_update(weir_session *session)
 {
-    const struct weir__awake *awake = session->awake;
-    if (session->stream == NULL || awake->closing)
+    const struct weir__active *active = session->active;
+    if (session->stream == NULL || active->closing)
         return;
-    if (awake->leaving != NULL || !weir__endpoint_is_at_ease(&awake->endpoint))
-        attend_fully(session);
-    else if (session->timer.deadline_ms != weir__endpoint_deadline(&awake->endpoint) ||
+    if (active->pending_close != NULL || !weir__endpoint_is_idle(&active->endpoint))
+        update_fully(session);
+    else if (session->timer.deadline_ms != weir__endpoint_deadline(&active->endpoint) ||
              !weir__timer_is_armed(&session->timer))
         arm_timer(session);
 }
@@ -169,77 +171,77 @@ static weir_session *session_of(weir__io *io)
 
 static inline void feed(weir_session *session, weir__buf *buf, uint8_t *data, size_t size)
 {
-    struct weir__awake *awake = session->awake;
-    if (awake->closing || size == 0)
+    struct weir__active *active = session->active;
+    if (active->closing || size == 0)
         return;
-    weir__inlet_feed(&awake->inlet, buf, data, size);
-    weir__session_attend(session);
-    if (weir__outlet_unsent(&awake->outlet) > LITTLE_OUTPUT)
-        weir__outlet_pump(&awake->outlet);
+    weir__inlet_feed(&active->inlet, buf, data, size);
+    weir__session_update(session);
+    if (weir__outlet_unsent(&active->outlet) > LITTLE_OUTPUT)
+        weir__outlet_pump(&active->outlet);
 }
 
 void weir__session_feed(weir_session *session, weir__buf *buf, uint8_t *data, size_t size)
 {
     feed(session, buf, data, size);
-    weir__session_let_rest(session);
+    weir__session_let_park(session);
 }
 
 static size_t offer_room(weir__io *io, uint8_t **room)
 {
     const weir_session *session = session_of(io);
-    return session->awake != NULL ? weir__inlet_room(&session->awake->inlet, room) : 0;
+    return session->active != NULL ? weir__inlet_room(&session->active->inlet, room) : 0;
 }
 
 static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
 {
     weir_session *session = session_of(io);
-    if (!weir__session_wake_for_event(session))
+    if (!weir__session_activate_for_event(session))
         return;
     feed(session, buf, data, size);
-    weir__session_let_rest(session);
+    weir__session_let_park(session);
 }
 
 static void take_end(weir__io *io, int status)
 {
     weir_session *session = session_of(io);
-    if (!weir__session_wake_for_event(session))
+    if (!weir__session_activate_for_event(session))
         return;
-    weir_endpoint_eof(&session->awake->endpoint, status == WEIR_CLOSED ? WEIR_OK : status,
+    weir_endpoint_eof(&session->active->endpoint, status == WEIR_CLOSED ? WEIR_OK : status,
                       session->loop->now_ms);
-    weir__session_attend(session);
+    weir__session_update(session);
 }
 
 /* While a send is pending it does not rest. */
 static void take_sent(weir__io *io, int status, size_t size)
 {
     weir_session *session = session_of(io);
-    weir__outlet_on_sent(&session->awake->outlet, status, size);
-    weir__session_attend(session);
-    weir__session_let_rest(session);
+    weir__outlet_on_sent(&session->active->outlet, status, size);
+    weir__session_update(session);
+    weir__session_let_park(session);
 }
 
 /* It was awake to close it. */
 static void lose_stream(weir__io *io)
 {
     weir_session *session = session_of(io);
-    struct weir__awake *awake = session->awake;
+    struct weir__active *active = session->active;
     weir_stream *stream = session->stream;
     session->stream = NULL;
     weir__stream_free(stream);
-    weir__inlet_release(&awake->inlet);
-    weir__outlet_release(&awake->outlet);
+    weir__inlet_release(&active->inlet);
+    weir__outlet_release(&active->outlet);
     if (session->end == NULL) {
-        weir_endpoint_terminate(&awake->endpoint);
+        weir_endpoint_terminate(&active->endpoint);
         weir__session_report_end(session);
     }
     stop_channels(session);
     weir__list_remove(&session->dumpable.link);
     /* Whatever else was started in the session ends with it; a handler may finish what it does, for a while. */
-    if (!awake->busy)
-        weir_scope_cancel(&awake->scope);
+    if (!active->busy)
+        weir_scope_cancel(&active->scope);
     else if (weir__session_close_timeout(session) != WEIR_UNLIMITED)
         weir__timer_set_after(session->loop, &session->timer, weir__session_close_timeout(session));
-    weir__scope_detach(&awake->scope.job, WEIR_OK);
+    weir__scope_detach(&active->scope.job, WEIR_OK);
 }
 
 const struct weir__io_events weir__session_stream_events = {
@@ -258,27 +260,27 @@ static void note_sent(struct weir__outlet *outlet, const weir_frame *frame)
     const weir_observer *observer = session->observer;
     if (observer != NULL && observer->frame_out != NULL)
         observer->frame_out(session, frame, observer->context);
-    if (weir_endpoint_output_ended(&session->awake->endpoint))
-        weir__task_post(session->loop, &session->awake->attend);
+    if (weir_endpoint_output_ended(&session->active->endpoint))
+        weir__task_post(session->loop, &session->active->update);
 }
 
 static void note_drained(struct weir__outlet *outlet)
 {
     weir_session *session = session_of_outlet(outlet);
-    weir__session_attend(session);
+    weir__session_update(session);
     weir__session_retry_pong(session);
 }
 
 static void note_failed(struct weir__outlet *outlet, int status)
 {
     weir_session *session = session_of_outlet(outlet);
-    weir_endpoint_eof(&session->awake->endpoint, status, session->loop->now_ms);
-    weir__task_post(session->loop, &session->awake->attend);
+    weir_endpoint_eof(&session->active->endpoint, status, session->loop->now_ms);
+    weir__task_post(session->loop, &session->active->update);
 }
 
 static void note_pumped(struct weir__outlet *outlet)
 {
-    weir__session_let_rest(session_of_outlet(outlet));
+    weir__session_let_park(session_of_outlet(outlet));
 }
 
 const struct weir__outlet_events weir__session_outlet_events = {
@@ -291,7 +293,7 @@ const struct weir__outlet_events weir__session_outlet_events = {
 
 static weir_session *session_of_inlet(struct weir__inlet *inlet)
 {
-    return WEIR__CONTAINER(inlet, struct weir__awake, inlet)->session;
+    return WEIR__CONTAINER(inlet, struct weir__active, inlet)->session;
 }
 
 static void note_arrived(struct weir__inlet *inlet, const weir_frame *frame)
@@ -302,60 +304,60 @@ static void note_arrived(struct weir__inlet *inlet, const weir_frame *frame)
         observer->frame_in(session, frame, observer->context);
 }
 
-static void attend(struct weir__inlet *inlet)
+static void update(struct weir__inlet *inlet)
 {
-    weir__session_attend(session_of_inlet(inlet));
+    weir__session_update(session_of_inlet(inlet));
 }
 
-static void attend_later(struct weir__inlet *inlet)
+static void update_later(struct weir__inlet *inlet)
 {
     weir__task_post(inlet->incoming.loop,
-                    &WEIR__CONTAINER(inlet, struct weir__awake, inlet)->attend);
+                    &WEIR__CONTAINER(inlet, struct weir__active, inlet)->update);
 }
 
 static bool serve_input(struct weir__inlet *inlet)
 {
     weir_session *session = session_of_inlet(inlet);
-    if (session->route == NULL || session->route->on_message == NULL || session->awake->busy)
+    if (session->route == NULL || session->route->on_message == NULL || session->active->busy)
         return false;
     weir__session_serve_messages(session);
     return true;
 }
 
-const struct weir__inlet_events weir__session_inlet_events = {note_arrived, attend, attend_later,
+const struct weir__inlet_events weir__session_inlet_events = {note_arrived, update, update_later,
                                                               serve_input};
 
 /* --- later, and in time --- */
 
-void weir__session_attend_task(weir__task *task)
+void weir__session_update_task(weir__task *task)
 {
-    struct weir__awake *awake = WEIR__CONTAINER(task, struct weir__awake, attend);
-    weir__inlet_go_on(&awake->inlet);
-    weir__session_attend(awake->session);
-    weir__session_let_rest(awake->session);
+    struct weir__active *active = WEIR__CONTAINER(task, struct weir__active, update);
+    weir__inlet_go_on(&active->inlet);
+    weir__session_update(active->session);
+    weir__session_let_park(active->session);
 }
 
 void weir__session_pass_deadline(weir__timer *timer)
 {
     weir_session *session = WEIR__CONTAINER(timer, weir_session, timer);
-    if (!weir__session_wake_for_event(session))
+    if (!weir__session_activate_for_event(session))
         return;
-    struct weir__awake *awake = session->awake;
-    struct weir__outlet *outlet = &awake->outlet;
+    struct weir__active *active = session->active;
+    struct weir__outlet *outlet = &active->outlet;
     uint64_t now_ms = session->loop->now_ms;
     if (session->stream == NULL) {
-        weir_scope_cancel(&awake->scope); /* a handler that stays on after its connection */
+        weir_scope_cancel(&active->scope); /* a handler that stays on after its connection */
         return;
     }
     bool ready = outlet->io != NULL && weir__outlet_is_between_frames(outlet) &&
                  !weir__outlet_is_stuck(outlet);
-    if (weir_endpoint_tick(&awake->endpoint, now_ms, ready ? weir__outlet_buffer(outlet) : NULL) !=
+    if (weir_endpoint_tick(&active->endpoint, now_ms, ready ? weir__outlet_buffer(outlet) : NULL) !=
         WEIR_OK)
-        weir_endpoint_terminate(&awake->endpoint);
+        weir_endpoint_terminate(&active->endpoint);
     if (ready)
         weir__outlet_pump_late(outlet);
     /* A Close that cannot even be queued, because the peer does not read what is before it. */
-    if (awake->leaving != NULL && awake->leaving->deadline_ms <= now_ms)
-        weir_endpoint_terminate(&awake->endpoint);
-    weir__session_attend(session);
+    if (active->pending_close != NULL && active->pending_close->deadline_ms <= now_ms)
+        weir_endpoint_terminate(&active->endpoint);
+    weir__session_update(session);
 }

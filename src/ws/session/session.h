@@ -38,7 +38,7 @@ struct weir__attachment {
 };
 
 /* A Close that waits for its place in the output. */
-struct weir__leaving {
+struct weir__pending_close {
     weir_close_reason reason; /* code 0: none is named */
     uint64_t deadline_ms;
 };
@@ -60,22 +60,22 @@ struct weir__session_terms {
 };
 
 /* What a session needs while something goes on in it. What is rare stands behind pointers: most sessions pay for all of this as long as they live. */
-struct weir__awake {
+struct weir__active {
     weir_session *session;
     /* Its own job is the actor, and in it: what stands in the scope above is the session's. */
     weir_scope scope;
     weir_endpoint endpoint;
     struct weir__inlet inlet;
     struct weir__outlet outlet;
-    weir__task attend; /* queued: go on with held input and attend, in a context of its own */
+    weir__task update; /* queued: go on with held input and attend, in a context of its own */
     weir__node calls;  /* of struct weir__call */
-    weir_deferred *close_reason;   /* NULL: nobody has asked for it */
-    struct weir__leaving *leaving; /* behind a large payload, or all that is queued */
+    weir_deferred *close_reason;               /* NULL: nobody has asked for it */
+    struct weir__pending_close *pending_close; /* behind a large payload, or all that is queued */
     struct weir__attachment *attachments;
     int handler_status; /* what the handler returned */
     uint8_t place;      /* while drowsy: among those */
-    bool drowsy : 1;    /* it may go to rest, and will when others need its place */
-    bool lent_out : 1;  /* the user has a pointer into it: it stays */
+    bool in_lru : 1;    /* it may go to rest, and will when others need its place */
+    bool exposed : 1;   /* the user has a pointer into it: it stays */
     bool end_is_allocated : 1;
     bool shut_down : 1; /* the write side */
     bool closing : 1;   /* the stream */
@@ -86,7 +86,7 @@ struct weir__awake {
 
 /* The handle, and what a session at rest is. */
 struct weir_session {
-    struct weir__awake *awake; /* NULL: at rest, or dropped for want of memory */
+    struct weir__active *active; /* NULL: at rest, or dropped for want of memory */
     weir_loop *loop;
     weir_stream *stream;  /* NULL before it opens and after it closed */
     struct weir__job job; /* in the scope it was started in */
@@ -102,7 +102,7 @@ struct weir_session {
     weir_deflate_terms deflate_terms; /* when deflates */
     bool deflates;                    /* permessage-deflate was agreed on */
     bool raw;
-    bool may_rest;
+    bool may_park;
     bool owns_terms; /* they stand in its own block */
     bool handed_out; /* the user has a handle */
     /* Then the endpoint's rest, if it may rest, else what it needs awake; then the terms that it owns. */
@@ -113,7 +113,7 @@ struct weir_session {
 struct weir__session_plan {
     enum weir_role role;
     bool raw;
-    bool may_rest;
+    bool may_park;
     const struct weir__session_terms
         *terms; /* Keeps them as long as the session; NULL: made of the session's options */
 };
@@ -152,48 +152,48 @@ static inline uint64_t weir__session_close_timeout(const weir_session *session)
 /* --- at rest --- */
 
 /* Makes sure that it is awake, for a call of the user's: until that suspends or returns. Errors: WEIR_ENOMEM, WEIR_CANCELED (it was dropped). */
-WEIR_MUST_USE int weir__session_get_up_for_call(weir_session *session);
-WEIR_MUST_USE static inline int weir__session_wake_for_call(weir_session *session)
+WEIR_MUST_USE int weir__session_unpark_for_call(weir_session *session);
+WEIR_MUST_USE static inline int weir__session_activate_for_call(weir_session *session)
 {
-    return session->awake != NULL ? WEIR_OK : weir__session_get_up_for_call(session);
+    return session->active != NULL ? WEIR_OK : weir__session_unpark_for_call(session);
 }
 
 /* The same for something that happens to it: without memory it is dropped, and this says false. */
-bool weir__session_get_up_for_event(weir_session *session);
-static inline bool weir__session_wake_for_event(weir_session *session)
+bool weir__session_unpark_for_event(weir_session *session);
+static inline bool weir__session_activate_for_event(weir_session *session)
 {
-    return session->awake != NULL || weir__session_get_up_for_event(session);
+    return session->active != NULL || weir__session_unpark_for_event(session);
 }
 
-/* What it needs awake, in memory of sizeof(struct weir__awake), but for the endpoint; and what ties that to an open stream. */
-void weir__awake_init(struct weir__awake *awake, weir_session *session);
-void weir__awake_connect(struct weir__awake *awake, weir_stream *stream);
+/* What it needs awake, in memory of sizeof(struct weir__active), but for the endpoint; and what ties that to an open stream. */
+void weir__active_init(struct weir__active *active, weir_session *session);
+void weir__active_connect(struct weir__active *active, weir_stream *stream);
 
 /* What stands behind the user's state: see there. */
 void *weir__session_tail(const weir_session *session);
 
 /* Lets it go to rest, now or when its turn comes, if nothing goes on in it. From the loop's context, at the end of what happened to it: nobody may be inside. */
-void weir__session_rest(weir_session *session);
-static inline void weir__session_let_rest(weir_session *session)
+void weir__session_park(weir_session *session);
+static inline void weir__session_let_park(weir_session *session)
 {
-    if (session->may_rest && session->awake != NULL && !session->awake->drowsy)
-        weir__session_rest(session);
+    if (session->may_park && session->active != NULL && !session->active->in_lru)
+        weir__session_park(session);
 }
 
 /* It ends: it is not to go to rest any more. */
-void weir__session_stay(weir_session *session);
+void weir__session_keep_active(weir_session *session);
 
 /* Has all of a loop rest that may. */
-void weir__sessions_rest(weir_loop *loop);
+void weir__sessions_park(weir_loop *loop);
 
 /* --- life --- */
 
 /* Has its rooms tell of each frame while somebody observes. */
 static inline void weir__session_watch(weir_session *session)
 {
-    struct weir__awake *awake = session->awake;
-    if (awake != NULL)
-        awake->inlet.watched = awake->outlet.watched = session->observer != NULL;
+    struct weir__active *active = session->active;
+    if (active != NULL)
+        active->inlet.watched = active->outlet.watched = session->observer != NULL;
 }
 
 /* Makes a session that has no stream yet. Errors: WEIR_EINVAL (options), WEIR_ENOMEM. */
@@ -213,20 +213,20 @@ WEIR_MUST_USE int weir__session_open(weir_session *session, weir_scope *scope, w
 void weir__session_tell_closed(weir_session *session);
 
 /* Leaves the scope that it was started in, and its host. */
-void weir__session_depart(weir_session *session);
+void weir__session_detach(weir_session *session);
 
 /* What happens to it. */
 extern const struct weir__io_events weir__session_stream_events;
 extern const struct weir__outlet_events weir__session_outlet_events;
 extern const struct weir__inlet_events weir__session_inlet_events;
-void weir__session_attend_task(weir__task *task);
+void weir__session_update_task(weir__task *task);
 void weir__session_pass_deadline(weir__timer *timer);
 
 /* Feeds bytes that came behind the opening handshake. */
 void weir__session_feed(weir_session *session, weir__buf *buf, uint8_t *data, size_t size);
 
 /* Looks at what the endpoint wants and does it: flush, half-close, close, report the end, set the timer. To be called after every use of the endpoint. */
-void weir__session_attend(weir_session *session);
+void weir__session_update(weir_session *session);
 
 /* Tells how it ended, once the endpoint knows. */
 void weir__session_report_end(weir_session *session);
@@ -235,7 +235,8 @@ void weir__session_report_end(weir_session *session);
 int weir__session_end_status(const weir_session *session, int otherwise);
 
 /* Begins to close it without the queue: ahead: its Close jumps over what is queued; else it goes behind that. */
-void weir__session_leave(weir_session *session, unsigned code, const char *message, bool ahead);
+void weir__session_begin_close(weir_session *session, unsigned code, const char *message,
+                               bool ahead);
 
 /* Closes the stream without more ado; reset: unsent bytes are discarded. */
 void weir__session_close_stream(weir_session *session, bool reset);
@@ -256,7 +257,7 @@ void weir__session_retry_pong(weir_session *session);
 static inline void weir__call_begin(struct weir__call *call, weir_session *session)
 {
     call->wait = NULL;
-    weir__list_push(&session->awake->calls, &call->link);
+    weir__list_push(&session->active->calls, &call->link);
 }
 
 /* Whether the session has not ended since. If it has, it may be gone. */

@@ -2,42 +2,42 @@
 #include "ws/session/session.h"
 
 /* What the user is given a pointer into stays as long as the session. */
-static struct weir__awake *lend(weir_session *session)
+static struct weir__active *lend(weir_session *session)
 {
-    if (weir__session_wake_for_call(session) != WEIR_OK)
+    if (weir__session_activate_for_call(session) != WEIR_OK)
         return NULL;
-    session->awake->lent_out = true;
-    return session->awake;
+    session->active->exposed = true;
+    return session->active;
 }
 
 weir_channel *weir_session_incoming(weir_session *session)
 {
-    struct weir__awake *awake = lend(session);
-    return awake != NULL ? &awake->inlet.incoming : NULL;
+    struct weir__active *active = lend(session);
+    return active != NULL ? &active->inlet.incoming : NULL;
 }
 
 weir_channel *weir_session_outgoing(weir_session *session)
 {
-    struct weir__awake *awake = lend(session);
-    return awake != NULL ? &awake->outlet.outgoing : NULL;
+    struct weir__active *active = lend(session);
+    return active != NULL ? &active->outlet.outgoing : NULL;
 }
 
 weir_scope *weir_session_scope(weir_session *session)
 {
-    struct weir__awake *awake = lend(session);
-    return awake != NULL ? &awake->scope : NULL;
+    struct weir__active *active = lend(session);
+    return active != NULL ? &active->scope : NULL;
 }
 
 weir_deferred *weir_session_close_reason(weir_session *session)
 {
-    struct weir__awake *awake = lend(session);
-    if (awake == NULL)
+    struct weir__active *active = lend(session);
+    if (active == NULL)
         return NULL;
-    if (awake->close_reason == NULL &&
-        weir_deferred_new(&awake->close_reason, session->loop) == WEIR_OK && session->end != NULL)
-        (void)weir_deferred_complete(awake->close_reason,
+    if (active->close_reason == NULL &&
+        weir_deferred_new(&active->close_reason, session->loop) == WEIR_OK && session->end != NULL)
+        (void)weir_deferred_complete(active->close_reason,
                                      weir__session_end_status(session, WEIR_OK), session->end);
-    return awake->close_reason;
+    return active->close_reason;
 }
 
 void weir_session_end(const weir_session *session, weir_end *out)
@@ -60,18 +60,18 @@ weir_loop *weir_session_loop(const weir_session *session)
 /* Its endpoint, in room while it is at rest. */
 static weir_endpoint *endpoint_of(const weir_session *session, weir_endpoint *room)
 {
-    if (session->awake != NULL)
-        return &session->awake->endpoint;
-    weir__endpoint_take_up(room, &session->terms->endpoint, weir__session_tail(session),
-                           session->loop->now_ms);
+    if (session->active != NULL)
+        return &session->active->endpoint;
+    weir__endpoint_unpark(room, &session->terms->endpoint, weir__session_tail(session),
+                          session->loop->now_ms);
     return room;
 }
 
 /* Keeps what was changed in it. */
 static void keep(const weir_session *session, weir_endpoint *endpoint)
 {
-    if (session->awake == NULL)
-        (void)weir__endpoint_lay_down(endpoint, weir__session_tail(session));
+    if (session->active == NULL)
+        (void)weir__endpoint_park(endpoint, weir__session_tail(session));
 }
 
 uint64_t weir_session_max_frame_size(const weir_session *session)
@@ -113,8 +113,8 @@ void weir_session_set_ping(weir_session *session, uint64_t interval_ms, uint64_t
     weir_endpoint_set_ping(endpoint, interval_ms == WEIR_UNLIMITED ? 0 : interval_ms, timeout_ms,
                            session->loop->now_ms);
     keep(session, endpoint);
-    if (session->awake != NULL)
-        weir__session_attend(session);
+    if (session->active != NULL)
+        weir__session_update(session);
     else if (session->end == NULL)
         weir__timer_set(session->loop, &session->timer, weir_endpoint_deadline(endpoint));
 }
@@ -127,8 +127,9 @@ uint64_t weir_session_round_trip_ms(const weir_session *session)
 
 size_t weir_session_queued_bytes(const weir_session *session)
 {
-    const struct weir__awake *awake = session->awake;
-    return awake == NULL ? 0 : weir__outlet_unsent(&awake->outlet) + awake->outlet.outgoing.bytes;
+    const struct weir__active *active = session->active;
+    return active == NULL ? 0
+                          : weir__outlet_unsent(&active->outlet) + active->outlet.outgoing.bytes;
 }
 
 /* --- what was agreed on --- */

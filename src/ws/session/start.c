@@ -12,14 +12,14 @@ static size_t tail_offset(size_t user_size)
     return (sizeof(weir_session) + user_size + alignment - 1) / alignment * alignment;
 }
 
-static size_t tail_size(bool may_rest)
+static size_t tail_size(bool may_park)
 {
-    return may_rest ? sizeof(struct weir__endpoint_rest) : sizeof(struct weir__awake);
+    return may_park ? sizeof(struct weir__endpoint_parked) : sizeof(struct weir__active);
 }
 
-static size_t session_size(size_t user_size, bool may_rest, bool owns_terms)
+static size_t session_size(size_t user_size, bool may_park, bool owns_terms)
 {
-    return tail_offset(user_size) + tail_size(may_rest) +
+    return tail_offset(user_size) + tail_size(may_park) +
            (owns_terms ? sizeof(struct weir__session_terms) : 0);
 }
 
@@ -31,12 +31,12 @@ void *weir__session_tail(const weir_session *session)
 static void free_session(weir_session *session)
 {
     weir_loop *loop = session->loop;
-    if (session->awake != NULL && session->may_rest)
-        weir__loop_free(loop, session->awake, sizeof *session->awake);
+    if (session->active != NULL && session->may_park)
+        weir__loop_free(loop, session->active, sizeof *session->active);
     if (session->observer != NULL)
         weir__loop_free(loop, session->observer, sizeof *session->observer);
     weir__loop_free(loop, session,
-                    session_size(session->user_size, session->may_rest, session->owns_terms));
+                    session_size(session->user_size, session->may_park, session->owns_terms));
 }
 
 static void free_text(weir_loop *loop, char *text)
@@ -47,10 +47,10 @@ static void free_text(weir_loop *loop, char *text)
 
 /* --- awake --- */
 
-static void end_calls(struct weir__awake *awake, int status)
+static void end_calls(struct weir__active *active, int status)
 {
     weir__node *node;
-    while ((node = weir__list_first(&awake->calls)) != NULL) {
+    while ((node = weir__list_first(&active->calls)) != NULL) {
         struct weir__call *call = WEIR__CONTAINER(node, struct weir__call, link);
         weir__list_remove(node);
         if (call->wait != NULL)
@@ -61,15 +61,15 @@ static void end_calls(struct weir__awake *awake, int status)
 /* All that lived in the session has ended: its stream, its handler, whatever they started. */
 static void end_scope(weir_scope *scope)
 {
-    struct weir__awake *awake = WEIR__CONTAINER(scope, struct weir__awake, scope);
-    weir_session *session = awake->session;
-    if (session->stream != NULL || awake->over || scope->child_count > 0)
+    struct weir__active *active = WEIR__CONTAINER(scope, struct weir__active, scope);
+    weir_session *session = active->session;
+    if (session->stream != NULL || active->over || scope->child_count > 0)
         return;
-    awake->over = true;
+    active->over = true;
     weir__timer_cancel(&session->timer);
     weir__session_tell_closed(session);
-    end_calls(awake, weir__session_end_status(session, WEIR_OK));
-    weir__session_depart(session);
+    end_calls(active, weir__session_end_status(session, WEIR_OK));
+    weir__session_detach(session);
     if (!session->handed_out)
         weir__session_discard(session);
 }
@@ -80,7 +80,7 @@ void weir__session_tell_closed(weir_session *session)
         session->route->on_close(session, session->end, session->route->arg);
 }
 
-void weir__session_depart(weir_session *session)
+void weir__session_detach(weir_session *session)
 {
     struct weir__session_host *host = session->terms->host;
     weir__scope_detach(&session->job, WEIR_OK);
@@ -88,7 +88,7 @@ void weir__session_depart(weir_session *session)
         host->finished(host);
 }
 
-void weir__awake_init(struct weir__awake *awake, weir_session *session)
+void weir__active_init(struct weir__active *active, weir_session *session)
 {
     weir_loop *loop = session->loop;
     const struct weir__session_terms *terms = session->terms;
@@ -104,47 +104,47 @@ void weir__awake_init(struct weir__awake *awake, weir_session *session)
         .capacity = terms->incoming_capacity,
         .high_water = terms->high_water,
     };
-    memset(awake, 0, sizeof *awake);
-    awake->session = session;
-    session->awake = awake;
-    weir__scope_init(&awake->scope, loop, end_scope);
-    weir__outlet_init(&awake->outlet, &awake->endpoint, &weir__session_outlet_events, &outlet);
-    weir__inlet_init(&awake->inlet, &awake->endpoint, &weir__session_inlet_events, &inlet);
+    memset(active, 0, sizeof *active);
+    active->session = session;
+    session->active = active;
+    weir__scope_init(&active->scope, loop, end_scope);
+    weir__outlet_init(&active->outlet, &active->endpoint, &weir__session_outlet_events, &outlet);
+    weir__inlet_init(&active->inlet, &active->endpoint, &weir__session_inlet_events, &inlet);
     weir__session_watch(session);
-    weir__list_init(&awake->calls);
-    weir__task_init(&awake->attend, weir__session_attend_task);
+    weir__list_init(&active->calls);
+    weir__task_init(&active->update, weir__session_update_task);
 }
 
 static void cancel_actor(struct weir__job *job)
 {
     weir_scope *scope = WEIR__CONTAINER(job, weir_scope, job);
-    weir_going_away(WEIR__CONTAINER(scope, struct weir__awake, scope)->session,
-                    WEIR_CLOSE_GOING_AWAY, NULL);
+    weir_close_now(WEIR__CONTAINER(scope, struct weir__active, scope)->session,
+                   WEIR_CLOSE_GOING_AWAY, NULL);
 }
 
 static const struct weir__job_ops actor_ops = {cancel_actor};
 
-void weir__awake_connect(struct weir__awake *awake, weir_stream *stream)
+void weir__active_connect(struct weir__active *active, weir_stream *stream)
 {
-    weir__scope_adopt(&awake->scope, &awake->scope.job, &actor_ops);
-    awake->outlet.io = &stream->io;
-    awake->inlet.io = &stream->io;
+    weir__scope_adopt(&active->scope, &active->scope.job, &actor_ops);
+    active->outlet.io = &stream->io;
+    active->inlet.io = &stream->io;
 }
 
-static void fini_awake(struct weir__awake *awake)
+static void fini_active(struct weir__active *active)
 {
-    weir_session *session = awake->session;
-    weir__session_stay(session);
-    weir__task_cancel(&awake->attend);
+    weir_session *session = active->session;
+    weir__session_keep_active(session);
+    weir__task_cancel(&active->update);
     weir__session_free_attachments(session);
-    weir__outlet_fini(&awake->outlet);
-    weir__inlet_fini(&awake->inlet);
-    weir__endpoint_fini(&awake->endpoint);
-    end_calls(awake, WEIR_CANCELED);
-    weir_deferred_free(awake->close_reason);
-    if (awake->leaving != NULL)
-        weir__loop_free(session->loop, awake->leaving, sizeof *awake->leaving);
-    if (awake->end_is_allocated)
+    weir__outlet_fini(&active->outlet);
+    weir__inlet_fini(&active->inlet);
+    weir__endpoint_fini(&active->endpoint);
+    end_calls(active, WEIR_CANCELED);
+    weir_deferred_free(active->close_reason);
+    if (active->pending_close != NULL)
+        weir__loop_free(session->loop, active->pending_close, sizeof *active->pending_close);
+    if (active->end_is_allocated)
         weir__loop_free(session->loop, session->end, sizeof *session->end);
 }
 
@@ -156,7 +156,7 @@ static const struct weir__session_terms *terms_of(weir_session *session,
 {
     if (plan->terms != NULL)
         return plan->terms;
-    void *room = (uint8_t *)weir__session_tail(session) + tail_size(session->may_rest);
+    void *room = (uint8_t *)weir__session_tail(session) + tail_size(session->may_park);
     weir__session_terms_init(room, session->loop, plan->role, plan->raw, options);
     return room;
 }
@@ -164,15 +164,16 @@ static const struct weir__session_terms *terms_of(weir_session *session,
 /* One that may rest stands apart from what it needs awake. */
 static int begin(weir_session *session, const weir_session_options *options)
 {
-    struct weir__awake *awake = session->may_rest ? weir__loop_alloc(session->loop, sizeof *awake)
-                                                  : weir__session_tail(session);
-    if (awake == NULL)
+    struct weir__active *active = session->may_park
+                                      ? weir__loop_alloc(session->loop, sizeof *active)
+                                      : weir__session_tail(session);
+    if (active == NULL)
         return WEIR_ENOMEM;
-    weir__awake_init(awake, session);
+    weir__active_init(active, session);
     int status = weir_session_observe(session, &options->observer);
     if (status != WEIR_OK)
         return status;
-    return weir__endpoint_init(&awake->endpoint, &session->terms->endpoint, session->loop->now_ms);
+    return weir__endpoint_init(&active->endpoint, &session->terms->endpoint, session->loop->now_ms);
 }
 
 int weir__session_new(weir_session **out, weir_loop *loop, const struct weir__session_plan *plan,
@@ -185,14 +186,14 @@ int weir__session_new(weir_session **out, weir_loop *loop, const struct weir__se
     if (!weir__session_options_are_valid(options))
         return WEIR_EINVAL;
     bool owns_terms = plan->terms == NULL;
-    size_t size = session_size(options->user_size, plan->may_rest, owns_terms);
+    size_t size = session_size(options->user_size, plan->may_park, owns_terms);
     weir_session *session = weir__loop_alloc(loop, size);
     if (session == NULL)
         return WEIR_ENOMEM;
     memset(session, 0, size);
     session->loop = loop;
     session->raw = plan->raw;
-    session->may_rest = plan->may_rest;
+    session->may_park = plan->may_park;
     session->owns_terms = owns_terms;
     session->user_size = (uint32_t)options->user_size;
     session->terms = terms_of(session, plan, options);
@@ -209,8 +210,8 @@ int weir__session_new(weir_session **out, weir_loop *loop, const struct weir__se
 void weir__session_discard(weir_session *session)
 {
     weir__timer_cancel(&session->timer);
-    if (session->awake != NULL)
-        fini_awake(session->awake);
+    if (session->active != NULL)
+        fini_active(session->active);
     free_text(session->loop, session->subprotocol);
     free_text(session->loop, session->path);
     free_session(session);
@@ -221,8 +222,8 @@ void weir__session_discard(weir_session *session)
 static void cancel_session(struct weir__job *job)
 {
     weir_session *session = WEIR__CONTAINER(job, weir_session, job);
-    if (weir__session_wake_for_event(session))
-        weir_scope_cancel(&session->awake->scope);
+    if (weir__session_activate_for_event(session))
+        weir_scope_cancel(&session->active->scope);
 }
 
 static const struct weir__job_ops session_ops = {cancel_session};
@@ -231,14 +232,14 @@ static size_t describe(struct weir__dumpable *self, char *out, size_t size);
 
 static int append_first(weir_session *session, const weir_buffer *first)
 {
-    weir_buffer *to = weir__outlet_buffer(&session->awake->outlet);
+    weir_buffer *to = weir__outlet_buffer(&session->active->outlet);
     return to == NULL ? WEIR_ENOMEM : weir_buffer_append(to, first->data, first->size);
 }
 
 int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *stream,
                        const weir_buffer *first)
 {
-    struct weir__awake *awake = session->awake;
+    struct weir__active *active = session->active;
     struct weir__stream_rest rest;
     int status = first != NULL ? append_first(session, first) : WEIR_OK;
     if (status == WEIR_OK)
@@ -250,23 +251,23 @@ int weir__session_open(weir_session *session, weir_scope *scope, weir_stream *st
     }
     session->stream = stream;
     weir__stream_take(stream, &weir__session_stream_events, session, &rest);
-    weir__awake_connect(awake, stream);
+    weir__active_connect(active, stream);
     session->dumpable.describe = describe;
     weir__list_push(&session->loop->dumpables, &session->dumpable.link);
     if (first != NULL)
-        weir__outlet_pump_late(&awake->outlet);
+        weir__outlet_pump_late(&active->outlet);
     status = weir__io_recv_start(&stream->io);
     if (status != WEIR_OK)
-        weir_endpoint_eof(&awake->endpoint, status, session->loop->now_ms);
+        weir_endpoint_eof(&active->endpoint, status, session->loop->now_ms);
     if (rest.buf != NULL) {
-        weir__inlet_keep(&awake->inlet, rest.buf, rest.data, rest.size);
-        weir__task_post_late(session->loop, &awake->attend);
+        weir__inlet_keep(&active->inlet, rest.buf, rest.data, rest.size);
+        weir__task_post_late(session->loop, &active->update);
     }
     if (rest.end_status != WEIR_OK)
-        weir_endpoint_eof(&awake->endpoint,
+        weir_endpoint_eof(&active->endpoint,
                           rest.end_status == WEIR_CLOSED ? WEIR_OK : rest.end_status,
                           session->loop->now_ms);
-    weir__session_attend(session);
+    weir__session_update(session);
     return WEIR_OK;
 }
 
@@ -305,7 +306,7 @@ int weir_session_start(weir_session **out, weir_scope *scope, weir_stream *strea
     return start(out, scope, stream, role, false, options);
 }
 
-int weir_raw_session_start(weir_session **out, weir_scope *scope, weir_stream *stream,
+int weir_session_start_raw(weir_session **out, weir_scope *scope, weir_stream *stream,
                            enum weir_role role, const weir_session_options *options)
 {
     return start(out, scope, stream, role, true, options);
@@ -316,7 +317,7 @@ void weir_session_free(weir_session *session)
     if (session == NULL)
         return;
     session->handed_out = false;
-    if (session->awake != NULL && session->awake->over)
+    if (session->active != NULL && session->active->over)
         weir__session_discard(session);
     else
         weir_terminate(session);
@@ -335,12 +336,12 @@ static void withdraw_joiner(struct weir__wait *wait)
 int weir_session_join(weir_session *session)
 {
     struct joiner joiner;
-    int status = weir__session_wake_for_call(session);
+    int status = weir__session_activate_for_call(session);
     if (status != WEIR_OK)
         return status;
-    struct weir__awake *awake = session->awake;
-    awake->lent_out = true;
-    if (awake->over)
+    struct weir__active *active = session->active;
+    active->exposed = true;
+    if (active->over)
         return weir__session_end_status(session, WEIR_OK);
     status = weir__wait_init(&joiner.wait, "session", withdraw_joiner);
     if (status != WEIR_OK)
@@ -355,15 +356,16 @@ int weir_session_join(weir_session *session)
 static size_t describe(struct weir__dumpable *self, char *out, size_t size)
 {
     const weir_session *session = WEIR__CONTAINER(self, weir_session, dumpable);
-    const struct weir__awake *awake = session->awake;
-    int length =
-        awake == NULL
-            ? snprintf(out, size, "  session %p: at rest", (const void *)session)
-            : snprintf(
-                  out, size, "  session %p%s: incoming %zu, outgoing %zu, unsent %zu bytes%s%s",
-                  (const void *)session, session->raw ? " (raw)" : "",
-                  weir_channel_count(&awake->inlet.incoming),
-                  weir_channel_count(&awake->outlet.outgoing), weir__outlet_unsent(&awake->outlet),
-                  awake->inlet.held ? ", not reading" : "", session->end != NULL ? ", ended" : "");
+    const struct weir__active *active = session->active;
+    int length = active == NULL
+                     ? snprintf(out, size, "  session %p: at rest", (const void *)session)
+                     : snprintf(out, size,
+                                "  session %p%s: incoming %zu, outgoing %zu, unsent %zu bytes%s%s",
+                                (const void *)session, session->raw ? " (raw)" : "",
+                                weir_channel_count(&active->inlet.incoming),
+                                weir_channel_count(&active->outlet.outgoing),
+                                weir__outlet_unsent(&active->outlet),
+                                active->inlet.held ? ", not reading" : "",
+                                session->end != NULL ? ", ended" : "");
     return length < 0 ? 0 : (size_t)length < size ? (size_t)length : size - 1;
 }

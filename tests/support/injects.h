@@ -1,4 +1,4 @@
-/* tests/support/strikes.h - which system calls can be made to fail here (see weir__sys_strike). */
+/* tests/support/injects.h - which system calls can be made to fail here (see weir__sys_inject). */
 #ifndef WEIR_TESTS_STRIKES_H
 #define WEIR_TESTS_STRIKES_H
 

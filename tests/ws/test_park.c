@@ -68,7 +68,7 @@ static void append(void *context, const char *data, size_t size)
 static bool rests(void)
 {
     struct text text = {.size = 0};
-    weir__sessions_rest(weir_loop_current());
+    weir__sessions_park(weir_loop_current());
     weir_loop_dump(weir_loop_current(), append, &text);
     return strstr(text.data, "at rest") != NULL;
 }
@@ -263,7 +263,7 @@ static int it_ends_from_its_rest(void *arg)
     assert_ok(weir_close(host.session, 4000, "enough"));
     expect_end(&talk, WEIR_END_CLEAN, 4000);
     begin(&talk, (weir_session_options){0});
-    weir_going_away(host.session, WEIR_CLOSE_GOING_AWAY, NULL);
+    weir_close_now(host.session, WEIR_CLOSE_GOING_AWAY, NULL);
     expect_end(&talk, WEIR_END_CLEAN, 1001);
     begin(&talk, (weir_session_options){0});
     weir_server_stop(talk.server);
@@ -462,7 +462,7 @@ static void leave_by_going_away(struct talk *talk)
 {
     weir_end told;
     (void)talk;
-    weir_going_away(host.session, 1001, NULL);
+    weir_close_now(host.session, 1001, NULL);
     weir_session_end(host.session, &told);
     assert_int_equal(told.kind, WEIR_END_CANCELED);
     weir_terminate(host.session); /* twice is once */
