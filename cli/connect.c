@@ -79,7 +79,7 @@ static void receive_all(struct talk *talk)
         if (status == WEIR_OK)
             continue;
         weir_frame_release(&frame);
-        if (status == WEIR_CANCELED)
+        if (status == WEIR_CANCELLED)
             return;
         cli_complain(NAME, "messages are lost: standard output is not read, and %s",
                      weir_strerror(status));
@@ -322,7 +322,7 @@ static int report_end(const struct talk *talk)
     case WEIR_END_LOST:
     case WEIR_END_PING_TIMEOUT:
     case WEIR_END_CLOSE_TIMEOUT:
-    case WEIR_END_CANCELED:
+    case WEIR_END_CANCELLED:
         break;
     }
     cli_complain(NAME, "ended without a Close from the server: %s", weir_end_kind_name(end->kind));

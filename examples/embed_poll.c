@@ -34,7 +34,7 @@ static int converse(struct program *program, weir_session *session)
         program->answers++;
         weir_frame_release(&frame);
         if (write(program->pipe_end, "!", 1) != 1)
-            return WEIR_CANCELED;
+            return WEIR_CANCELLED;
     }
     return weir_close(session, WEIR_CLOSE_NORMAL, NULL);
 }

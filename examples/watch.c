@@ -37,7 +37,7 @@ static int wait_for_reason(void *arg)
     void *value;
     char text[256];
     int status = weir_deferred_await(weir_session_close_reason(arg), &value);
-    if (status == WEIR_CANCELED)
+    if (status == WEIR_CANCELLED)
         return status;
     (void)weir_close_reason_describe(weir_end_reason(value), text, sizeof text);
     printf("the close reason: %s\n", text);

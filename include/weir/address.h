@@ -43,7 +43,7 @@ WEIR_API uint16_t weir_address_port(const weir_address *address);
  * host, in the order in which they should be tried: at most max into out, their number into
  * *count (0 on failure). "localhost" and everything below it is ::1 and 127.0.0.1 without asking
  * anybody (RFC 6761 6.3). In the simulated world nothing else has an address.
- * Errors: WEIR_ERESOLVE, WEIR_CANCELED, WEIR_EINVAL (host empty or over 255 bytes, max 0),
+ * Errors: WEIR_ERESOLVE, WEIR_CANCELLED, WEIR_EINVAL (host empty or over 255 bytes, max 0),
  * WEIR_ESTATE outside a coroutine (when it had to suspend), WEIR_ELIMIT (256 names are being
  * asked for already), WEIR_ENOMEM, WEIR_SYSTEM(...). */
 WEIR_API WEIR_MUST_USE int weir_resolve(const char *host, uint16_t port, weir_address *out,

@@ -51,7 +51,7 @@ enum weir_status {
     WEIR_OK = 0,
     /** The channel, session or stream has ended normally: nothing more comes or goes. */
     WEIR_CLOSED = -1,
-    WEIR_CANCELED = -2,  /**< the scope of the caller, or the thing waited for, was cancelled */
+    WEIR_CANCELLED = -2, /**< the scope of the caller, or the thing waited for, was cancelled */
     WEIR_ETIMEDOUT = -3, /**< a deadline passed */
     WEIR_EINVAL = -4,    /**< a bad argument */
     WEIR_ENOMEM = -5,    /**< no memory (or no address space, no mapping) */

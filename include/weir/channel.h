@@ -42,12 +42,12 @@ WEIR_API WEIR_MUST_USE int weir_channel_new(weir_channel **out, weir_loop *loop,
 WEIR_API void weir_channel_free(weir_channel *channel);
 
 /** **Suspends** while the queue is full. Copies *item into the channel, which then owns what it stands for; on any error the
- * item was dropped (Takes). Errors: WEIR_CLOSED, WEIR_CANCELED, WEIR_ELIMIT (overflow FAIL), WEIR_ESTATE outside a coroutine
+ * item was dropped (Takes). Errors: WEIR_CLOSED, WEIR_CANCELLED, WEIR_ELIMIT (overflow FAIL), WEIR_ESTATE outside a coroutine
  * (when it had to suspend), WEIR_ENOMEM. */
 WEIR_API WEIR_MUST_USE int weir_channel_send(weir_channel *channel, const void *item);
 
 /** **Suspends** while the channel is empty. Copies the oldest item to *item, the receiver owns it. Errors: WEIR_CLOSED after
- * the last item (or the status that weir_channel_close() was given), WEIR_CANCELED, WEIR_ESTATE. */
+ * the last item (or the status that weir_channel_close() was given), WEIR_CANCELLED, WEIR_ESTATE. */
 WEIR_API WEIR_MUST_USE int weir_channel_receive(weir_channel *channel, void *item);
 
 /** As weir_channel_send() and weir_channel_receive(), but never suspend: WEIR_EAGAIN instead; a try_send that gives
@@ -59,7 +59,7 @@ WEIR_API WEIR_MUST_USE int weir_channel_try_receive(weir_channel *channel, void 
  * Suspended senders wake with WEIR_CLOSED. Idempotent: the first call counts. Does not suspend. */
 WEIR_API void weir_channel_close(weir_channel *channel, int status);
 
-/** Ends both sides: queued items are dropped, everybody wakes with WEIR_CANCELED. Does not suspend. */
+/** Ends both sides: queued items are dropped, everybody wakes with WEIR_CANCELLED. Does not suspend. */
 WEIR_API void weir_channel_cancel(weir_channel *channel);
 
 /** Items queued now; whether it is closed for sending. */
@@ -83,7 +83,7 @@ typedef struct weir_select_case {
 
 /** **Suspends** until one case can go on, and does it: returns its index, with its status set. When several can, the first in
  * order. timeout_ms: how long to wait at most (0: do not wait, WEIR_UNLIMITED: without limit). Errors: WEIR_ETIMEDOUT,
- * WEIR_CANCELED, WEIR_EINVAL (no case, or more than 16), WEIR_ESTATE. */
+ * WEIR_CANCELLED, WEIR_EINVAL (no case, or more than 16), WEIR_ESTATE. */
 WEIR_API WEIR_MUST_USE int weir_select(weir_select_case *cases, size_t count, uint64_t timeout_ms);
 
 /** A value that will exist once: see weir_deferred_new(). */
@@ -93,7 +93,7 @@ typedef struct weir_deferred weir_deferred;
  * weir_loop_free(). Errors: WEIR_EINVAL, WEIR_ENOMEM. Does not suspend. */
 WEIR_API WEIR_MUST_USE int weir_deferred_new(weir_deferred **out, weir_loop *loop);
 
-/** Frees it; whoever waits gets WEIR_CANCELED. NULL is allowed. Does not suspend. */
+/** Frees it; whoever waits gets WEIR_CANCELLED. NULL is allowed. Does not suspend. */
 WEIR_API void weir_deferred_free(weir_deferred *deferred);
 
 /** Completes it once with a status and a value (Lends it to all who await it: it must outlive the deferred). Who waits wakes.
@@ -101,7 +101,7 @@ WEIR_API void weir_deferred_free(weir_deferred *deferred);
 WEIR_API int weir_deferred_complete(weir_deferred *deferred, int status, void *value);
 
 /** **Suspends** until it is complete. Returns the status it was completed with and sets *value (value may be NULL). Errors
- * also: WEIR_CANCELED (the caller was, or the deferred was freed: *value is then not set), WEIR_ESTATE outside a coroutine
+ * also: WEIR_CANCELLED (the caller was, or the deferred was freed: *value is then not set), WEIR_ESTATE outside a coroutine
  * (when it had to suspend). */
 WEIR_API WEIR_MUST_USE int weir_deferred_await(weir_deferred *deferred, void **value);
 

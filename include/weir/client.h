@@ -46,7 +46,7 @@ WEIR_API int weir_connect(const weir_connect_options *options);
 
 /** **Suspends.** Connects and shakes hands; the session is a child of scope, its handle the caller's until
  * weir_session_free(). options.handler and loop are not looked at. On failure *out is NULL. Errors as weir_connect(),
- * WEIR_CANCELED, and WEIR_ESTATE outside a coroutine. */
+ * WEIR_CANCELLED, and WEIR_ESTATE outside a coroutine. */
 WEIR_API WEIR_MUST_USE int weir_client_open(weir_session **out, weir_scope *scope,
                                             const weir_connect_options *options);
 

@@ -59,9 +59,9 @@ enum weir_end_kind {
     WEIR_END_PING_TIMEOUT,  /**< the peer did not answer a ping in time; ours is 1011 */
     WEIR_END_CLOSE_TIMEOUT, /**< our Close was not answered in time */
     WEIR_END_PROTOCOL, /**< the peer broke the protocol: fault says which rule; ours is 1002 or 1007 */
-    WEIR_END_TOO_BIG,  /**< a frame or message was over its limit; ours is 1009 */
-    WEIR_END_CANCELED, /**< terminated or cancelled on this side */
-    WEIR_END_IO,       /**< the system reported an error on the stream: status holds it */
+    WEIR_END_TOO_BIG,   /**< a frame or message was over its limit; ours is 1009 */
+    WEIR_END_CANCELLED, /**< terminated or cancelled on this side */
+    WEIR_END_IO,        /**< the system reported an error on the stream: status holds it */
 };
 
 /** The end of a session: complete, whatever happened. */

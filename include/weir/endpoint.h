@@ -169,7 +169,7 @@ WEIR_API WEIR_MUST_USE int weir_endpoint_tick(weir_endpoint *endpoint, uint64_t 
  * ping stands still meanwhile. */
 WEIR_API void weir_endpoint_hold(weir_endpoint *endpoint, bool held, uint64_t now_ms);
 
-/** Ends at once without a Close: the kind becomes WEIR_END_CANCELED unless an end already stands. */
+/** Ends at once without a Close: the kind becomes WEIR_END_CANCELLED unless an end already stands. */
 WEIR_API void weir_endpoint_terminate(weir_endpoint *endpoint);
 
 /** Whether the input side has ended (nothing more will be delivered), and the output side (a Close was sent or the stream is

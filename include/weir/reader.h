@@ -31,7 +31,7 @@ typedef struct weir_reader_options {
 /** Starts to read frames from a stream that the opening handshake is done on. Keeps the stream until the reader has ended; it
  * stays the caller's, who closes it. The reader is a child of scope: cancelling that ends it. options NULL: all defaults.
  * The handle is the caller's until weir_reader_free(). Does not suspend. Errors: WEIR_EINVAL, WEIR_ESTATE (somebody reads
- * from the stream), WEIR_CANCELED (the scope is, or the stream was broken), WEIR_ENOMEM. */
+ * from the stream), WEIR_CANCELLED (the scope is, or the stream was broken), WEIR_ENOMEM. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_reader_start(weir_reader **out, weir_scope *scope,
                                                       weir_stream *stream,
                                                       const weir_reader_options *options);
@@ -39,7 +39,7 @@ WEIR_INTERNAL_API WEIR_MUST_USE int weir_reader_start(weir_reader **out, weir_sc
 /** The channel of frames (items are weir_frame); whoever receives one releases it. A payload may be a view of the read
  * buffer. After the last frame it gives: WEIR_CLOSED when that was a Close (what follows is not read); WEIR_ELOST at an
  * end-of-file without one; WEIR_EPROTOCOL or WEIR_ETOOBIG when the peer broke a rule, see weir_reader_fault();
- * WEIR_SYSTEM(...); WEIR_CANCELED when the scope was cancelled or the stream closed. Lends it as long as the handle. */
+ * WEIR_SYSTEM(...); WEIR_CANCELLED when the scope was cancelled or the stream closed. Lends it as long as the handle. */
 WEIR_INTERNAL_API weir_channel *weir_reader_incoming(weir_reader *reader);
 
 /** The limit of a data frame's size in bytes; a change counts from the next header on. */

@@ -4,7 +4,7 @@
  * A handler has one of two shapes. handler: a coroutine for the session's whole life. on_message: a function called for each
  * message on a coroutine borrowed from a pool; it may suspend, and an idle session then owns no stack. Such a session rests
  * while nothing goes on in it: it gives what it does not need back to the loop. A call that finds no memory to wake it fails with
- * WEIR_ENOMEM and leaves it as it is; what would close it, and an event, then end it at once (WEIR_END_CANCELED). */
+ * WEIR_ENOMEM and leaves it as it is; what would close it, and an event, then end it at once (WEIR_END_CANCELLED). */
 #ifndef WEIR_SERVER_H
 #define WEIR_SERVER_H
 
@@ -107,7 +107,7 @@ WEIR_API int weir_service_dump(weir_service *service,
 WEIR_API void weir_service_free(weir_service *service);
 
 /** Starts a server on the loop of a scope, as a child of it: cancelling the scope stops it. Ignores threads and loop. The
- * handle is the caller's until weir_server_free(). Errors: as weir_serve(), WEIR_CANCELED. Does not suspend. */
+ * handle is the caller's until weir_server_free(). Errors: as weir_serve(), WEIR_CANCELLED. Does not suspend. */
 WEIR_API WEIR_MUST_USE int weir_server_start(weir_server **out, weir_scope *scope,
                                              const weir_serve_options *options);
 

@@ -8,7 +8,7 @@
  *
  * A status that ends a conversation tells how it ended: WEIR_CLOSED: a Close was exchanged (the normal end); WEIR_ELOST: the
  * connection ended without one; WEIR_ETIMEDOUT: no answer to a ping, or to our Close; WEIR_EPROTOCOL, WEIR_EUTF8,
- * WEIR_ETOOBIG: the peer broke a rule or limit; WEIR_CANCELED: ended on this side; WEIR_SYSTEM(...): the system's error.
+ * WEIR_ETOOBIG: the peer broke a rule or limit; WEIR_CANCELLED: ended on this side; WEIR_SYSTEM(...): the system's error.
  * weir_session_end() tells the rest. */
 #ifndef WEIR_SESSION_H
 #define WEIR_SESSION_H
@@ -70,7 +70,7 @@ typedef struct weir_session_options {
 
 /** Starts a default session over a stream whose opening handshake is done. Takes the stream (also on failure). The session is
  * a child of scope: cancelling the scope closes it with 1001. The caller owns the handle until weir_session_free(). Errors:
- * WEIR_EINVAL (also for options.deflate: what was agreed on is not known here), WEIR_CANCELED (the scope is), WEIR_ENOMEM.
+ * WEIR_EINVAL (also for options.deflate: what was agreed on is not known here), WEIR_CANCELLED (the scope is), WEIR_ENOMEM.
  * Does not suspend. */
 WEIR_API WEIR_MUST_USE int weir_session_start(weir_session **out, weir_scope *scope,
                                               weir_stream *stream, enum weir_role role,
@@ -83,7 +83,7 @@ WEIR_API WEIR_MUST_USE int weir_session_start_raw(weir_session **out, weir_scope
                                                   const weir_session_options *options);
 
 /** **Suspends.** Waits until the session has fully ended (closing handshake done or given up, stream closed, its coroutines
- * ended). Returns the status that tells how: WEIR_CLOSED for a clean close. Does not close it. Errors also: WEIR_CANCELED
+ * ended). Returns the status that tells how: WEIR_CLOSED for a clean close. Does not close it. Errors also: WEIR_CANCELLED
  * (the caller was), WEIR_ESTATE, WEIR_ENOMEM of a session that rested. */
 WEIR_API WEIR_MUST_USE int weir_session_join(weir_session *session);
 
@@ -110,7 +110,7 @@ WEIR_API WEIR_MUST_USE int weir_try_receive(weir_session *session, weir_frame *f
  * its bytes is copied if it has to queue. A Close frame is the same as weir_close(). fin = false begins or goes on with a
  * fragmented message: other coroutines' messages wait until it is ended. For a deadline use weir_with_deadline(). Errors:
  * WEIR_CLOSED after a Close was sent or the session ended; WEIR_EINVAL (malformed control frame, changed type in
- * mid-message); WEIR_CANCELED; WEIR_ELIMIT (overflow FAIL); WEIR_ENOMEM. */
+ * mid-message); WEIR_CANCELLED; WEIR_ELIMIT (overflow FAIL); WEIR_ENOMEM. */
 WEIR_API WEIR_MUST_USE int weir_send(weir_session *session, weir_frame *frame);
 
 /** Like weir_send(), but WEIR_EAGAIN instead of suspending; the frame is then still the caller's. */
@@ -147,11 +147,11 @@ WEIR_API WEIR_MUST_USE int weir_message_end(weir_message *message);
 /** **Suspends** until the Close was handed to the kernel, behind all that was sent before it. Begins the closing handshake;
  * nothing can be sent after. It does not wait for the peer's answer: weir_session_join() or the close reason do. code 0: a
  * Close without a payload. message: at most 123 bytes of UTF-8, or NULL. A second call does nothing. Errors: WEIR_EINVAL (a
- * code that may not be sent), WEIR_CANCELED, WEIR_ENOMEM; how it ended when it had ended before. */
+ * code that may not be sent), WEIR_CANCELLED, WEIR_ENOMEM; how it ended when it had ended before. */
 WEIR_API int weir_close(weir_session *session, unsigned code, const char *message);
 
 /** **Suspends** until everything sent before it was handed to the kernel. After the end: returns at once how it ended.
- * Errors: WEIR_CANCELED, WEIR_ESTATE (no coroutine, and it would have to wait). */
+ * Errors: WEIR_CANCELLED, WEIR_ESTATE (no coroutine, and it would have to wait). */
 WEIR_API WEIR_MUST_USE int weir_flush(weir_session *session);
 
 /** Ends it at once, without a Close: queued frames are dropped, everybody wakes, the connection is reset. Does not suspend. */

@@ -25,7 +25,7 @@ typedef struct weir_listener weir_listener;
 /** **Suspends.** Connects to an address (Borrows). On success the stream is the caller's, until
  * weir_stream_close(), weir_stream_reset() or a session takes it; TCP_NODELAY is set. timeout_ms
  * 0: 10,000; WEIR_UNLIMITED: as long as the kernel tries. On failure *out is NULL.
- * Errors: WEIR_ETIMEDOUT, WEIR_CANCELED, WEIR_SYSTEM(ECONNREFUSED), ..., WEIR_EINVAL,
+ * Errors: WEIR_ETIMEDOUT, WEIR_CANCELLED, WEIR_SYSTEM(ECONNREFUSED), ..., WEIR_EINVAL,
  * WEIR_ENOMEM, WEIR_ESTATE outside a coroutine. */
 WEIR_API WEIR_MUST_USE int weir_stream_connect(weir_stream **out, const weir_address *address,
                                                uint64_t timeout_ms);
@@ -39,7 +39,7 @@ WEIR_API WEIR_MUST_USE int weir_stream_pair(weir_loop *loop, weir_stream **a, we
 /** **Suspends** while nothing has arrived. Reads 1..size bytes, their number into *got (0 on
  * failure); size must not be 0. Cancelling loses nothing: the stream stays usable. Errors:
  * WEIR_CLOSED at end-of-file (the own side can still write), then again at each call;
- * WEIR_SYSTEM(ECONNRESET), ...; WEIR_CANCELED (the caller was, or the stream was closed by
+ * WEIR_SYSTEM(ECONNRESET), ...; WEIR_CANCELLED (the caller was, or the stream was closed by
  * somebody else); WEIR_ESTATE (somebody reads already, or outside a coroutine); WEIR_EINVAL;
  * WEIR_ENOMEM. */
 WEIR_API WEIR_MUST_USE int weir_stream_read(weir_stream *stream, void *out, size_t size,
@@ -53,21 +53,21 @@ WEIR_API WEIR_MUST_USE int weir_stream_read_exactly(weir_stream *stream, void *o
 
 /** **Suspends** until the kernel has taken all bytes (size 0: returns at once). Borrows data.
  * When it is cancelled while it is suspended, nobody can know how much the peer gets: the
- * connection is reset, and whatever is tried on the stream later gives WEIR_CANCELED; it still
+ * connection is reset, and whatever is tried on the stream later gives WEIR_CANCELLED; it still
  * has to be closed.
- * Errors: WEIR_CANCELED (as for reading), WEIR_SYSTEM(EPIPE), WEIR_SYSTEM(ECONNRESET), ...,
+ * Errors: WEIR_CANCELLED (as for reading), WEIR_SYSTEM(EPIPE), WEIR_SYSTEM(ECONNRESET), ...,
  * WEIR_ESTATE (somebody writes already, or outside a coroutine), WEIR_EINVAL, WEIR_ENOMEM. */
 WEIR_API WEIR_MUST_USE int weir_stream_write(weir_stream *stream, const void *data, size_t size);
 
 /** Ends the own direction: the peer reads an end-of-file after all that was written. The other
  * direction stays open. Idempotent. Does not suspend.
- * Errors: WEIR_ESTATE while somebody writes, WEIR_CANCELED (after a write that was cancelled),
+ * Errors: WEIR_ESTATE while somebody writes, WEIR_CANCELLED (after a write that was cancelled),
  * WEIR_EINVAL, WEIR_ENOMEM, WEIR_SYSTEM(...). */
 WEIR_API WEIR_MUST_USE int weir_stream_shutdown(weir_stream *stream);
 
 /** Closes a stream and frees it, soon (Takes). What was written still reaches the peer, unless
  * bytes of the peer are left unread: as with every socket, it then gets a reset. Who is suspended
- * in it wakes with WEIR_CANCELED. NULL is allowed. Does not suspend. */
+ * in it wakes with WEIR_CANCELLED. NULL is allowed. Does not suspend. */
 WEIR_API void weir_stream_close(weir_stream *stream);
 
 /** The same, but what the peer has not yet got is discarded, and it learns of it: it gets a
@@ -106,7 +106,7 @@ WEIR_API WEIR_MUST_USE int weir_listener_open(weir_listener **out, weir_loop *lo
  * may wait. Between calls at most 64 connections are accepted in advance; the rest waits with
  * the kernel. Out of descriptors or memory: accepting pauses for a moment and goes on. On
  * failure *out is NULL. Errors: WEIR_CLOSED (the listener was closed by somebody else),
- * WEIR_CANCELED, WEIR_ESTATE (outside a coroutine), WEIR_EINVAL, WEIR_SYSTEM(...). */
+ * WEIR_CANCELLED, WEIR_ESTATE (outside a coroutine), WEIR_EINVAL, WEIR_SYSTEM(...). */
 WEIR_API WEIR_MUST_USE int weir_listener_accept(weir_listener *listener, weir_stream **out);
 
 /** Where it listens, with the port that was taken. On failure *out is zeroed. Errors:

@@ -29,7 +29,7 @@ typedef struct weir_writer_options {
 /** Starts to write frames to a stream that the opening handshake is done on. Keeps the stream until the writer has ended; it
  * stays the caller's, who closes it. The writer is a child of scope: cancelling that ends it, and resets the connection if a
  * write is under way. options NULL: all defaults. The handle is the caller's until weir_writer_free(). Does not suspend.
- * Errors: WEIR_EINVAL, WEIR_ESTATE (somebody writes to the stream), WEIR_CANCELED (the scope is, or the stream was broken),
+ * Errors: WEIR_EINVAL, WEIR_ESTATE (somebody writes to the stream), WEIR_CANCELLED (the scope is, or the stream was broken),
  * WEIR_ENOMEM. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_writer_start(weir_writer **out, weir_scope *scope,
                                                       weir_stream *stream,
@@ -43,11 +43,11 @@ WEIR_INTERNAL_API weir_channel *weir_writer_outgoing(weir_writer *writer);
 /** **Suspends** while the queue is full. Takes the frame, whether it succeeds or not, and empties *frame. After a Close frame
  * nothing more is written: when it has gone out, the writing direction of the stream is ended, and so is the writer. A later
  * fragment gets opcode 0, whatever its type says. Errors: WEIR_CLOSED (a Close was sent, or the writer has ended),
- * WEIR_EINVAL (malformed control frame, changed type in mid-message), WEIR_CANCELED, WEIR_ENOMEM, WEIR_ESTATE. */
+ * WEIR_EINVAL (malformed control frame, changed type in mid-message), WEIR_CANCELLED, WEIR_ENOMEM, WEIR_ESTATE. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_writer_send(weir_writer *writer, weir_frame *frame);
 
 /** **Suspends** until everything sent before it was handed to the kernel. After the end: returns at once how it ended,
- * WEIR_CLOSED for a normal one. Errors also: WEIR_CANCELED, WEIR_ESTATE, WEIR_SYSTEM(...) (the stream takes no more),
+ * WEIR_CLOSED for a normal one. Errors also: WEIR_CANCELLED, WEIR_ESTATE, WEIR_SYSTEM(...) (the stream takes no more),
  * WEIR_ENOMEM (the rest of a frame could not be masked or written: the connection was reset). */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_writer_flush(weir_writer *writer);
 

@@ -58,7 +58,7 @@ const char *weir_strerror(int status)
         return "success";
     case WEIR_CLOSED:
         return "closed normally";
-    case WEIR_CANCELED:
+    case WEIR_CANCELLED:
         return "cancelled";
     case WEIR_ETIMEDOUT:
         return "a deadline passed";
@@ -101,8 +101,8 @@ const char *weir_status_name(int status)
         return "WEIR_OK";
     case WEIR_CLOSED:
         return "WEIR_CLOSED";
-    case WEIR_CANCELED:
-        return "WEIR_CANCELED";
+    case WEIR_CANCELLED:
+        return "WEIR_CANCELLED";
     case WEIR_ETIMEDOUT:
         return "WEIR_ETIMEDOUT";
     case WEIR_EINVAL:

@@ -149,7 +149,7 @@ static void take_closed(weir__io *io)
     if (writer != NULL) {
         writer->is_released = true;
         if (writer->is_waiting)
-            weir__wait_wake(&writer->wait, WEIR_CANCELED);
+            weir__wait_wake(&writer->wait, WEIR_CANCELLED);
         writer->is_waiting = false;
     }
     if (direct != NULL) {
@@ -261,7 +261,7 @@ static void abandon(weir_stream *stream, bool reset)
     weir__stream_leave(stream);
     if (direct != NULL) {
         direct->is_abandoned = true;
-        wake_reader(direct, WEIR_CANCELED);
+        wake_reader(direct, WEIR_CANCELLED);
         if (direct->writer != NULL)
             direct->writer->is_detached = true;
         if (direct->is_closed) {
@@ -298,7 +298,7 @@ static int open_side(weir_stream *stream, struct weir__stream_direct **out)
         memset(stream->direct, 0, sizeof *stream->direct);
     }
     *out = stream->direct;
-    return stream->direct->is_broken ? WEIR_CANCELED : WEIR_OK;
+    return stream->direct->is_broken ? WEIR_CANCELLED : WEIR_OK;
 }
 
 /* --- reading --- */
@@ -399,7 +399,7 @@ static void await_closed(struct writer *writer)
 void weir__stream_break(weir_stream *stream)
 {
     stream->direct->is_broken = true;
-    wake_reader(stream->direct, WEIR_CANCELED);
+    wake_reader(stream->direct, WEIR_CANCELLED);
     tell_closing(stream->direct);
     weir__io_close(&stream->io, true);
 }
@@ -428,10 +428,10 @@ static int write_all(weir_stream *stream, struct writer *writer)
     while (writer->size > 0 && status == WEIR_OK && !writer->is_detached)
         status = write_some(stream, writer);
     if (writer->is_detached)
-        status = WEIR_CANCELED;
-    else if (status == WEIR_CANCELED && writer->has_begun)
+        status = WEIR_CANCELLED;
+    else if (status == WEIR_CANCELLED && writer->has_begun)
         weir__stream_break(stream);
-    if (status == WEIR_CANCELED && writer->has_begun)
+    if (status == WEIR_CANCELLED && writer->has_begun)
         await_closed(writer);
     return status;
 }

@@ -59,7 +59,7 @@ struct weir__stream_half_events {
 };
 
 /* Enters a direction. For reading: *rest is what was read before, as in weir__stream_take(). Errors: WEIR_ESTATE (somebody reads or writes there,
- * or an actor has the whole stream), WEIR_CANCELED (the stream is broken), WEIR_ENOMEM. */
+ * or an actor has the whole stream), WEIR_CANCELLED (the stream is broken), WEIR_ENOMEM. */
 WEIR_MUST_USE int weir__stream_enter_reading(weir_stream *stream, struct weir__stream_half *half,
                                              struct weir__stream_rest *rest);
 WEIR_MUST_USE int weir__stream_enter_writing(weir_stream *stream, struct weir__stream_half *half);

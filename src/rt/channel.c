@@ -257,7 +257,7 @@ static inline __attribute__((always_inline)) int send_to_queue(weir_channel *cha
 {
     if (weir__channel_is_closed(channel))
         return refuse(channel, item,
-                      channel->end_status == WEIR_CANCELED ? WEIR_CANCELED : WEIR_CLOSED);
+                      channel->end_status == WEIR_CANCELLED ? WEIR_CANCELLED : WEIR_CLOSED);
     bool is_first = channel->count == 0 && weir__list_is_empty(&channel->senders);
     if (is_first && channel->kind->push != NULL) {
         int status = channel->kind->push(channel, item);
@@ -445,11 +445,11 @@ void weir_channel_cancel(weir_channel *channel)
 {
     if (channel == NULL)
         return;
-    channel->end_status = WEIR_CANCELED;
+    channel->end_status = WEIR_CANCELLED;
     drop_queue(channel);
-    wake_all(&channel->senders, WEIR_CANCELED);
-    wake_all(&channel->receivers, WEIR_CANCELED);
-    tell_ended(channel, WEIR_CANCELED);
+    wake_all(&channel->senders, WEIR_CANCELLED);
+    wake_all(&channel->receivers, WEIR_CANCELLED);
+    tell_ended(channel, WEIR_CANCELLED);
 }
 
 void weir__channel_fini(weir_channel *channel)

@@ -57,7 +57,7 @@ int weir__coroutine_start(weir_scope *scope, const char *name, int (*run)(void *
     weir_loop *loop = scope->loop;
     struct weir__stack stack;
     if (scope->cancelled)
-        return WEIR_CANCELED;
+        return WEIR_CANCELLED;
     int status = weir__stack_take(&loop->stacks, &stack);
     if (status != WEIR_OK)
         return status;
@@ -122,7 +122,7 @@ void weir__coroutine_cancel_wait(struct weir__coroutine *coroutine)
     if (wait == NULL || wait->cancel == NULL)
         return;
     wait->cancel(wait);
-    weir__wait_wake(wait, WEIR_CANCELED);
+    weir__wait_wake(wait, WEIR_CANCELLED);
 }
 
 /* --- the two simplest suspensions --- */

@@ -79,7 +79,7 @@ static inline void weir__coroutine_leave(struct weir__coroutine *coroutine)
 bool weir__wait_outlives_seam(struct weir__wait *wait);
 
 /* Prepares a wait of the current coroutine. Call it before anything is registered that could wake it. Errors: WEIR_ESTATE outside a
- * coroutine, WEIR_CANCELED when its scope is cancelled already. */
+ * coroutine, WEIR_CANCELLED when its scope is cancelled already. */
 WEIR_MUST_USE static inline int weir__wait_init(struct weir__wait *wait, const char *what,
                                                 void (*cancel)(struct weir__wait *wait))
 {
@@ -87,7 +87,7 @@ WEIR_MUST_USE static inline int weir__wait_init(struct weir__wait *wait, const c
     if (coroutine == NULL)
         return WEIR_ESTATE;
     if (coroutine->scope->cancelled)
-        return WEIR_CANCELED;
+        return WEIR_CANCELLED;
     wait->coroutine = coroutine;
     wait->what = what;
     wait->cancel = cancel;
@@ -141,7 +141,7 @@ static inline void weir__scope_adopt(weir_scope *scope, struct weir__job *job,
  * each time the last child has ended. */
 void weir__scope_init(weir_scope *scope, weir_loop *loop, void (*emptied)(weir_scope *scope));
 
-/* The same with a scope that may be cancelled: then WEIR_CANCELED; and takes a job out when it ended; status is its result: a failure cancels the scope. */
+/* The same with a scope that may be cancelled: then WEIR_CANCELLED; and takes a job out when it ended; status is its result: a failure cancels the scope. */
 WEIR_MUST_USE int weir__scope_attach(weir_scope *scope, struct weir__job *job,
                                      const struct weir__job_ops *ops);
 void weir__scope_detach(struct weir__job *job, int status);
@@ -149,7 +149,7 @@ void weir__scope_detach(struct weir__job *job, int status);
 /* Whether a status is a failure for structured concurrency: negative, and not a normal end. */
 static inline bool weir__status_is_failure(int status)
 {
-    return status < 0 && status != WEIR_CANCELED && status != WEIR_CLOSED;
+    return status < 0 && status != WEIR_CANCELLED && status != WEIR_CLOSED;
 }
 
 #endif

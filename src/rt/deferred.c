@@ -57,7 +57,7 @@ void weir_deferred_free(weir_deferred *deferred)
         return;
     struct await *await;
     while ((await = take_awaiting(deferred)) != NULL)
-        weir__wait_wake(&await->wait, WEIR_CANCELED);
+        weir__wait_wake(&await->wait, WEIR_CANCELLED);
     weir__list_fini(&deferred->awaiting);
     weir__loop_free(deferred->loop, deferred, sizeof *deferred);
 }

@@ -359,7 +359,7 @@ int weir_loop_run(weir_loop *loop, const char *name, int (*run)(void *arg), void
         return WEIR_EINVAL;
     if (loop->current != NULL || loop->turning)
         return WEIR_ESTATE;
-    loop->main = (struct weir__main){run, arg, WEIR_CANCELED};
+    loop->main = (struct weir__main){run, arg, WEIR_CANCELLED};
     loop->now_ms = loop->backend->clock_ms(loop); /* what came before may have taken its time */
     int status = weir_go(&loop->root, name != NULL ? name : "main", call_main, &loop->main);
     if (status == WEIR_OK)

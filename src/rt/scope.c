@@ -35,7 +35,7 @@ int weir__scope_attach(weir_scope *scope, struct weir__job *job, const struct we
 {
     if (scope->cancelled) {
         job->parent = NULL;
-        return WEIR_CANCELED;
+        return WEIR_CANCELLED;
     }
     weir__scope_adopt(scope, job, ops);
     return WEIR_OK;
@@ -123,7 +123,7 @@ int weir_scope_open(weir_scope *scope)
     if (coroutine == NULL)
         return WEIR_ESTATE;
     if (coroutine->scope->cancelled)
-        return WEIR_CANCELED;
+        return WEIR_CANCELLED;
     weir__scope_init(scope, coroutine->loop, NULL);
     weir__scope_adopt(coroutine->scope, &scope->job, &scope_ops);
     scope->owner = coroutine;
@@ -146,7 +146,7 @@ static int scope_result(const weir_scope *scope)
         return WEIR_ETIMEDOUT;
     if (scope->status != WEIR_OK)
         return scope->status;
-    return scope->cancelled ? WEIR_CANCELED : WEIR_OK;
+    return scope->cancelled ? WEIR_CANCELLED : WEIR_OK;
 }
 
 int weir_scope_join(weir_scope *scope)

@@ -96,7 +96,7 @@ const char *weir_end_kind_name(enum weir_end_kind kind)
         return "protocol violation";
     case WEIR_END_TOO_BIG:
         return "too big";
-    case WEIR_END_CANCELED:
+    case WEIR_END_CANCELLED:
         return "cancelled";
     case WEIR_END_IO:
         return "I/O error";

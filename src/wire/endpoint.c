@@ -444,8 +444,8 @@ static int status_of_end(const weir_endpoint *endpoint)
     case WEIR_END_PROTOCOL:
     case WEIR_END_TOO_BIG:
         return weir__rule_status((enum weir__rule)endpoint->parser.rule);
-    case WEIR_END_CANCELED:
-        return WEIR_CANCELED;
+    case WEIR_END_CANCELLED:
+        return WEIR_CANCELLED;
     case WEIR_END_IO:
         break;
     }

@@ -231,6 +231,6 @@ void weir__endpoint_on_ping_timeout(weir_endpoint *endpoint)
 
 void weir__endpoint_on_terminate(weir_endpoint *endpoint)
 {
-    end_as(endpoint, WEIR_END_CANCELED);
+    end_as(endpoint, WEIR_END_CANCELLED);
     enter(endpoint, WEIR__CLOSE_GONE);
 }

@@ -253,7 +253,7 @@ static int connect_cancelled(void *arg)
 {
     weir_stream *stream;
     weir_scope_cancel(weir_scope_current());
-    assert_int_equal(weir_stream_connect(&stream, arg, 5000), WEIR_CANCELED);
+    assert_int_equal(weir_stream_connect(&stream, arg, 5000), WEIR_CANCELLED);
     assert_null(stream);
     return WEIR_OK;
 }

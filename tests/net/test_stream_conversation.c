@@ -114,7 +114,7 @@ static void cancelling_at_any_suspension_leaves_nothing(void **state)
         once.loop->on_suspend = cancel_then;
         once.loop->on_suspend_context = &conversation;
         int status = weir_loop_run(once.loop, "test", converse, &conversation);
-        assert_true(status == WEIR_OK || status == WEIR_CANCELED);
+        assert_true(status == WEIR_OK || status == WEIR_CANCELLED);
         place_close(&once);
     } while (conversation.suspensions >= cancel_at && cancel_at < 400);
     assert_true(cancel_at > 5);

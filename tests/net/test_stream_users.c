@@ -17,7 +17,7 @@ static int second_reader(weir_stream *a, weir_stream *b)
     assert_int_equal(weir_yield(), WEIR_OK);
     assert_int_equal(read_once(a), WEIR_ESTATE);
     weir_scope_cancel(&scope);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
     close_both(a, b);
     return WEIR_OK;
 }
@@ -43,7 +43,7 @@ static int second_writer(weir_stream *a, weir_stream *b)
     assert_int_equal(weir_stream_write(a, "x", 1), WEIR_ESTATE);
     assert_int_equal(weir_stream_shutdown(a), WEIR_ESTATE);
     weir_scope_cancel(&scope);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
     close_both(a, b);
     return WEIR_OK;
 }
@@ -77,8 +77,8 @@ static int close_under_users(weir_stream *a, weir_stream *b)
     assert_int_equal(weir_sleep(20), WEIR_OK);
     weir_stream_close(a);
     assert_int_equal(weir_scope_join(&scope), WEIR_OK);
-    assert_int_equal(reader.status, WEIR_CANCELED);
-    assert_int_equal(writer.status, WEIR_CANCELED);
+    assert_int_equal(reader.status, WEIR_CANCELLED);
+    assert_int_equal(writer.status, WEIR_CANCELLED);
     weir_stream_close(b);
     return WEIR_OK;
 }
@@ -98,8 +98,8 @@ static int close_under_cancelled(weir_stream *a, weir_stream *b)
     assert_int_equal(weir_sleep(20), WEIR_OK);
     weir_scope_cancel(&scope);
     weir_stream_close(a);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
-    assert_int_equal(writer.status, WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
+    assert_int_equal(writer.status, WEIR_CANCELLED);
     weir_stream_close(b);
     return WEIR_OK;
 }
@@ -142,11 +142,11 @@ static int cancel_writing(weir_stream *a, weir_stream *b)
     assert_int_equal(weir_go(&scope, "reader", use_stream, &reader), WEIR_OK);
     assert_int_equal(weir_with_deadline(20, write_large, a), WEIR_ETIMEDOUT);
     assert_int_equal(weir_scope_join(&scope), WEIR_OK);
-    assert_int_equal(reader.status, WEIR_CANCELED);
+    assert_int_equal(reader.status, WEIR_CANCELLED);
     assert_false(weir__stream_is_takeable(a));
-    assert_int_equal(weir_stream_write(a, "x", 1), WEIR_CANCELED);
-    assert_int_equal(read_once(a), WEIR_CANCELED);
-    assert_int_equal(weir_stream_shutdown(a), WEIR_CANCELED);
+    assert_int_equal(weir_stream_write(a, "x", 1), WEIR_CANCELLED);
+    assert_int_equal(read_once(a), WEIR_CANCELLED);
+    assert_int_equal(weir_stream_shutdown(a), WEIR_CANCELLED);
     int status = WEIR_OK;
     while (status == WEIR_OK)
         status = read_once(b);
@@ -221,7 +221,7 @@ static int get_one_stuck(void *arg)
     assert_int_equal(weir_go(&scope, "stuck", write_until_stuck, &stuck), WEIR_OK);
     assert_int_equal(weir_with_deadline(5000, write_bytes, &busy), WEIR_OK);
     weir_scope_cancel(&scope);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
     close_both(near, far);
     close_both(a, b);
     return WEIR_OK;

@@ -69,7 +69,7 @@ static inline void *count_resize(void *context, void *block, size_t old_size, si
 
 static inline void world_weigh_anchor(struct weir__job *job)
 {
-    weir__scope_detach(job, WEIR_CANCELED);
+    weir__scope_detach(job, WEIR_CANCELLED);
 }
 
 static inline int world_try_open(struct world *world, const weir_sim_options *sim, size_t fail_at)

@@ -156,8 +156,8 @@ static int wait_as_sender(void *arg)
     assert_int_equal(weir_go(&scope, "own", send_for_itself, channel), WEIR_OK);
     assert_int_equal(weir_yield(), WEIR_OK);
     weir_scope_cancel(&scope);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
-    assert_int_equal(beside_status, WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
+    assert_int_equal(beside_status, WEIR_CANCELLED);
     weir__channel_fini(channel);
     return WEIR_OK;
 }

@@ -110,11 +110,11 @@ static int cancel_full(void *arg)
     assert_int_equal(tokens.dropped_count, 3);
     assert_int_equal(weir_channel_count(pipe_), 0);
     let_others_run();
-    assert_int_equal(beside_status, WEIR_CANCELED);
-    assert_int_equal(token_send(pipe_), WEIR_CANCELED);
-    assert_int_equal(token_receive(pipe_, &token), WEIR_CANCELED);
+    assert_int_equal(beside_status, WEIR_CANCELLED);
+    assert_int_equal(token_send(pipe_), WEIR_CANCELLED);
+    assert_int_equal(token_receive(pipe_, &token), WEIR_CANCELLED);
     weir_channel_close(pipe_, WEIR_OK);
-    assert_int_equal(token_receive(pipe_, &token), WEIR_CANCELED);
+    assert_int_equal(token_receive(pipe_, &token), WEIR_CANCELLED);
     weir_channel_cancel(pipe_);
     weir_channel_free(pipe_);
     return WEIR_OK;
@@ -134,7 +134,7 @@ static int cancel_after_close(void *arg)
     assert_int_equal(token_send(pipe_), WEIR_OK);
     weir_channel_close(pipe_, WEIR_OK);
     weir_channel_cancel(pipe_);
-    assert_int_equal(token_receive(pipe_, &token), WEIR_CANCELED);
+    assert_int_equal(token_receive(pipe_, &token), WEIR_CANCELLED);
     weir_channel_free(pipe_);
     return WEIR_OK;
 }
@@ -153,7 +153,7 @@ static int cancel_with_receiver(void *arg)
     start(receive_beside);
     weir_channel_cancel(pipe_);
     let_others_run();
-    assert_int_equal(beside_status, WEIR_CANCELED);
+    assert_int_equal(beside_status, WEIR_CANCELLED);
     weir_channel_free(pipe_);
     return WEIR_OK;
 }
@@ -172,12 +172,12 @@ static int free_with_waiting(void *arg)
     start(send_beside);
     weir_channel_free(pipe_);
     let_others_run();
-    assert_int_equal(beside_status, WEIR_CANCELED);
+    assert_int_equal(beside_status, WEIR_CANCELLED);
     pipe_ = token_channel(0, WEIR_OVERFLOW_SUSPEND);
     start(receive_beside);
     weir_channel_free(pipe_);
     let_others_run();
-    assert_int_equal(beside_status, WEIR_CANCELED);
+    assert_int_equal(beside_status, WEIR_CANCELLED);
     return WEIR_OK;
 }
 
@@ -200,8 +200,8 @@ static int cancel_sender(void *arg)
     weir_scope_cancel(&scope);
     assert_int_equal(tokens.dropped_count, 1);
     weir_channel_free(pipe_); /* before the sender has run */
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
-    assert_int_equal(beside_status, WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
+    assert_int_equal(beside_status, WEIR_CANCELLED);
     return WEIR_OK;
 }
 
@@ -220,7 +220,7 @@ static int cancel_woken_receiver(void *arg)
     start(receive_beside);
     assert_int_equal(token_send(pipe_), WEIR_OK);
     weir_scope_cancel(&scope); /* it has the item already, and has not run */
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
     assert_int_equal(beside_status, WEIR_OK);
     weir_channel_free(pipe_);
     return WEIR_OK;
@@ -243,7 +243,7 @@ static int cancel_woken_sender(void *arg)
     start(send_beside);
     assert_int_equal(token_receive(pipe_, &token), WEIR_OK);
     weir_scope_cancel(&scope);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
     assert_int_equal(beside_status, WEIR_OK);
     weir_channel_free(pipe_);
     return WEIR_OK;
@@ -263,12 +263,12 @@ static int use_in_cancelled_scope(void *arg)
     weir_channel *channel = token_channel(1, WEIR_OVERFLOW_SUSPEND);
     assert_int_equal(weir_scope_open(&scope), WEIR_OK);
     weir_scope_cancel(&scope);
-    assert_int_equal(token_receive(channel, &token), WEIR_CANCELED);
+    assert_int_equal(token_receive(channel, &token), WEIR_CANCELLED);
     assert_int_equal(token_send(channel), WEIR_OK); /* it does not have to suspend */
-    assert_int_equal(token_send(channel), WEIR_CANCELED);
+    assert_int_equal(token_send(channel), WEIR_CANCELLED);
     assert_int_equal(tokens.dropped_count, 1);
     assert_int_equal(token_receive(channel, &token), WEIR_OK);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
     weir_channel_free(channel);
     return WEIR_OK;
 }

@@ -67,8 +67,8 @@ static int cancel_woken_puller(void *arg)
     start(receive_beside, 0);
     weir__channel_wake_receiver(channel);
     weir_scope_cancel(&scope);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
-    assert_int_equal(beside_status, WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
+    assert_int_equal(beside_status, WEIR_CANCELLED);
     weir__channel_fini(channel);
     return WEIR_OK;
 }

@@ -42,7 +42,7 @@ static int sleep_then_fail(void *arg)
 }
 
 static uint64_t thirty = 30, an_hour = 3600000;
-static int lost = WEIR_ELOST, closed = WEIR_CLOSED, cancelled = WEIR_CANCELED;
+static int lost = WEIR_ELOST, closed = WEIR_CLOSED, cancelled = WEIR_CANCELLED;
 
 static void go(weir_scope *scope, int (*run)(void *arg), void *arg)
 {
@@ -75,7 +75,7 @@ static int meet_deadlines(void *arg)
     assert_int_equal(now_ms() - start_ms, 250);
     assert_int_equal(weir_with_deadline(250, return_given, &closed), WEIR_CLOSED);
     assert_int_equal(weir_with_deadline(250, return_given, &lost), WEIR_ELOST);
-    assert_int_equal(weir_with_deadline(250, return_given, &cancelled), WEIR_CANCELED);
+    assert_int_equal(weir_with_deadline(250, return_given, &cancelled), WEIR_CANCELLED);
     assert_int_equal(now_ms() - start_ms, 250);
     assert_int_equal(weir_with_deadline(250, start_and_leave, &thirty), WEIR_OK);
     assert_int_equal(now_ms() - start_ms, 280);
@@ -92,17 +92,17 @@ static void a_deadline_ends_the_body_and_all_that_it_started(void **state)
     (void)state;
     assert_int_equal(play(meet_deadlines), WEIR_OK);
     assert_int_equal(trail[0], 30);
-    assert_int_equal(trail[1], WEIR_CANCELED);
+    assert_int_equal(trail[1], WEIR_CANCELLED);
 }
 
 static int sleep_within_a_shorter(void *arg)
 {
     assert_int_equal(weir_with_deadline(10, sleep_forever, NULL), WEIR_ETIMEDOUT);
     note(1);
-    assert_int_equal(weir_with_deadline(1000, sleep_forever, NULL), WEIR_CANCELED);
+    assert_int_equal(weir_with_deadline(1000, sleep_forever, NULL), WEIR_CANCELLED);
     note(2);
     (void)arg;
-    return WEIR_CANCELED;
+    return WEIR_CANCELLED;
 }
 
 static int nest_deadlines(void *arg)
@@ -134,7 +134,7 @@ static int cancel_before_deadline(void *arg)
     go(&scope, time_out_beside, NULL);
     assert_int_equal(weir_yield(), WEIR_OK);
     weir_scope_cancel(&scope);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
     return WEIR_OK;
 }
 
@@ -142,7 +142,7 @@ static void cancelled_before_its_deadline_is_cancelled_not_late(void **state)
 {
     (void)state;
     assert_int_equal(play(cancel_before_deadline), WEIR_OK);
-    assert_int_equal(trail[0], WEIR_CANCELED);
+    assert_int_equal(trail[0], WEIR_CANCELLED);
 }
 
 int main(void)

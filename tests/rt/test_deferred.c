@@ -110,8 +110,8 @@ static int free_awaited(void *arg)
     start(&scope, waiting, 2);
     weir_deferred_free(deferred);
     assert_int_equal(weir_scope_join(&scope), WEIR_OK);
-    assert_int_equal(waiting[0].status, WEIR_CANCELED);
-    assert_int_equal(waiting[1].status, WEIR_CANCELED);
+    assert_int_equal(waiting[0].status, WEIR_CANCELLED);
+    assert_int_equal(waiting[1].status, WEIR_CANCELLED);
     return WEIR_OK;
 }
 
@@ -132,13 +132,13 @@ static int cancel_awaiting(void *arg)
     assert_int_equal(weir_scope_open(&doomed), WEIR_OK);
     start(&doomed, &waiting[1], 1);
     weir_scope_cancel(&doomed);
-    assert_int_equal(weir_deferred_await(deferred, NULL), WEIR_CANCELED);
+    assert_int_equal(weir_deferred_await(deferred, NULL), WEIR_CANCELLED);
     assert_int_equal(weir_deferred_complete(deferred, WEIR_OK, &answer), WEIR_OK);
     assert_int_equal(weir_deferred_await(deferred, NULL), WEIR_OK); /* need not wait */
-    assert_int_equal(weir_scope_join(&doomed), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&doomed), WEIR_CANCELLED);
     assert_int_equal(weir_scope_join(&scope), WEIR_OK);
     assert_int_equal(waiting[0].status, WEIR_OK);
-    assert_int_equal(waiting[1].status, WEIR_CANCELED);
+    assert_int_equal(waiting[1].status, WEIR_CANCELLED);
     assert_null(waiting[1].value);
     weir_deferred_free(deferred);
     return WEIR_OK;

@@ -120,7 +120,7 @@ static int wait_in_every_way(void *arg)
     assert_told("main", &scope, " (cancelled): running");
     assert_told("sleeps", &scope, " (cancelled): ready");
     assert_told("joins", inner_of_join, " (cancelled): join");
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
     weir_deferred_free(deferred);
     weir_channel_free(channel);
     weir_channel_free(full);

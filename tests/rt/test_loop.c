@@ -255,7 +255,7 @@ static int never_rest(void *arg)
     const bool *done = arg;
     while (!*done)
         if (weir_yield() != WEIR_OK)
-            return WEIR_CANCELED;
+            return WEIR_CANCELLED;
     return WEIR_OK;
 }
 
@@ -291,8 +291,8 @@ static void freeing_cancels_what_still_lives_and_runs_it_to_its_end(void **state
     assert_int_equal(weir_loop_turn(loop, 0), 1);
     assert_int_equal(weir_go(weir_loop_scope(loop), "fresh", sleep_for_an_hour, &second), WEIR_OK);
     weir_loop_free(loop);
-    assert_int_equal(first, WEIR_CANCELED);
-    assert_int_equal(second, WEIR_CANCELED);
+    assert_int_equal(first, WEIR_CANCELLED);
+    assert_int_equal(second, WEIR_CANCELLED);
 }
 
 static void count_up(void *arg)

@@ -88,7 +88,7 @@ static int eat(void *arg)
 {
     (void)arg;
     if (weir_yield() != WEIR_OK)
-        return WEIR_CANCELED;
+        return WEIR_CANCELLED;
     return devour(1);
 }
 

@@ -42,7 +42,7 @@ static int sleep_then_fail(void *arg)
 }
 
 static uint64_t ten = 10, twenty = 20, thirty = 30, an_hour = 3600000;
-static int lost = WEIR_ELOST, closed = WEIR_CLOSED, cancelled = WEIR_CANCELED, limit = WEIR_ELIMIT;
+static int lost = WEIR_ELOST, closed = WEIR_CLOSED, cancelled = WEIR_CANCELLED, limit = WEIR_ELIMIT;
 
 static void go(weir_scope *scope, int (*run)(void *arg), void *arg)
 {
@@ -146,8 +146,8 @@ static void a_child_that_fails_cancels_its_siblings_and_joining_says_why(void **
     (void)state;
     assert_int_equal(play(fail_one_with_lost), WEIR_OK);
     assert_int_equal(trail_size, 2);
-    assert_int_equal(trail[0], WEIR_CANCELED);
-    assert_int_equal(trail[1], WEIR_CANCELED);
+    assert_int_equal(trail[0], WEIR_CANCELLED);
+    assert_int_equal(trail[1], WEIR_CANCELLED);
 }
 
 static int fail_two(void *arg)
@@ -210,7 +210,7 @@ static void a_failure_goes_up_through_whoever_returns_it(void **state)
 {
     (void)state;
     assert_int_equal(play(fail_below), WEIR_OK);
-    assert_int_equal(trail[0], WEIR_CANCELED);
+    assert_int_equal(trail[0], WEIR_CANCELLED);
 }
 
 static int handle_failure(void *arg)
@@ -242,12 +242,12 @@ static int suspend_in_every_way(void *arg)
     uint64_t item = 0;
     weir_channel *channel = rig_channel(sizeof item, 1);
     assert_true(weir_scope_is_cancelled(scope));
-    assert_int_equal(weir_sleep(0), WEIR_CANCELED);
-    assert_int_equal(weir_yield(), WEIR_CANCELED);
-    assert_int_equal(weir_channel_receive(channel, &item), WEIR_CANCELED);
-    assert_int_equal(weir_with_deadline(1, return_given, &lost), WEIR_CANCELED);
-    assert_int_equal(weir_scope_open(&(weir_scope){.loop = NULL}), WEIR_CANCELED);
-    assert_int_equal(weir_go(weir_scope_current(), "late", return_given, &lost), WEIR_CANCELED);
+    assert_int_equal(weir_sleep(0), WEIR_CANCELLED);
+    assert_int_equal(weir_yield(), WEIR_CANCELLED);
+    assert_int_equal(weir_channel_receive(channel, &item), WEIR_CANCELLED);
+    assert_int_equal(weir_with_deadline(1, return_given, &lost), WEIR_CANCELLED);
+    assert_int_equal(weir_scope_open(&(weir_scope){.loop = NULL}), WEIR_CANCELLED);
+    assert_int_equal(weir_go(weir_scope_current(), "late", return_given, &lost), WEIR_CANCELLED);
     assert_int_equal(weir_channel_send(channel, &item), WEIR_OK); /* has no need to suspend */
     weir_channel_free(channel);
     return WEIR_OK;
@@ -255,7 +255,7 @@ static int suspend_in_every_way(void *arg)
 
 static int sleep_and_go_on(void *arg)
 {
-    assert_int_equal(weir_sleep(an_hour), WEIR_CANCELED);
+    assert_int_equal(weir_sleep(an_hour), WEIR_CANCELLED);
     return suspend_in_every_way(arg);
 }
 
@@ -268,7 +268,7 @@ static int cancel_child(void *arg)
     assert_int_equal(weir_yield(), WEIR_OK);
     weir_scope_cancel(&scope);
     weir_scope_cancel(&scope);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
     assert_int_equal(weir_sleep(1), WEIR_OK); /* the scope above is none of its business */
     return WEIR_OK;
 }
@@ -323,7 +323,7 @@ static int cancel_tower(void *arg)
     assert_int_equal(weir_sleep(5), WEIR_OK);
     assert_int_equal(weir_loop_coroutine_count(weir_loop_current()), 12);
     weir_scope_cancel(&scope);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
     assert_int_equal(weir_loop_coroutine_count(weir_loop_current()), 1);
     return WEIR_OK;
 }
@@ -335,7 +335,7 @@ static void cancelling_reaches_every_scope_below_and_they_end_from_within(void *
     size_t sleepers = 0;
     assert_int_equal(play(cancel_tower), WEIR_OK);
     for (size_t i = 0; i < trail_size; i++) {
-        sleepers += trail[i] == WEIR_CANCELED;
+        sleepers += trail[i] == WEIR_CANCELLED;
         if (trail[i] <= 0)
             continue;
         assert_int_equal(trail[i], last_depth + 1);
@@ -348,7 +348,7 @@ static void cancelling_reaches_every_scope_below_and_they_end_from_within(void *
 static int cancel_parent(void *arg)
 {
     weir_scope_cancel(arg);
-    assert_int_equal(weir_sleep(1), WEIR_CANCELED);
+    assert_int_equal(weir_sleep(1), WEIR_CANCELLED);
     return WEIR_OK;
 }
 
@@ -359,8 +359,8 @@ static int be_cancelled_from_within(void *arg)
     assert_int_equal(weir_scope_open(&scope), WEIR_OK);
     go(&scope, sleep_and_note, &an_hour);
     go(&scope, cancel_parent, &scope);
-    assert_int_equal(weir_sleep(an_hour), WEIR_CANCELED); /* the owner is inside as well */
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_int_equal(weir_sleep(an_hour), WEIR_CANCELLED); /* the owner is inside as well */
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
     return WEIR_OK;
 }
 
@@ -368,15 +368,15 @@ static void a_child_may_cancel_the_scope_that_it_is_in(void **state)
 {
     (void)state;
     assert_int_equal(play(be_cancelled_from_within), WEIR_OK);
-    assert_int_equal(trail[0], WEIR_CANCELED);
+    assert_int_equal(trail[0], WEIR_CANCELLED);
 }
 
 static int hold_out(void *arg)
 {
     (void)arg;
-    assert_int_equal(weir_sleep(an_hour), WEIR_CANCELED);
+    assert_int_equal(weir_sleep(an_hour), WEIR_CANCELLED);
     for (int i = 0; i < 5; i++)
-        assert_int_equal(weir_sleep(an_hour), WEIR_CANCELED);
+        assert_int_equal(weir_sleep(an_hour), WEIR_CANCELLED);
     note(1);
     return WEIR_OK;
 }
@@ -389,9 +389,9 @@ static int never_leave_early(void *arg)
     assert_int_equal(weir_scope_open(&inner), WEIR_OK);
     go(&inner, hold_out, NULL);
     go(&inner, cancel_parent, &outer);
-    assert_int_equal(weir_scope_join(&inner), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&inner), WEIR_CANCELLED);
     assert_int_equal(trail_size, 1);
-    assert_int_equal(weir_scope_join(&outer), WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&outer), WEIR_CANCELLED);
     return WEIR_OK;
 }
 

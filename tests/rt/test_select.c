@@ -115,7 +115,7 @@ static int see_the_end(void *arg)
     assert_int_equal(tokens.dropped_count, 1);
     weir_channel_cancel(right);
     assert_int_equal(weir_select(cases + 1, 1, WEIR_UNLIMITED), 0);
-    assert_int_equal(cases[1].status, WEIR_CANCELED);
+    assert_int_equal(cases[1].status, WEIR_CANCELLED);
     free_both();
     return WEIR_OK;
 }
@@ -181,7 +181,7 @@ static int wait_and_end(void *arg)
     weir_channel_free(left);
     let_others_run();
     assert_int_equal(chosen_case, 0);
-    assert_int_equal(beside_status, WEIR_CANCELED);
+    assert_int_equal(beside_status, WEIR_CANCELLED);
     weir_channel_free(right);
     return WEIR_OK;
 }
@@ -245,8 +245,8 @@ static void cancel_beside(int (*run)(void *arg), void *arg)
     weir_scope_cancel(&scope);
     free_both();
     assert_int_equal(beside_status, 1);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
-    assert_int_equal(beside_status, WEIR_CANCELED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
+    assert_int_equal(beside_status, WEIR_CANCELLED);
 }
 
 static int cancel_selecting(void *arg)
@@ -274,9 +274,9 @@ static int select_in_cancelled_scope(void *arg)
     weir_select_case cases[] = {receive_case(left, &got), receive_case(right, &got)};
     assert_int_equal(weir_scope_open(&scope), WEIR_OK);
     weir_scope_cancel(&scope);
-    assert_int_equal(weir_select(cases, 2, WEIR_UNLIMITED), WEIR_CANCELED);
-    assert_int_equal(weir_select(cases, 2, 5), WEIR_CANCELED);
-    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_int_equal(weir_select(cases, 2, WEIR_UNLIMITED), WEIR_CANCELLED);
+    assert_int_equal(weir_select(cases, 2, 5), WEIR_CANCELLED);
+    assert_int_equal(weir_scope_join(&scope), WEIR_CANCELLED);
     free_both();
     return WEIR_OK;
 }

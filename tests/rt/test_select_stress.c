@@ -153,7 +153,7 @@ static int run_stress(void *arg)
     assert_int_equal(weir_go(weir_loop_scope(weir_loop_current()), "disturb", disturb, &stress),
                      WEIR_OK);
     int status = weir_scope_join(&workers);
-    assert_true(status == WEIR_OK || status == WEIR_CANCELED);
+    assert_true(status == WEIR_OK || status == WEIR_CANCELLED);
     weir_scope_cancel(&workers); /* nothing: it is over, but disturb() may still do the same */
     while (weir_loop_coroutine_count(weir_loop_current()) > 1)
         assert_int_equal(weir_sleep(10), WEIR_OK);

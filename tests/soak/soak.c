@@ -32,7 +32,7 @@ static struct {
     uint64_t random;
     unsigned long visits;
     unsigned long messages;
-    unsigned long failed;     /* no session came about */
+    unsigned long failed;         /* no session came about */
     double resident[MINUTES_MAX]; /* KiB, after each minute */
     size_t descriptors[MINUTES_MAX];
     uint8_t payload[SIZE_MOST];

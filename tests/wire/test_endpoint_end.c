@@ -178,12 +178,12 @@ static void terminating_ends_at_once_without_a_close(void **state)
     rig_peer_text(rig, 0x01, "begun");
     weir_endpoint_terminate(rig->endpoint);
     assert_wants(rig, WEIR_WANT_CLOSE);
-    assert_end(rig, WEIR_END_CANCELED, WEIR_CANCELED);
+    assert_end(rig, WEIR_END_CANCELLED, WEIR_CANCELLED);
     assert_true(weir_endpoint_input_ended(rig->endpoint));
     assert_true(weir_endpoint_output_ended(rig->endpoint));
     eof(rig, WEIR_OK);
     weir_endpoint_terminate(rig->endpoint);
-    assert_end(rig, WEIR_END_CANCELED, WEIR_CANCELED);
+    assert_end(rig, WEIR_END_CANCELLED, WEIR_CANCELLED);
     assert_string_equal(rig_sent(rig), "");
     rig_free(rig);
 }

@@ -280,7 +280,7 @@ static inline int converse(struct end *end)
     begin_to_end(end);
     weir_scope_cancel(&conversation.user);
     int joined = weir_scope_join(&conversation.user);
-    return status != WEIR_CLOSED ? status : joined == WEIR_CANCELED ? WEIR_OK : joined;
+    return status != WEIR_CLOSED ? status : joined == WEIR_CANCELLED ? WEIR_OK : joined;
 }
 
 static inline void be_born(struct end *end, weir_session *session)

@@ -250,12 +250,12 @@ static void expect_variety(void)
 {
     for (int way = 0; way < WAYS; way++)
         assert_true(seen.ways[way] > MEMBERS / WAYS / 2);
-    print_message("%u handlers, %u messages; ended: %u clean, %u lost, %u io, %u canceled\n",
+    print_message("%u handlers, %u messages; ended: %u clean, %u lost, %u io, %u cancelled\n",
                   seen.handlers, seen.messages, seen.ends[WEIR_END_CLEAN], seen.ends[WEIR_END_LOST],
-                  seen.ends[WEIR_END_IO], seen.ends[WEIR_END_CANCELED]);
+                  seen.ends[WEIR_END_IO], seen.ends[WEIR_END_CANCELLED]);
     assert_true(seen.handlers > MEMBERS / 5);
     assert_true(seen.messages > MEMBERS / 10);
-    assert_true(seen.ends[WEIR_END_CANCELED] > 0);
+    assert_true(seen.ends[WEIR_END_CANCELLED] > 0);
     /* On the kernel it is a matter of speed which of the ends that race come first. */
     assert_true(rig_is_real() || seen.ends[WEIR_END_CLEAN] > 0);
 }

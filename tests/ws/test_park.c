@@ -270,7 +270,7 @@ static int it_ends_from_its_rest(void *arg)
     expect_end(&talk, WEIR_END_CLEAN, 1001);
     begin(&talk, (weir_session_options){0});
     weir_terminate(host.session);
-    expect_end(&talk, WEIR_END_CANCELED, 0);
+    expect_end(&talk, WEIR_END_CANCELLED, 0);
     begin(&talk, (weir_session_options){0});
     weir_terminate(talk.client);
     expect_end(&talk, WEIR_END_IO, 0);
@@ -452,9 +452,9 @@ static void leave_by_close(struct talk *talk)
 {
     (void)talk;
     assert_status(weir_close(host.session, 1000, NULL), WEIR_ENOMEM);
-    assert_status(weir_close(host.session, 1000, NULL), WEIR_CANCELED);
-    assert_status(weir_send_text(host.session, "late"), WEIR_CANCELED);
-    assert_status(weir_flush(host.session), WEIR_CANCELED);
+    assert_status(weir_close(host.session, 1000, NULL), WEIR_CANCELLED);
+    assert_status(weir_send_text(host.session, "late"), WEIR_CANCELLED);
+    assert_status(weir_flush(host.session), WEIR_CANCELLED);
     assert_int_equal(weir_session_queued_bytes(host.session), 0);
 }
 
@@ -464,7 +464,7 @@ static void leave_by_going_away(struct talk *talk)
     (void)talk;
     weir_close_now(host.session, 1001, NULL);
     weir_session_end(host.session, &told);
-    assert_int_equal(told.kind, WEIR_END_CANCELED);
+    assert_int_equal(told.kind, WEIR_END_CANCELLED);
     weir_terminate(host.session); /* twice is once */
 }
 
@@ -511,7 +511,7 @@ static int without_memory_it_is_dropped(void *arg)
         take_memory();
         leave[i](&talk);
         give_memory();
-        expect_end(&talk, WEIR_END_CANCELED, 0);
+        expect_end(&talk, WEIR_END_CANCELLED, 0);
     }
     return WEIR_OK;
 }

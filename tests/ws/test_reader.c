@@ -198,7 +198,7 @@ static int a_slow_receiver_makes_the_peer_wait(void *arg)
     }
     assert_ok(weir_scope_join(&scope));
     weir_scope_cancel(&bench.scope);
-    close_reader(&bench, WEIR_CANCELED);
+    close_reader(&bench, WEIR_CANCELLED);
     return WEIR_OK;
 }
 RUN(a_slow_receiver_makes_the_peer_wait)
@@ -209,7 +209,7 @@ static int receive_one(void *arg)
     int status = receive(arg, &frame);
     if (status == WEIR_OK)
         weir_frame_release(&frame);
-    return status == WEIR_CANCELED ? WEIR_OK : WEIR_EINVAL;
+    return status == WEIR_CANCELLED ? WEIR_OK : WEIR_EINVAL;
 }
 
 static int cancelled(void *arg)
@@ -222,8 +222,8 @@ static int cancelled(void *arg)
     assert_ok(weir_go(&scope, "receiver", receive_one, &bench));
     assert_ok(weir_yield());
     weir_scope_cancel(&bench.scope); /* above the receiver's own, which is cancelled too */
-    assert_status(weir_scope_join(&scope), WEIR_CANCELED);
-    close_reader(&bench, WEIR_CANCELED);
+    assert_status(weir_scope_join(&scope), WEIR_CANCELLED);
+    close_reader(&bench, WEIR_CANCELLED);
     return WEIR_OK;
 }
 RUN(cancelled)
@@ -237,7 +237,7 @@ static int the_stream_closed_under_it(void *arg)
     assert_ok(weir_sleep(5));
     weir_stream_close(bench.end);
     bench.end = NULL;
-    expect_end(&bench, WEIR_CANCELED);
+    expect_end(&bench, WEIR_CANCELLED);
     close_reader(&bench, WEIR_OK);
     return WEIR_OK;
 }
@@ -272,7 +272,7 @@ static int what_was_read_before_is_not_lost(void *arg)
                                 &(weir_reader_options){.role = WEIR_ROLE_CLIENT}));
     expect(&bench, true, WEIR_FRAME_TEXT, "hi");
     weir_scope_cancel(&bench.scope);
-    close_reader(&bench, WEIR_CANCELED);
+    close_reader(&bench, WEIR_CANCELLED);
     return WEIR_OK;
 }
 RUN(what_was_read_before_is_not_lost)
@@ -294,8 +294,8 @@ static int the_direction_is_its_own(void *arg)
     assert_ok(weir_stream_write(bench.end, "?", 1)); /* the other direction is free */
     assert_ok(weir_stream_read_exactly(bench.rig.wire, &byte, 1));
     weir_scope_cancel(&bench.scope);
-    assert_status(weir_reader_start(&other, &bench.scope, bench.end, NULL), WEIR_CANCELED);
-    close_reader(&bench, WEIR_CANCELED);
+    assert_status(weir_reader_start(&other, &bench.scope, bench.end, NULL), WEIR_CANCELLED);
+    close_reader(&bench, WEIR_CANCELLED);
     return WEIR_OK;
 }
 RUN(the_direction_is_its_own)

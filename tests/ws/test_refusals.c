@@ -176,7 +176,7 @@ static int who_gives_up_waiting_for_a_turn_is_passed_over(void *arg)
     assert_ok(weir_go(weir_loop_scope(rig.loop), "patient", send_one_text, &rig));
     assert_ok(weir_sleep(1)); /* both wait */
     weir_scope_cancel(&impatient);
-    assert_status(weir_scope_join(&impatient), WEIR_CANCELED);
+    assert_status(weir_scope_join(&impatient), WEIR_CANCELLED);
     assert_ok(weir_message_end(&message));
     rig_expect_frame(&rig, 0x02, "1", 1);
     rig_expect_frame(&rig, 0x80, "", 0);

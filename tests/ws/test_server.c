@@ -205,7 +205,7 @@ static int say_cancelled(weir_session *session, void *arg)
 {
     (void)session;
     (void)arg;
-    return WEIR_CANCELED;
+    return WEIR_CANCELLED;
 }
 
 static int wait_for_ever(weir_session *session, void *arg)

@@ -482,7 +482,7 @@ static int terminating_cuts_the_large_message_off_and_the_peer_is_told(void *arg
         size_t sum;
         open_sending(&rig, (enum weir_role)role);
         weir_terminate(rig.session);
-        rig_expect_ended(&rig, WEIR_END_CANCELED, 0, 0);
+        rig_expect_ended(&rig, WEIR_END_CANCELLED, 0, 0);
         assert_status(drain_wire(&rig, &sum), WEIR_SYSTEM(ECONNRESET));
         assert_true(sum < LARGE);
         rig_close(&rig);

@@ -332,7 +332,7 @@ static int wait_for_frame(void *arg)
 {
     struct rig *rig = arg;
     weir_frame frame;
-    assert_status(weir_receive(rig->session, &frame), WEIR_CANCELED);
+    assert_status(weir_receive(rig->session, &frame), WEIR_CANCELLED);
     return WEIR_OK;
 }
 
@@ -341,8 +341,8 @@ static int wait_for_reason(void *arg)
     struct rig *rig = arg;
     void *value = NULL;
     assert_status(weir_deferred_await(weir_session_close_reason(rig->session), &value),
-                  WEIR_CANCELED);
-    assert_int_equal(((const weir_end *)value)->kind, WEIR_END_CANCELED);
+                  WEIR_CANCELLED);
+    assert_int_equal(((const weir_end *)value)->kind, WEIR_END_CANCELLED);
     return WEIR_OK;
 }
 
@@ -370,9 +370,9 @@ static int terminate_sends_no_close_and_wakes_everybody(void *arg)
     assert_ok(weir_sleep(10));
     weir_terminate(rig.session);
     assert_ok(weir_scope_join(&scope));
-    assert_status(weir_session_join(rig.session), WEIR_CANCELED);
-    assert_status(weir_flush(rig.session), WEIR_CANCELED);
-    rig_expect_ended(&rig, WEIR_END_CANCELED, 0, 0);
+    assert_status(weir_session_join(rig.session), WEIR_CANCELLED);
+    assert_status(weir_flush(rig.session), WEIR_CANCELLED);
+    rig_expect_ended(&rig, WEIR_END_CANCELLED, 0, 0);
     rig_close(&rig);
     return WEIR_OK;
 }
@@ -392,7 +392,7 @@ static int close_to_a_peer_that_does_not_read_is_bounded(void *arg)
     uint64_t start = weir_loop_now(rig.loop);
     assert_status(weir_close(rig.session, 1000, NULL), WEIR_ETIMEDOUT);
     int status = weir_session_join(rig.session);
-    assert_true(status == WEIR_ETIMEDOUT || status == WEIR_CANCELED);
+    assert_true(status == WEIR_ETIMEDOUT || status == WEIR_CANCELLED);
     rig_expect_passed(start, 200, 1300);
     rig_close(&rig);
     return WEIR_OK;
@@ -447,7 +447,7 @@ static int cancelled_scope_closes_with_1001(void *arg)
     /* This coroutine is inside the scope: the wire is read after it. */
     weir_stream *wire = rig.wire;
     weir_session *session = rig.session;
-    assert_status(weir_scope_join(&scope), WEIR_CANCELED);
+    assert_status(weir_scope_join(&scope), WEIR_CANCELLED);
     weir_end end;
     weir_session_end(session, &end);
     assert_int_equal(end.ours.code, 1001);

@@ -273,7 +273,7 @@ static int pong_that_is_owed_goes_with_its_session(void *arg)
     weir_frame ping = weir_frame_ping("owed", 4);
     assert_ok(weir_channel_send(pings, &ping));
     weir_terminate(rig.session);
-    assert_status(weir_session_join(rig.session), WEIR_CANCELED);
+    assert_status(weir_session_join(rig.session), WEIR_CANCELLED);
     assert_status(weir_ponger_start(&pings, rig.session), WEIR_CLOSED);
     assert_status(weir_pinger_start(&pongs, rig.session, 10, 10), WEIR_CLOSED);
     rig_close(&rig);

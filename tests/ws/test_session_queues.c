@@ -294,7 +294,7 @@ static int incoming_overflow_that_fails_ends_the_session(void *arg)
         &(weir_session_options){.incoming_capacity = 2, .incoming_overflow = WEIR_OVERFLOW_FAIL});
     for (int i = 0; i < 3; i++)
         rig_put_text(&rig, "x");
-    rig_expect_ended(&rig, WEIR_END_CANCELED, 0, 0);
+    rig_expect_ended(&rig, WEIR_END_CANCELLED, 0, 0);
     int status;
     while ((status = weir_receive(rig.session, &frame)) == WEIR_OK)
         weir_frame_release(&frame);
@@ -427,7 +427,7 @@ static int every_end_wakes_all_senders_and_releases_all_frames(void *arg)
         void (*end)(struct rig *rig);
         int status;
     } ends[] = {{end_by_terminating, WEIR_CLOSED},
-                {end_by_closing_outgoing, WEIR_CANCELED},
+                {end_by_closing_outgoing, WEIR_CANCELLED},
                 {end_by_reset, WEIR_CLOSED}};
     (void)arg;
     for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {

@@ -230,7 +230,7 @@ static void expect_sane_end(struct client *client)
     assert_int_not_equal(end.kind, WEIR_END_NONE);
     assert_int_not_equal(end.kind, WEIR_END_PROTOCOL); /* both sides are ours */
     assert_int_not_equal(end.kind, WEIR_END_TOO_BIG);
-    if (client->world->perfect && end.kind != WEIR_END_CANCELED)
+    if (client->world->perfect && end.kind != WEIR_END_CANCELLED)
         assert_int_equal(end.kind, WEIR_END_CLEAN);
     seen.ends[end.kind]++;
 }
@@ -407,7 +407,7 @@ static void conversations_hold_under_all_faults(void **state)
     assert_true(seen.world.failed_calls > count / 50);
     assert_true(seen.world.cuts > count * 5);
     assert_true(seen.ends[WEIR_END_CLEAN] > count / 2);
-    assert_true(seen.ends[WEIR_END_IO] > 0 && seen.ends[WEIR_END_CANCELED] > 0);
+    assert_true(seen.ends[WEIR_END_IO] > 0 && seen.ends[WEIR_END_CANCELLED] > 0);
 }
 
 static void same_seed_gives_the_same_run(void **state)

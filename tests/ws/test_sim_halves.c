@@ -66,7 +66,7 @@ static int echo(void *arg)
     if (status == WEIR_CLOSED)
         status = weir_writer_flush(end.writer); /* the Close is not to be lost */
     close_end(&end, scene->stream_first);
-    return status == WEIR_CANCELED ? status : WEIR_OK;
+    return status == WEIR_CANCELLED ? status : WEIR_OK;
 }
 
 /* What a client sends, and gets back: fragments around a ping, a payload that goes out in masked pieces, a Close. */

@@ -261,7 +261,7 @@ static void expect_guest_is_told(size_t call, size_t end)
         int status = guests[i].status;
         bool right = calls[call].call == close_session ? status <= WEIR_OK
                      : calls[call].sends               ? status == WEIR_CLOSED
-                     : ends[end].cancels               ? status == WEIR_CANCELED
+                     : ends[end].cancels               ? status == WEIR_CANCELLED
                                                        : status != WEIR_OK && status != WEIR_CLOSED;
         if (!right)
             fail_msg("%s, %s: guest %u got %s", calls[call].name, ends[end].name, i,
@@ -348,8 +348,8 @@ static int a_waiter_that_is_cancelled_leaves_the_lock_to_others(void *arg)
     assert_ok(weir_go(&scope, "second", run_guest, &second));
     assert_ok(weir_yield());
     weir_scope_cancel(&cancelled);
-    assert_status(weir_scope_join(&cancelled), WEIR_CANCELED);
-    assert_status(first.status, WEIR_CANCELED);
+    assert_status(weir_scope_join(&cancelled), WEIR_CANCELLED);
+    assert_status(first.status, WEIR_CANCELLED);
     assert_ok(weir_message_end(&message));
     assert_ok(weir_scope_join(&scope));
     assert_ok(second.status);

@@ -202,9 +202,9 @@ static int cancelled_in_mid_write(void *arg)
     assert_ok(weir_go(&scope, "flood", flood, &bench));
     assert_eventually(weir_channel_count(weir_writer_outgoing(bench.writer)) == 8);
     weir_scope_cancel(&bench.scope);
-    assert_status(weir_stream_write(bench.end, "x", 1), WEIR_CANCELED);
-    assert_status(weir_scope_join(&scope), WEIR_CANCELED);
-    close_writer(&bench, WEIR_CANCELED);
+    assert_status(weir_stream_write(bench.end, "x", 1), WEIR_CANCELLED);
+    assert_status(weir_scope_join(&scope), WEIR_CANCELLED);
+    close_writer(&bench, WEIR_CANCELLED);
     return WEIR_OK;
 }
 RUN(cancelled_in_mid_write)
@@ -222,7 +222,7 @@ static int the_stream_closed_under_it(void *arg)
     bench.end = NULL;
     assert_ok(weir_scope_join(&scope)); /* a closed queue is a normal end */
     assert_status(offer(&bench, weir_frame_text("x", 1)), WEIR_CLOSED);
-    assert_status(weir_writer_flush(bench.writer), WEIR_CANCELED);
+    assert_status(weir_writer_flush(bench.writer), WEIR_CANCELLED);
     close_writer(&bench, WEIR_OK);
     return WEIR_OK;
 }
@@ -260,7 +260,7 @@ static int freed_in_mid_write(void *arg)
     assert_ok(weir_sleep(5)); /* output goes out at the end of a turn */
     weir_writer_free(bench.writer);
     bench.writer = NULL;
-    assert_status(weir_stream_write(bench.end, "x", 1), WEIR_CANCELED);
+    assert_status(weir_stream_write(bench.end, "x", 1), WEIR_CANCELLED);
     close_writer(&bench, WEIR_OK);
     return WEIR_OK;
 }
@@ -377,7 +377,7 @@ static int write_masked(void *arg)
             *outcome = weir_stream_read(bench.rig.wire, large, sizeof large, &more);
         if (weir_channel_is_closed(weir_writer_outgoing(bench.writer))) {
             assert_status(weir_writer_flush(bench.writer), WEIR_ENOMEM);
-            assert_status(weir_stream_write(bench.end, "x", 1), WEIR_CANCELED);
+            assert_status(weir_stream_write(bench.end, "x", 1), WEIR_CANCELLED);
             *outcome = WEIR_ELOST;
         }
         weir_writer_free(bench.writer);

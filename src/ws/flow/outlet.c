@@ -552,6 +552,6 @@ void weir__outlet_fini(struct weir__outlet *outlet)
     weir__channel_fini(&outlet->outgoing);
     weir__message_lock_fini(&outlet->lock);
     if (outlet->output != NULL)
-        wake_flushers(outlet, true, WEIR_CANCELED);
+        wake_flushers(outlet, true, WEIR_CANCELLED);
     end_output(outlet);
 }

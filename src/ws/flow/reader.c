@@ -51,7 +51,7 @@ static void abandon(weir_reader *reader)
     weir_endpoint_terminate(&reader->endpoint);
     weir_channel_cancel(&reader->inlet.incoming);
     weir__inlet_discard(&reader->inlet);
-    stop(reader, WEIR_CANCELED);
+    stop(reader, WEIR_CANCELLED);
 }
 
 static int end_status(const weir_reader *reader)

@@ -60,7 +60,7 @@ static void abandon(weir_writer *writer)
     if (weir__io_is_sending(&writer->stream->io))
         weir__stream_break(writer->stream); /* and we hear of it: lose_stream() */
     else
-        stop(writer, WEIR_CANCELED);
+        stop(writer, WEIR_CANCELLED);
 }
 
 static void finish(weir_writer *writer)
@@ -155,8 +155,8 @@ static void take_sent(struct weir__stream_half *half, int status, size_t size)
 static void lose_stream(struct weir__stream_half *half)
 {
     weir_writer *writer = writer_of(half);
-    weir__outlet_stop(&writer->outlet, WEIR_CANCELED);
-    writer->end_status = WEIR_CANCELED;
+    weir__outlet_stop(&writer->outlet, WEIR_CANCELLED);
+    writer->end_status = WEIR_CANCELLED;
     writer->stream = NULL;
     writer->lost = true;
 }

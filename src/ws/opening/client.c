@@ -295,7 +295,7 @@ static int open_and_serve(void *arg)
     status = weir__session_serve(session, &call->route);
     int joined = weir_session_join(session);
     if (status == WEIR_OK)
-        status = joined == WEIR_CANCELED ? WEIR_CANCELED : session->active->handler_status;
+        status = joined == WEIR_CANCELLED ? WEIR_CANCELLED : session->active->handler_status;
     weir_session_free(session);
     return status;
 }

@@ -191,7 +191,7 @@ static void decide(struct weir__pending *pending)
     }
     pending->state = PENDING_DECIDING;
     weir__io_recv_stop(&pending->stream->io);
-    pending->hook_status = WEIR_CANCELED;
+    pending->hook_status = WEIR_CANCELLED;
     weir__scope_init(&pending->hook_scope, loop_of(pending), end_hook);
     status =
         weir__scope_attach(&server->scope, &pending->hook_scope.job, pending->hook_scope.job.ops);

@@ -14,7 +14,7 @@ static weir_end plain_ends[] = {
     [WEIR_END_CLOSE_TIMEOUT] = {.kind = WEIR_END_CLOSE_TIMEOUT, .status = WEIR_ETIMEDOUT},
     [WEIR_END_PROTOCOL] = {.kind = WEIR_END_PROTOCOL, .status = WEIR_EPROTOCOL},
     [WEIR_END_TOO_BIG] = {.kind = WEIR_END_TOO_BIG, .status = WEIR_ETOOBIG},
-    [WEIR_END_CANCELED] = {.kind = WEIR_END_CANCELED, .status = WEIR_CANCELED},
+    [WEIR_END_CANCELLED] = {.kind = WEIR_END_CANCELLED, .status = WEIR_CANCELLED},
     [WEIR_END_IO] = {.kind = WEIR_END_IO, .status = WEIR_ELOST},
 };
 
@@ -34,8 +34,8 @@ int weir__end_status(const weir_end *end)
         return end->fault.status != WEIR_OK ? end->fault.status : WEIR_EPROTOCOL;
     case WEIR_END_TOO_BIG:
         return WEIR_ETOOBIG;
-    case WEIR_END_CANCELED:
-        return WEIR_CANCELED;
+    case WEIR_END_CANCELLED:
+        return WEIR_CANCELLED;
     case WEIR_END_IO:
         return end->status != WEIR_OK ? end->status : WEIR_ELOST;
     }
@@ -75,7 +75,7 @@ void weir__session_report_end(weir_session *session)
 
 void weir__end_without_memory(weir_session *session)
 {
-    session->end = &plain_ends[WEIR_END_CANCELED];
+    session->end = &plain_ends[WEIR_END_CANCELLED];
     tell_observer(session);
 }
 

@@ -30,7 +30,8 @@ static bool is_unused(const weir_channel *channel)
 static bool inlet_is_idle(const struct weir__inlet *inlet)
 {
     return inlet->buf == NULL && !inlet->held && !inlet->discards && !inlet->running &&
-           (inlet->cached == NULL || inlet->cached->given_to == NULL) && is_unused(&inlet->incoming);
+           (inlet->cached == NULL || inlet->cached->given_to == NULL) &&
+           is_unused(&inlet->incoming);
 }
 
 static bool outlet_is_idle(const struct weir__outlet *outlet)
@@ -191,7 +192,7 @@ static struct weir__active *unpark(weir_session *session)
 int weir__session_unpark_for_call(weir_session *session)
 {
     if (session->end != NULL)
-        return WEIR_CANCELED;
+        return WEIR_CANCELLED;
     struct weir__active *active = unpark(session);
     if (active == NULL)
         return WEIR_ENOMEM;

@@ -4,7 +4,7 @@
 /* The Close that the result of a handler asks for. In the handler's own coroutine: may suspend, within the close timeout. */
 static void close_after(weir_session *session, int status)
 {
-    if (status == WEIR_CANCELED || weir_scope_is_cancelled(&session->active->scope))
+    if (status == WEIR_CANCELLED || weir_scope_is_cancelled(&session->active->scope))
         weir_close_now(session, WEIR_CLOSE_GOING_AWAY, NULL);
     else if (weir__status_is_failure(status))
         (void)weir_close(session, WEIR_CLOSE_INTERNAL_ERROR, NULL);
@@ -48,7 +48,7 @@ static int serve_pending(weir_session *session)
         if (status < 0)
             return weir__status_is_failure(status) ? status : WEIR_CLOSED;
         if (session->active->scope.cancelled)
-            return WEIR_CANCELED;
+            return WEIR_CANCELLED;
     }
 }
 
@@ -86,7 +86,7 @@ void weir__session_serve_messages(weir_session *session)
     session->active->busy = false;
     session->active->retired = true;
     /* Cancelled: our Close is under way, and nothing but the peer's counts any more. */
-    if (status == WEIR_CANCELED)
+    if (status == WEIR_CANCELLED)
         weir__inlet_discard(&session->active->inlet);
     else
         weir_terminate(session);

@@ -141,8 +141,8 @@ static __attribute__((noinline)) void update_fully(weir_session *session)
         if (active->outlet.io != NULL && weir__outlet_unsent(&active->outlet) > 0 &&
             !active->outlet.pumping)
             weir__outlet_pump(&active->outlet);
-        weir__session_close_stream(session,
-                                   session->end != NULL && session->end->kind == WEIR_END_CANCELED);
+        weir__session_close_stream(session, session->end != NULL &&
+                                                session->end->kind == WEIR_END_CANCELLED);
         return;
     }
     if (wants & WEIR_WANT_SHUTDOWN)

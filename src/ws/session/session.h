@@ -151,7 +151,7 @@ static inline uint64_t weir__session_close_timeout(const weir_session *session)
 
 /* --- at rest --- */
 
-/* Makes sure that it is awake, for a call of the user's: until that suspends or returns. Errors: WEIR_ENOMEM, WEIR_CANCELED (it was dropped). */
+/* Makes sure that it is awake, for a call of the user's: until that suspends or returns. Errors: WEIR_ENOMEM, WEIR_CANCELLED (it was dropped). */
 WEIR_MUST_USE int weir__session_unpark_for_call(weir_session *session);
 WEIR_MUST_USE static inline int weir__session_activate_for_call(weir_session *session)
 {

@@ -140,7 +140,7 @@ static void fini_active(struct weir__active *active)
     weir__outlet_fini(&active->outlet);
     weir__inlet_fini(&active->inlet);
     weir__endpoint_fini(&active->endpoint);
-    end_calls(active, WEIR_CANCELED);
+    end_calls(active, WEIR_CANCELLED);
     weir_deferred_free(active->close_reason);
     if (active->pending_close != NULL)
         weir__loop_free(session->loop, active->pending_close, sizeof *active->pending_close);

@@ -100,7 +100,7 @@ static int work(void *arg)
         status = weir_channel_receive(channel, &item);
     weir_scope_cancel(&scope);
     int joined = weir_scope_join(&scope);
-    if (status == WEIR_OK && joined != WEIR_CANCELED)
+    if (status == WEIR_OK && joined != WEIR_CANCELLED)
         status = joined;
 done:
     weir_channel_free(channel);

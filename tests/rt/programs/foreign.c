@@ -168,7 +168,7 @@ static int sleep_long(void *arg)
 static int fail(void *arg)
 {
     (void)arg;
-    return weir_sleep(1) == WEIR_OK ? WEIR_ELOST : WEIR_CANCELED;
+    return weir_sleep(1) == WEIR_OK ? WEIR_ELOST : WEIR_CANCELLED;
 }
 
 static void check_channels(void)
