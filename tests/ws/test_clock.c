@@ -219,12 +219,12 @@ static int half_a_handshake_is_over_and_sessions_are_not(void *arg)
     assert_ok(weir_listener_address(server->listener, &address));
     assert_ok(weir_stream_connect(&half, &address, 0));
     assert_ok(weir_stream_write(half, "GET / HT", 8));
-    assert_eventually(server->pending_count == 1);
+    assert_eventually(server->admission.pending_count == 1);
     jump(5 * HOUR_MS);
     assert_ok(weir_stream_read_exactly(half, answer, sizeof answer));
     assert_memory_equal(answer, "HTTP/1.1 408", sizeof answer);
     weir_stream_close(half);
-    assert_eventually(server->pending_count == 0);
+    assert_eventually(server->admission.pending_count == 0);
     talk(client);
     end_talk(client, server);
     return WEIR_OK;

@@ -258,15 +258,16 @@ static int a_client_that_resets_while_it_shakes_hands_leaves_nothing(void *arg)
         assert_ok(weir_listener_address(server->listener, &address));
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             assert_ok(weir_stream_connect(&stream, &address, 0));
-            assert_eventually(server->pending_count == 1);
+            assert_eventually(server->admission.pending_count == 1);
             assert_ok(weir_stream_write(stream, REQUEST, sizes[i]));
             if (sizes[i] == sizeof REQUEST - 1 && hooked)
                 assert_eventually(hook.asked == 1);
             weir_stream_reset(stream);
-            assert_eventually(server->pending_count == 0 && server->session_count == 0);
+            assert_eventually(server->admission.pending_count == 0 &&
+                              server->admission.session_count == 0);
         }
         expect_service(server);
-        assert_eventually(server->session_count == 0 && hook.closed >= 1);
+        assert_eventually(server->admission.session_count == 0 && hook.closed >= 1);
         weir_server_free(server);
     }
     return WEIR_OK;

@@ -1,16 +1,15 @@
-/* A session's options: which are allowed, and what follows from them for its endpoint. */
-#include "ws/session/session.h"
+#include "ws/flow/limits.h"
+
+#include "rt/channel.h"
 
 #define DEFAULT_CLOSE_MS 5000
-#define CAPACITY_MAX     ((size_t)1 << 20)
 
-bool weir__session_options_are_valid(const weir_session_options *options)
+static bool are_valid(const weir_session_options *options)
 {
-    return options->incoming_capacity <= CAPACITY_MAX &&
-           options->outgoing_capacity <= CAPACITY_MAX &&
+    return options->incoming_capacity <= WEIR__CHANNEL_CAPACITY_MAX &&
+           options->outgoing_capacity <= WEIR__CHANNEL_CAPACITY_MAX &&
            (unsigned)options->incoming_overflow <= WEIR_OVERFLOW_DROP_OLDEST &&
-           (unsigned)options->outgoing_overflow <= WEIR_OVERFLOW_DROP_OLDEST &&
-           options->user_size <= UINT32_MAX;
+           (unsigned)options->outgoing_overflow <= WEIR_OVERFLOW_DROP_OLDEST;
 }
 
 static void random_of_loop(void *context, void *out, size_t size)
@@ -18,13 +17,12 @@ static void random_of_loop(void *context, void *out, size_t size)
     weir_loop_random(context, out, size);
 }
 
-void weir__session_endpoint_options(weir_endpoint_options *out, weir_loop *loop,
-                                    enum weir_role role, bool raw,
-                                    const weir_session_options *options)
+weir_endpoint_options weir__endpoint_options_for(weir_loop *loop, enum weir_role role, bool raw,
+                                                 const weir_session_options *options)
 {
     uint64_t ping_ms =
         options->ping_interval_ms == 0 ? WEIR__DEFAULT_PING_MS : options->ping_interval_ms;
-    *out = (weir_endpoint_options){
+    return (weir_endpoint_options){
         .role = role,
         .delivery = raw               ? WEIR_DELIVER_FRAMES
                     : options->pieces ? WEIR_DELIVER_PIECES
@@ -41,20 +39,18 @@ void weir__session_endpoint_options(weir_endpoint_options *out, weir_loop *loop,
     };
 }
 
-static uint32_t capacity_of(size_t frames)
+int weir__limits_init(struct weir__limits *out, weir_loop *loop, enum weir_role role, bool raw,
+                      const weir_session_options *options)
 {
-    return (uint32_t)(frames != 0 ? frames : WEIR__DEFAULT_CAPACITY);
-}
-
-void weir__session_terms_init(struct weir__session_terms *out, weir_loop *loop, enum weir_role role,
-                              bool raw, const weir_session_options *options)
-{
-    *out = (struct weir__session_terms){
-        .incoming_capacity = capacity_of(options->incoming_capacity),
-        .outgoing_capacity = capacity_of(options->outgoing_capacity),
+    if (!are_valid(options))
+        return WEIR_EINVAL;
+    *out = (struct weir__limits){
+        .endpoint = weir__endpoint_options_for(loop, role, raw, options),
+        .incoming_capacity = weir__capacity(options->incoming_capacity),
+        .outgoing_capacity = weir__capacity(options->outgoing_capacity),
         .high_water = weir__high_water(options->high_water),
         .incoming_overflow = (uint8_t)options->incoming_overflow,
         .outgoing_overflow = (uint8_t)options->outgoing_overflow,
     };
-    weir__session_endpoint_options(&out->endpoint, loop, role, raw, options);
+    return WEIR_OK;
 }

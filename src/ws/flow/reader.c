@@ -1,21 +1,15 @@
-#include "net/stream.h"
+#include "ws/flow/half.h"
+#include "ws/flow/inlet.h"
+#include "ws/flow/limits.h"
 #include "ws/session/end.h"
-#include "ws/session/session.h"
 
 #include <string.h>
 #include <weir/reader.h>
 
 struct weir_reader {
-    struct weir__job job;
-    struct weir__stream_half half;
-    weir_stream *stream; /* NULL: not entered yet, or left */
-    weir_endpoint_options options;
-    weir_endpoint endpoint;
+    struct weir__half half;
     struct weir__inlet inlet;
-    weir__task again; /* queued: go on with held input, and look whether it has ended */
     uint64_t max_frame_size;
-    bool handed_out; /* the user has the handle */
-    bool over;       /* has left its scope */
 };
 
 static weir_loop *loop_of(const weir_reader *reader)
@@ -25,10 +19,9 @@ static weir_loop *loop_of(const weir_reader *reader)
 
 static void discard(weir_reader *reader)
 {
-    weir__task_cancel(&reader->again);
     weir__inlet_release(&reader->inlet);
     weir__inlet_fini(&reader->inlet);
-    weir__endpoint_fini(&reader->endpoint);
+    weir__half_fini(&reader->half);
     weir__loop_free(loop_of(reader), reader, sizeof *reader);
 }
 
@@ -38,17 +31,17 @@ static void discard(weir_reader *reader)
 static void stop(weir_reader *reader, int status)
 {
     weir_channel_close(&reader->inlet.incoming, status);
-    if (reader->stream == NULL)
+    if (reader->half.stream == NULL)
         return;
     reader->inlet.io = NULL;
-    weir__stream_leave_reading(reader->stream);
-    reader->stream = NULL;
-    weir__task_post(loop_of(reader), &reader->again);
+    weir__stream_leave_reading(reader->half.stream);
+    reader->half.stream = NULL;
+    weir__task_post(loop_of(reader), &reader->half.again);
 }
 
 static void abandon(weir_reader *reader)
 {
-    weir_endpoint_terminate(&reader->endpoint);
+    weir_endpoint_terminate(&reader->half.endpoint);
     weir_channel_cancel(&reader->inlet.incoming);
     weir__inlet_discard(&reader->inlet);
     stop(reader, WEIR_CANCELLED);
@@ -57,34 +50,32 @@ static void abandon(weir_reader *reader)
 static int end_status(const weir_reader *reader)
 {
     weir_end end;
-    weir_endpoint_end(&reader->endpoint, &end);
+    weir_endpoint_end(&reader->half.endpoint, &end);
     return end.kind == WEIR_END_NONE ? WEIR_CLOSED
                                      : weir__end_status(&end); /* NONE: a Close came */
 }
 
-static void update(weir_reader *reader)
+static void look_for_end(weir_reader *reader)
 {
-    if (weir_endpoint_input_ended(&reader->endpoint))
+    if (weir_endpoint_input_ended(&reader->half.endpoint))
         stop(reader, end_status(reader));
 }
 
 static void go_on(weir__task *task)
 {
-    weir_reader *reader = WEIR__CONTAINER(task, weir_reader, again);
-    if (reader->stream != NULL) {
+    weir_reader *reader = WEIR__CONTAINER(task, weir_reader, half.again);
+    if (reader->half.stream != NULL) {
         weir__inlet_go_on(&reader->inlet);
-        update(reader);
+        look_for_end(reader);
         return;
     }
-    reader->over = true;
-    weir__scope_detach(&reader->job, WEIR_OK);
-    if (!reader->handed_out)
+    if (weir__half_end(&reader->half))
         discard(reader);
 }
 
 static void cancel(struct weir__job *job)
 {
-    abandon(WEIR__CONTAINER(job, weir_reader, job));
+    abandon(WEIR__CONTAINER(job, weir_reader, half.job));
 }
 
 static const struct weir__job_ops job_ops = {cancel};
@@ -93,12 +84,12 @@ static const struct weir__job_ops job_ops = {cancel};
 
 static void update_now(struct weir__inlet *inlet)
 {
-    update(WEIR__CONTAINER(inlet, weir_reader, inlet));
+    look_for_end(WEIR__CONTAINER(inlet, weir_reader, inlet));
 }
 
 static void update_later(struct weir__inlet *inlet)
 {
-    weir__task_post(inlet->incoming.loop, &WEIR__CONTAINER(inlet, weir_reader, inlet)->again);
+    weir__task_post(inlet->incoming.loop, &WEIR__CONTAINER(inlet, weir_reader, inlet)->half.again);
 }
 
 static const struct weir__inlet_events inlet_events = {.update = update_now,
@@ -106,55 +97,51 @@ static const struct weir__inlet_events inlet_events = {.update = update_now,
 
 static weir_reader *reader_of(struct weir__stream_half *half)
 {
-    return WEIR__CONTAINER(half, weir_reader, half);
+    return WEIR__CONTAINER(half, weir_reader, half.on_stream);
 }
 
 static void take_data(struct weir__stream_half *half, weir__buf *buf, uint8_t *data, size_t size)
 {
     weir_reader *reader = reader_of(half);
     weir__inlet_feed(&reader->inlet, buf, data, size);
-    update(reader);
+    look_for_end(reader);
 }
 
 static void take_end(struct weir__stream_half *half, int status)
 {
     weir_reader *reader = reader_of(half);
-    weir_endpoint_eof(&reader->endpoint, status == WEIR_CLOSED ? WEIR_OK : status,
+    weir_endpoint_eof(&reader->half.endpoint, status == WEIR_CLOSED ? WEIR_OK : status,
                       loop_of(reader)->now_ms);
-    update(reader);
+    look_for_end(reader);
 }
 
-static void lose_stream(struct weir__stream_half *half)
+static void abandon_at_closing(struct weir__stream_half *half)
 {
     abandon(reader_of(half)); /* which leaves: on_closed will not come */
 }
 
 static const struct weir__stream_half_events half_events = {
-    .on_data = take_data, .on_end = take_end, .on_closing = lose_stream};
+    .on_data = take_data, .on_end = take_end, .on_closing = abandon_at_closing};
 
 /* --- starting --- */
 
 static int make(weir_reader **out, weir_loop *loop, const weir_reader_options *options)
 {
-    const weir_session_options limits = {.max_frame_size = options->max_frame_size};
     const struct weir__inlet_options inlet = {
         .loop = loop,
-        .capacity = (uint32_t)(options->capacity != 0 ? options->capacity : WEIR__DEFAULT_CAPACITY),
+        .capacity = weir__capacity(options->capacity),
         .high_water = WEIR__DEFAULT_HIGH_WATER,
     };
     weir_reader *reader = weir__loop_alloc(loop, sizeof *reader);
     if (reader == NULL)
         return WEIR_ENOMEM;
     memset(reader, 0, sizeof *reader);
-    weir__session_endpoint_options(&reader->options, loop, options->role, true, &limits);
-    int status = weir__endpoint_init(&reader->endpoint, &reader->options, loop->now_ms);
+    int status = weir__half_init(&reader->half, loop, options->role, &half_events, go_on);
     if (status != WEIR_OK) {
         weir__loop_free(loop, reader, sizeof *reader);
         return status;
     }
-    weir__inlet_init(&reader->inlet, &reader->endpoint, &inlet_events, &inlet);
-    weir__task_init(&reader->again, go_on);
-    reader->half.on = &half_events;
+    weir__inlet_init(&reader->inlet, &reader->half.endpoint, &inlet_events, &inlet);
     weir_reader_set_max_frame_size(reader, options->max_frame_size);
     *out = reader;
     return WEIR_OK;
@@ -163,15 +150,14 @@ static int make(weir_reader **out, weir_loop *loop, const weir_reader_options *o
 /* Takes over what was read before. */
 static void begin(weir_reader *reader, weir_stream *stream, const struct weir__stream_rest *rest)
 {
-    reader->stream = stream;
     reader->inlet.io = &stream->io;
     int status = rest->end_status != WEIR_OK ? rest->end_status : weir__io_recv_start(&stream->io);
     if (status != WEIR_OK)
-        take_end(&reader->half, status);
+        take_end(&reader->half.on_stream, status);
     if (rest->buf == NULL)
         return;
     weir__inlet_keep(&reader->inlet, rest->buf, rest->data, rest->size);
-    weir__task_post_late(loop_of(reader), &reader->again);
+    weir__task_post_late(loop_of(reader), &reader->half.again);
 }
 
 int weir_reader_start(weir_reader **out, weir_scope *scope, weir_stream *stream,
@@ -190,17 +176,11 @@ int weir_reader_start(weir_reader **out, weir_scope *scope, weir_stream *stream,
     int status = make(&reader, scope->loop, options);
     if (status != WEIR_OK)
         return status;
-    status = weir__scope_attach(scope, &reader->job, &job_ops);
-    if (status == WEIR_OK) {
-        status = weir__stream_enter_reading(stream, &reader->half, &rest);
-        if (status != WEIR_OK)
-            weir__scope_detach(&reader->job, WEIR_OK);
-    }
+    status = weir__half_enter(&reader->half, scope, stream, &job_ops, &rest);
     if (status != WEIR_OK) {
         discard(reader);
         return status;
     }
-    reader->handed_out = true;
     begin(reader, stream, &rest);
     *out = reader;
     return WEIR_OK;
@@ -221,13 +201,13 @@ uint64_t weir_reader_max_frame_size(const weir_reader *reader)
 void weir_reader_set_max_frame_size(weir_reader *reader, uint64_t bytes)
 {
     reader->max_frame_size = bytes != 0 ? bytes : WEIR__DEFAULT_SIZE_MAX;
-    weir_endpoint_set_limits(&reader->endpoint, reader->max_frame_size, WEIR_UNLIMITED);
+    weir_endpoint_set_limits(&reader->half.endpoint, reader->max_frame_size, WEIR_UNLIMITED);
 }
 
 void weir_reader_fault(const weir_reader *reader, weir_fault *out)
 {
     weir_end end;
-    weir_endpoint_end(&reader->endpoint, &end);
+    weir_endpoint_end(&reader->half.endpoint, &end);
     *out = end.fault;
 }
 
@@ -235,8 +215,8 @@ void weir_reader_free(weir_reader *reader)
 {
     if (reader == NULL)
         return;
-    reader->handed_out = false;
-    if (reader->over)
+    reader->half.handed_out = false;
+    if (reader->half.over)
         discard(reader);
     else
         abandon(reader);

@@ -1,21 +1,15 @@
-#include "net/stream.h"
-#include "ws/session/session.h"
+#include "ws/flow/half.h"
+#include "ws/flow/limits.h"
+#include "ws/flow/outlet.h"
 
 #include <string.h>
 #include <weir/writer.h>
 
 struct weir_writer {
-    struct weir__job job;
-    struct weir__stream_half half;
-    weir_stream *stream; /* NULL: not entered yet, or left, or lost */
-    weir_endpoint_options options;
-    weir_endpoint endpoint;
+    struct weir__half half;
     struct weir__outlet outlet;
-    weir__task again; /* queued: look whether it has ended */
-    int end_status;   /* what a flush after the end returns */
-    bool lost;        /* the stream is closing: its memory may be in use until it is closed */
-    bool handed_out;  /* the user has the handle */
-    bool over;        /* has left its scope */
+    int end_status; /* what a flush after the end returns */
+    bool lost;      /* the stream is closing: its memory may be in use until it is closed */
 };
 
 static weir_loop *loop_of(const weir_writer *writer)
@@ -25,9 +19,8 @@ static weir_loop *loop_of(const weir_writer *writer)
 
 static void discard(weir_writer *writer)
 {
-    weir__task_cancel(&writer->again);
     weir__outlet_fini(&writer->outlet);
-    weir__endpoint_fini(&writer->endpoint);
+    weir__half_fini(&writer->half);
     weir__loop_free(loop_of(writer), writer, sizeof *writer);
 }
 
@@ -35,37 +28,35 @@ static void discard(weir_writer *writer)
 
 static void leave_scope(weir_writer *writer)
 {
-    writer->over = true;
-    weir__scope_detach(&writer->job, WEIR_OK);
-    if (!writer->handed_out)
+    if (weir__half_end(&writer->half))
         discard(writer);
 }
 
 /* Nothing more is written, and nothing is pending. The job ends in a context of its own, for this may come from inside the outlet. */
 static void stop(weir_writer *writer, int status)
 {
-    if (writer->stream == NULL)
+    if (writer->half.stream == NULL)
         return;
     weir__outlet_stop(&writer->outlet, status);
-    weir__stream_leave_writing(writer->stream);
-    writer->stream = NULL;
+    weir__stream_leave_writing(writer->half.stream);
+    writer->half.stream = NULL;
     writer->end_status = status;
-    weir__task_post(loop_of(writer), &writer->again);
+    weir__task_post(loop_of(writer), &writer->half.again);
 }
 
 static void abandon(weir_writer *writer)
 {
-    if (writer->stream == NULL)
+    if (writer->half.stream == NULL)
         return;
-    if (weir__io_is_sending(&writer->stream->io))
-        weir__stream_break(writer->stream); /* and we hear of it: lose_stream() */
+    if (weir__io_is_sending(&writer->half.stream->io))
+        weir__stream_break(writer->half.stream); /* and we hear of it: lose_stream() */
     else
         stop(writer, WEIR_CANCELLED);
 }
 
 static void finish(weir_writer *writer)
 {
-    int status = weir__stream_shut(writer->stream);
+    int status = weir__stream_shut(writer->half.stream);
     stop(writer, status == WEIR_OK ? WEIR_CLOSED : status);
 }
 
@@ -77,16 +68,16 @@ static bool is_done(const weir_writer *writer)
            !weir__outlet_is_stuck(&writer->outlet);
 }
 
-static void update(weir__task *task)
+static void look_for_end(weir__task *task)
 {
-    weir_writer *writer = WEIR__CONTAINER(task, weir_writer, again);
-    if (writer->stream == NULL) {
+    weir_writer *writer = WEIR__CONTAINER(task, weir_writer, half.again);
+    if (writer->half.stream == NULL) {
         if (!writer->lost)
             leave_scope(writer);
         return;
     }
     if (weir_endpoint_output_ended(
-            &writer->endpoint)) /* what is queued behind a Close is dropped */
+            &writer->half.endpoint)) /* what is queued behind a Close is dropped */
         weir__channel_drain(&writer->outlet.outgoing);
     if (is_done(writer))
         finish(writer);
@@ -94,7 +85,7 @@ static void update(weir__task *task)
 
 static void cancel(struct weir__job *job)
 {
-    abandon(WEIR__CONTAINER(job, weir_writer, job));
+    abandon(WEIR__CONTAINER(job, weir_writer, half.job));
 }
 
 static const struct weir__job_ops job_ops = {cancel};
@@ -111,7 +102,7 @@ static void note_sent(struct weir__outlet *outlet, const weir_frame *frame)
     weir_writer *writer = writer_of_outlet(outlet);
     (void)frame; /* a Close: nothing else is watched */
     weir_channel_close(&outlet->outgoing, WEIR_CLOSED);
-    weir__task_post(loop_of(writer), &writer->again);
+    weir__task_post(loop_of(writer), &writer->half.again);
 }
 
 /* Nothing is ever owed: what arrives is the reader's affair. */
@@ -124,7 +115,7 @@ static void note_drained(struct weir__outlet *outlet)
 {
     weir_writer *writer = writer_of_outlet(outlet);
     if (is_done(writer))
-        weir__task_post(loop_of(writer), &writer->again);
+        weir__task_post(loop_of(writer), &writer->half.again);
 }
 
 /* Without memory the stream itself is well, but a frame may be cut: a peer must not wait for its rest, nor may others write behind it. */
@@ -135,7 +126,7 @@ static void note_failed(struct weir__outlet *outlet, int status)
         stop(writer, status);
         return;
     }
-    weir__stream_break(writer->stream);
+    weir__stream_break(writer->half.stream);
     writer->end_status = status;
 }
 
@@ -144,7 +135,7 @@ static const struct weir__outlet_events outlet_events = {
 
 static weir_writer *writer_of(struct weir__stream_half *half)
 {
-    return WEIR__CONTAINER(half, weir_writer, half);
+    return WEIR__CONTAINER(half, weir_writer, half.on_stream);
 }
 
 static void take_sent(struct weir__stream_half *half, int status, size_t size)
@@ -152,12 +143,12 @@ static void take_sent(struct weir__stream_half *half, int status, size_t size)
     weir__outlet_on_sent(&writer_of(half)->outlet, status, size);
 }
 
-static void lose_stream(struct weir__stream_half *half)
+static void note_closing(struct weir__stream_half *half)
 {
     weir_writer *writer = writer_of(half);
     weir__outlet_stop(&writer->outlet, WEIR_CANCELLED);
     writer->end_status = WEIR_CANCELLED;
-    writer->stream = NULL;
+    writer->half.stream = NULL;
     writer->lost = true;
 }
 
@@ -167,32 +158,28 @@ static void note_closed(struct weir__stream_half *half)
 }
 
 static const struct weir__stream_half_events half_events = {
-    .on_sent = take_sent, .on_closing = lose_stream, .on_closed = note_closed};
+    .on_sent = take_sent, .on_closing = note_closing, .on_closed = note_closed};
 
 /* --- starting --- */
 
 static int make(weir_writer **out, weir_loop *loop, const weir_writer_options *options)
 {
-    static const weir_session_options limits;
     const struct weir__outlet_options outlet = {
         .loop = loop,
         .kind = &weir__outlet_kinds[WEIR_OVERFLOW_SUSPEND],
-        .capacity = (uint32_t)(options->capacity != 0 ? options->capacity : WEIR__DEFAULT_CAPACITY),
+        .capacity = weir__capacity(options->capacity),
         .high_water = weir__high_water(options->high_water),
     };
     weir_writer *writer = weir__loop_alloc(loop, sizeof *writer);
     if (writer == NULL)
         return WEIR_ENOMEM;
     memset(writer, 0, sizeof *writer);
-    weir__session_endpoint_options(&writer->options, loop, options->role, true, &limits);
-    int status = weir__endpoint_init(&writer->endpoint, &writer->options, loop->now_ms);
+    int status = weir__half_init(&writer->half, loop, options->role, &half_events, look_for_end);
     if (status != WEIR_OK) {
         weir__loop_free(loop, writer, sizeof *writer);
         return status;
     }
-    weir__outlet_init(&writer->outlet, &writer->endpoint, &outlet_events, &outlet);
-    weir__task_init(&writer->again, update);
-    writer->half.on = &half_events;
+    weir__outlet_init(&writer->outlet, &writer->half.endpoint, &outlet_events, &outlet);
     *out = writer;
     return WEIR_OK;
 }
@@ -212,18 +199,11 @@ int weir_writer_start(weir_writer **out, weir_scope *scope, weir_stream *stream,
     int status = make(&writer, scope->loop, options);
     if (status != WEIR_OK)
         return status;
-    status = weir__scope_attach(scope, &writer->job, &job_ops);
-    if (status == WEIR_OK) {
-        status = weir__stream_enter_writing(stream, &writer->half);
-        if (status != WEIR_OK)
-            weir__scope_detach(&writer->job, WEIR_OK);
-    }
+    status = weir__half_enter(&writer->half, scope, stream, &job_ops, NULL);
     if (status != WEIR_OK) {
         discard(writer);
         return status;
     }
-    writer->handed_out = true;
-    writer->stream = stream;
     writer->outlet.io = &stream->io;
     *out = writer;
     return WEIR_OK;
@@ -258,18 +238,18 @@ int weir_writer_flush(weir_writer *writer)
 void weir_writer_close(weir_writer *writer)
 {
     weir_channel_close(&writer->outlet.outgoing, WEIR_CLOSED);
-    if (writer->stream != NULL)
-        weir__task_post(loop_of(writer), &writer->again);
+    if (writer->half.stream != NULL)
+        weir__task_post(loop_of(writer), &writer->half.again);
 }
 
 bool weir_writer_masking(const weir_writer *writer)
 {
-    return weir_endpoint_masking(&writer->endpoint);
+    return weir_endpoint_masking(&writer->half.endpoint);
 }
 
 void weir_writer_set_masking(weir_writer *writer, bool masking)
 {
-    weir_endpoint_set_masking(&writer->endpoint, masking);
+    weir_endpoint_set_masking(&writer->half.endpoint, masking);
 }
 
 size_t weir_writer_queued_bytes(const weir_writer *writer)
@@ -281,8 +261,8 @@ void weir_writer_free(weir_writer *writer)
 {
     if (writer == NULL)
         return;
-    writer->handed_out = false;
-    if (writer->over)
+    writer->half.handed_out = false;
+    if (writer->half.over)
         discard(writer);
     else
         abandon(writer);

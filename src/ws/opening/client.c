@@ -201,10 +201,14 @@ static int put_back_frames(struct attempt *attempt)
 static int open_session(struct attempt *attempt, weir_scope *scope, weir_session **out)
 {
     weir_session *session;
-    struct weir__session_plan plan = {.role = WEIR_ROLE_CLIENT};
+    struct weir__session_terms terms;
+    const struct weir__session_plan plan = {&terms, &attempt->options->session, .owns_terms = true};
     int status = put_back_frames(attempt);
     if (status == WEIR_OK)
-        status = weir__session_new(&session, attempt->loop, &plan, &attempt->options->session);
+        status = weir__session_terms_init(&terms, attempt->loop, WEIR_ROLE_CLIENT, false,
+                                          &attempt->options->session);
+    if (status == WEIR_OK)
+        status = weir__session_new(&session, attempt->loop, &plan);
     if (status != WEIR_OK)
         return status;
     status = copy_subprotocol(session, attempt->response.subprotocol);

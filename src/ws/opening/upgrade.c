@@ -1,10 +1,12 @@
 #include "ws/opening/upgrade.h"
 
+#include "wire/http_rules.h"
+
 #include <string.h>
 
 static weir_loop *loop_of(const weir_upgrade *upgrade)
 {
-    return upgrade->server->scope.loop;
+    return upgrade->admission->scope->loop;
 }
 
 /* --- text in the loop's memory --- */
@@ -27,7 +29,7 @@ static void free_text(weir_loop *loop, const char *text)
 
 /* --- life --- */
 
-/* The fields were parsed into the server's shared room. */
+/* The fields were parsed into room that all connections share. */
 static int keep_fields(weir_upgrade *upgrade)
 {
     weir_http_head *head = &upgrade->request.head;
@@ -40,33 +42,30 @@ static int keep_fields(weir_upgrade *upgrade)
     return WEIR_OK;
 }
 
-int weir__upgrade_init(weir_upgrade *upgrade, weir_server *server, weir_session **session)
+/* Makes the session that it may become, and proposes what the options say. */
+static int prepare(weir_upgrade *upgrade)
 {
-    upgrade->server = server;
-    int status = keep_fields(upgrade);
-    if (status != WEIR_OK)
-        return status;
-    upgrade->route = weir__server_route(server, upgrade->request.path);
+    struct weir__admission *admission = upgrade->admission;
+    const weir_serve_options *options = &admission->options;
     const struct weir__session_plan plan = {
-        .role = WEIR_ROLE_SERVER,
+        .terms = &admission->terms,
+        .options = &options->session,
         .may_park = upgrade->route != NULL && upgrade->route->on_message != NULL,
-        .terms = &server->terms,
     };
-    status = weir__session_new(session, server->scope.loop, &plan, &server->options.session);
+    int status = weir__session_new(&upgrade->session, loop_of(upgrade), &plan);
     if (status != WEIR_OK)
         return status;
-    upgrade->session = *session;
     upgrade->subprotocol = weir_handshake_choose_subprotocol(
-        &upgrade->request, server->options.subprotocols, server->options.subprotocol_count);
-    const weir_deflate_options *deflate = &server->options.session.deflate;
-    upgrade->deflates = deflate->enabled && weir_deflate_choose(&upgrade->deflate_terms,
-                                                                &upgrade->request.head, deflate);
+        &upgrade->request, options->subprotocols, options->subprotocol_count);
+    upgrade->deflates = options->session.deflate.enabled &&
+                        weir_deflate_choose(&upgrade->deflate_terms, &upgrade->request.head,
+                                            &options->session.deflate);
     return WEIR_OK;
 }
 
 void weir__upgrade_fini(weir_upgrade *upgrade)
 {
-    if (upgrade->server == NULL)
+    if (upgrade->admission == NULL)
         return;
     weir_loop *loop = loop_of(upgrade);
     for (size_t i = 0; i < upgrade->header_count; i++) {
@@ -78,10 +77,12 @@ void weir__upgrade_fini(weir_upgrade *upgrade)
                     upgrade->request.head.field_count * sizeof *upgrade->fields);
     free_text(loop, upgrade->own_subprotocol);
     free_text(loop, upgrade->body);
+    if (upgrade->session != NULL)
+        weir__session_discard(upgrade->session);
     *upgrade = (weir_upgrade){0};
 }
 
-/* --- the answer --- */
+/* --- the decision --- */
 
 void weir__upgrade_set_status(weir_upgrade *upgrade, unsigned http_status)
 {
@@ -91,49 +92,9 @@ void weir__upgrade_set_status(weir_upgrade *upgrade, unsigned http_status)
     upgrade->body = NULL;
 }
 
-int weir__upgrade_write_acceptance(weir_upgrade *upgrade, weir_buffer *out)
+int weir__upgrade_describe(const weir_upgrade *upgrade)
 {
-    char extensions[WEIR_DEFLATE_TEXT_ROOM];
-    int size = weir_deflate_answer_write(extensions, sizeof extensions, &upgrade->deflate_terms);
-    if (size < 0)
-        return size;
-    weir_handshake_acceptance acceptance = {.subprotocol = upgrade->subprotocol,
-                                            .extensions = upgrade->deflates ? extensions : NULL,
-                                            .headers = upgrade->headers,
-                                            .header_count = upgrade->header_count};
-    size = weir_handshake_response_write(NULL, 0, &upgrade->request, &acceptance);
-    if (size < 0)
-        return size;
-    char *to = (char *)weir_buffer_reserve(out, (size_t)size + 1);
-    if (to == NULL)
-        return WEIR_ENOMEM;
-    size = weir_handshake_response_write(to, (size_t)size + 1, &upgrade->request, &acceptance);
-    if (size < 0)
-        return size;
-    out->size += (size_t)size;
-    return WEIR_OK;
-}
-
-int weir__upgrade_write_refusal(weir_upgrade *upgrade, weir_buffer *out)
-{
-    const char *body =
-        upgrade->body != NULL ? upgrade->body : weir_http_reason(upgrade->http_status);
-    bool bodiless =
-        upgrade->http_status == 204 || upgrade->http_status == 205 || upgrade->http_status == 304;
-    weir_http_answer answer = {.status = upgrade->http_status,
-                               .headers = upgrade->headers,
-                               .header_count = upgrade->header_count,
-                               .body = body,
-                               .body_size = bodiless ? 0 : strlen(body)};
-    int size = weir_http_response_write(NULL, 0, &answer);
-    if (size < 0)
-        return size;
-    char *to = (char *)weir_buffer_reserve(out, (size_t)size + 1);
-    return to == NULL ? WEIR_ENOMEM : weir_http_response_write(to, (size_t)size + 1, &answer);
-}
-
-int weir__upgrade_describe(const weir_upgrade *upgrade, weir_session *session)
-{
+    weir_session *session = upgrade->session;
     weir_loop *loop = loop_of(upgrade);
     weir_view path = upgrade->request.path;
     if (!weir_view_equal(path, weir__route_path(upgrade->route))) {
@@ -141,7 +102,7 @@ int weir__upgrade_describe(const weir_upgrade *upgrade, weir_session *session)
         if (session->path == NULL)
             return WEIR_ENOMEM;
     }
-    const weir_deflate_options *deflate = &upgrade->server->options.session.deflate;
+    const weir_deflate_options *deflate = &upgrade->admission->options.session.deflate;
     if (upgrade->deflates && weir__session_deflate(session, WEIR_ROLE_SERVER, deflate,
                                                    &upgrade->deflate_terms) != WEIR_OK)
         return WEIR_ENOMEM;
@@ -149,6 +110,73 @@ int weir__upgrade_describe(const weir_upgrade *upgrade, weir_session *session)
         return WEIR_OK;
     session->subprotocol = copy_text(loop, upgrade->subprotocol, strlen(upgrade->subprotocol));
     return session->subprotocol == NULL ? WEIR_ENOMEM : WEIR_OK;
+}
+
+static int run_hook(void *arg)
+{
+    weir_upgrade *upgrade = arg;
+    const weir_serve_options *options = &upgrade->admission->options;
+    upgrade->hook_status = options->on_upgrade(upgrade, options->upgrade_arg);
+    return WEIR_OK;
+}
+
+/* The hook's coroutine has ended. The carrier hears of it in a context of its own. */
+static void end_hook(weir_scope *scope)
+{
+    weir_upgrade *upgrade = WEIR__CONTAINER(scope, weir_upgrade, scope);
+    weir__scope_detach(&scope->job, WEIR_OK);
+    weir__task_post(loop_of(upgrade), &upgrade->task);
+}
+
+static void take_decision(weir__task *task)
+{
+    weir_upgrade *upgrade = WEIR__CONTAINER(task, weir_upgrade, task);
+    upgrade->hook_runs = false;
+    if (upgrade->hook_status != WEIR_OK && !upgrade->refused)
+        weir__upgrade_set_status(upgrade, upgrade->scope.cancelled ? 503 : 500);
+    upgrade->decided(upgrade);
+}
+
+static int start_hook(weir_upgrade *upgrade)
+{
+    upgrade->hook_status = WEIR_CANCELLED;
+    weir__task_init(&upgrade->task, take_decision);
+    weir__scope_init(&upgrade->scope, loop_of(upgrade), end_hook);
+    int status =
+        weir__scope_attach(upgrade->admission->scope, &upgrade->scope.job, upgrade->scope.job.ops);
+    if (status != WEIR_OK)
+        return status;
+    upgrade->hook_runs = true;
+    if (weir_go(&upgrade->scope, "on_upgrade", run_hook, upgrade) == WEIR_OK)
+        return WEIR_EAGAIN;
+    upgrade->hook_runs = false;
+    weir__scope_detach(&upgrade->scope.job, WEIR_OK);
+    return WEIR_ENOMEM;
+}
+
+int weir__upgrade_decide(weir_upgrade *upgrade, struct weir__admission *admission,
+                         void (*decided)(weir_upgrade *upgrade))
+{
+    upgrade->admission = admission;
+    upgrade->decided = decided;
+    int status = keep_fields(upgrade);
+    if (status != WEIR_OK)
+        return status;
+    upgrade->route = weir__admission_route(admission, upgrade->request.path);
+    status = prepare(upgrade);
+    if (status != WEIR_OK)
+        return status;
+    if (upgrade->route == NULL)
+        weir__upgrade_set_status(upgrade, 404);
+    if (upgrade->refused || admission->options.on_upgrade == NULL)
+        return WEIR_OK;
+    return start_hook(upgrade);
+}
+
+void weir__upgrade_cancel(weir_upgrade *upgrade)
+{
+    if (upgrade->hook_runs)
+        weir_scope_cancel(&upgrade->scope);
 }
 
 /* --- the hook's view --- */
@@ -190,13 +218,6 @@ int weir_upgrade_set_subprotocol(weir_upgrade *upgrade, const char *name)
     return WEIR_OK;
 }
 
-static int check_header(const weir_upgrade *upgrade, const weir_http_header *header)
-{
-    weir_handshake_acceptance acceptance = {.headers = header, .header_count = 1};
-    int size = weir_handshake_response_write(NULL, 0, &upgrade->request, &acceptance);
-    return size < 0 ? size : WEIR_OK;
-}
-
 static int push_header(weir_upgrade *upgrade, const weir_http_header *header)
 {
     weir_loop *loop = loop_of(upgrade);
@@ -223,8 +244,9 @@ int weir_upgrade_add_header(weir_upgrade *upgrade, const char *name, const char 
         return WEIR_EINVAL;
     if (upgrade->header_count == WEIR__UPGRADE_HEADERS_MAX)
         return WEIR_ELIMIT;
-    int status = check_header(upgrade, &header);
-    return status != WEIR_OK ? status : push_header(upgrade, &header);
+    if (!weir__http_headers_check(&header, 1, weir__handshake_own_fields))
+        return WEIR_EINVAL;
+    return push_header(upgrade, &header);
 }
 
 int weir_upgrade_refuse(weir_upgrade *upgrade, unsigned http_status, const char *body)

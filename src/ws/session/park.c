@@ -1,25 +1,7 @@
-/* A session at rest: served by on_message, and nothing goes on in it. What it needs awake is given back to the loop, and made anew for the next event
- * or call; its handle, its stream and its timer stay where they are, and so does the user's state.
- *
- * That costs some hundreds of instructions, which those that are at work all the time need not pay: the last sessions of a loop that came to have
- * nothing to do are drowsy, still awake. Each next one sends the first of them to rest. */
-#include "rt/loop.h"
-#include "ws/session/end.h"
+/* A session that is parked: on_message serves it, and nothing goes on in it. What it needs while it is active is given back to the loop, and made
+ * anew for the next event or call. Its handle, its stream, its timer and the user's state stay where they are. */
+#include "ws/session/lru.h"
 #include "ws/session/session.h"
-
-#include <string.h>
-
-/* Few where the pool keeps nothing either, so that a use of what is gone is seen. */
-#define LRU_MAX (WEIR__POOL_KEEPS ? 256 : 2)
-
-struct lru {
-    struct weir__loop_data data;
-    weir_loop *loop;
-    unsigned next; /* whose turn it is to rest */
-    weir_session *sessions[LRU_MAX];
-};
-
-static const char kind[] = "drowsy sessions";
 
 static bool is_unused(const weir_channel *channel)
 {
@@ -59,7 +41,7 @@ static bool may_park_now(const weir_session *session)
            inlet_is_idle(&active->inlet) && outlet_is_idle(&active->outlet);
 }
 
-static void park(weir_session *session)
+static void park_now(weir_session *session)
 {
     struct weir__active *active = session->active;
     if (!may_park_now(session) ||
@@ -71,120 +53,66 @@ static void park(weir_session *session)
     weir__loop_free(session->loop, active, sizeof *active);
 }
 
-/* --- drowsy --- */
-
-static void fini_lru(struct weir__loop_data *data)
-{
-    struct lru *lru = WEIR__CONTAINER(data, struct lru, data);
-    weir__loop_free(lru->loop, lru, sizeof *lru);
-}
-
-static struct lru *lru_of(const weir_loop *loop)
-{
-    struct weir__loop_data *data = weir__loop_data_find(loop, kind);
-    return data == NULL ? NULL : WEIR__CONTAINER(data, struct lru, data);
-}
-
-/* NULL: no memory to keep any awake. */
-static struct lru *attach_lru(weir_loop *loop)
-{
-    struct lru *lru = weir__loop_alloc(loop, sizeof *lru);
-    if (lru == NULL)
-        return NULL;
-    memset(lru, 0, sizeof *lru);
-    lru->data = (struct weir__loop_data){.kind = kind, .fini = fini_lru};
-    lru->loop = loop;
-    weir__loop_attach(loop, &lru->data);
-    return lru;
-}
-
-static void vacate(struct lru *lru, unsigned place)
-{
-    weir_session *session = lru->sessions[place];
-    lru->sessions[place] = NULL;
-    if (session == NULL)
-        return;
-    session->active->in_lru = false;
-    park(session);
-}
-
 void weir__session_park(weir_session *session)
 {
     if (!may_park_now(session))
         return;
-    struct lru *lru = lru_of(session->loop);
-    if (lru == NULL)
-        lru = attach_lru(session->loop);
-    if (lru == NULL) {
-        park(session);
-        return;
-    }
-    unsigned place = lru->next++ % LRU_MAX;
-    vacate(lru, place);
-    lru->sessions[place] = session;
-    session->active->in_lru = true;
-    session->active->place = (uint8_t)place;
-}
-
-void weir__session_keep_active(weir_session *session)
-{
-    struct weir__active *active = session->active;
-    if (active->in_lru)
-        lru_of(session->loop)->sessions[active->place] = NULL;
-    active->in_lru = false;
+    weir_session *oldest = weir__lru_put(session);
+    if (oldest != NULL)
+        park_now(oldest);
 }
 
 void weir__sessions_park(weir_loop *loop)
 {
-    struct lru *lru = lru_of(loop);
-    for (unsigned place = 0; lru != NULL && place < LRU_MAX; place++)
-        vacate(lru, place);
+    weir_session *session;
+    while ((session = weir__lru_pop(loop)) != NULL)
+        park_now(session);
 }
 
-/* --- without memory to get up --- */
+/* --- no memory to unpark --- */
 
-static void lose_stream(weir__io *io)
+static void take_closed(weir__io *io)
 {
     weir_stream *stream = WEIR__CONTAINER(io, weir_stream, io);
     weir_session *session = stream->owner;
-    struct weir__endpoint_parked *rest = weir__session_tail(session);
+    struct weir__endpoint_parked *parked = weir__session_tail(session);
     session->stream = NULL;
     weir__stream_free(stream);
     weir__list_remove(&session->dumpable.link);
-    if (rest->codec != NULL)
-        rest->codec->ops->free(rest->codec);
-    rest->codec = NULL;
+    if (parked->codec != NULL)
+        parked->codec->ops->free(parked->codec);
+    parked->codec = NULL;
     weir__session_tell_closed(session);
     weir__session_detach(session);
     weir__session_discard(session);
 }
 
-static const struct weir__io_events dropped_events = {.on_closed = lose_stream};
+static const struct weir__io_events dropped_events = {.on_closed = take_closed};
 
-/* Closes it without what being awake takes. */
+/* Closes it without what an active one needs. */
 static void drop(weir_session *session)
 {
     session->stream->io.on = &dropped_events;
     weir__timer_cancel(&session->timer);
-    weir__end_without_memory(session);
+    weir__session_end_without_memory(session);
     weir__io_close(&session->stream->io, true);
 }
 
-/* --- up again --- */
+/* --- unparked --- */
 
-/* Out of its rest. NULL: no memory. */
+/* NULL: no memory. */
 static struct weir__active *unpark(weir_session *session)
 {
     struct weir__active *active = weir__loop_alloc(session->loop, sizeof *active);
-    if (active == NULL) { /* others may have what it takes */
+    if (active == NULL) { /* other sessions may have what it takes */
         weir__sessions_park(session->loop);
         active = weir__loop_alloc(session->loop, sizeof *active);
     }
     if (active == NULL)
         return NULL;
     weir__active_init(active, session);
-    weir__endpoint_unpark(&active->endpoint, &session->terms->endpoint, weir__session_tail(session),
-                          session->loop->now_ms);
+    weir__endpoint_unpark(&active->endpoint, &session->terms->limits.endpoint,
+                          weir__session_tail(session), session->loop->now_ms);
     weir__active_connect(active, session->stream);
     return active;
 }
@@ -196,7 +124,7 @@ int weir__session_unpark_for_call(weir_session *session)
     struct weir__active *active = unpark(session);
     if (active == NULL)
         return WEIR_ENOMEM;
-    weir__task_post(session->loop, &active->update); /* which lets it rest again */
+    weir__task_post(session->loop, &active->update); /* which parks it again */
     return WEIR_OK;
 }
 

@@ -15,28 +15,17 @@ static void drop_frame(weir_channel *channel, void *item)
 }
 
 /* Starts an actor of a session: memory that lives as long as the session, a job that ends with its scope. */
-static void *new_actor(weir_session *session, size_t size,
-                       void (*fini)(struct weir__attachment *attachment))
+static void *new_actor(weir_session *session, size_t size, struct weir__attachment kind)
 {
     struct weir__attachment *attachment = weir__loop_alloc(session->loop, size);
     if (attachment == NULL)
         return NULL;
     memset(attachment, 0, size);
+    *attachment = kind;
     attachment->size = size;
-    attachment->fini = fini;
     attachment->next = session->active->attachments;
     session->active->attachments = attachment;
     return attachment;
-}
-
-void weir__session_free_attachments(weir_session *session)
-{
-    while (session->active->attachments != NULL) {
-        struct weir__attachment *attachment = session->active->attachments;
-        session->active->attachments = attachment->next;
-        attachment->fini(attachment);
-        weir__loop_free(session->loop, attachment, attachment->size);
-    }
 }
 
 /* --- pinger --- */
@@ -132,7 +121,8 @@ int weir_pinger_start(weir_channel **pongs, weir_session *session, uint64_t inte
         return status;
     if (session->stream == NULL || session->active->scope.cancelled)
         return WEIR_CLOSED;
-    struct pinger *pinger = new_actor(session, sizeof *pinger, fini_pinger);
+    struct pinger *pinger =
+        new_actor(session, sizeof *pinger, (struct weir__attachment){.fini = fini_pinger});
     if (pinger == NULL)
         return WEIR_ENOMEM;
     pinger->session = session;
@@ -196,10 +186,11 @@ static struct ponger *ponger_of(const weir_session *session)
     return attachment == NULL ? NULL : WEIR__CONTAINER(attachment, struct ponger, attachment);
 }
 
-void weir__session_retry_pong(weir_session *session)
+/* All output was sent: there is room for the pong that is owed. */
+static void retry_pong(struct weir__attachment *attachment)
 {
-    struct ponger *ponger = ponger_of(session);
-    if (ponger == NULL || !ponger->owes)
+    struct ponger *ponger = WEIR__CONTAINER(attachment, struct ponger, attachment);
+    if (!ponger->owes)
         return;
     weir_frame frame = ponger->owed;
     ponger->owes = false;
@@ -245,7 +236,8 @@ int weir_ponger_start(weir_channel **pings, weir_session *session)
         *pings = &ponger->pings;
         return WEIR_OK;
     }
-    ponger = new_actor(session, sizeof *ponger, fini_ponger);
+    ponger = new_actor(session, sizeof *ponger,
+                       (struct weir__attachment){.drained = retry_pong, .fini = fini_ponger});
     if (ponger == NULL)
         return WEIR_ENOMEM;
     ponger->session = session;

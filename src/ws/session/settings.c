@@ -1,8 +1,8 @@
 /* What can be asked of a session, and set while it runs. */
 #include "ws/session/session.h"
 
-/* What the user is given a pointer into stays as long as the session. */
-static struct weir__active *lend(weir_session *session)
+/* What the user has a pointer into stays active as long as the session. */
+static struct weir__active *expose(weir_session *session)
 {
     if (weir__session_activate_for_call(session) != WEIR_OK)
         return NULL;
@@ -12,25 +12,25 @@ static struct weir__active *lend(weir_session *session)
 
 weir_channel *weir_session_incoming(weir_session *session)
 {
-    struct weir__active *active = lend(session);
+    struct weir__active *active = expose(session);
     return active != NULL ? &active->inlet.incoming : NULL;
 }
 
 weir_channel *weir_session_outgoing(weir_session *session)
 {
-    struct weir__active *active = lend(session);
+    struct weir__active *active = expose(session);
     return active != NULL ? &active->outlet.outgoing : NULL;
 }
 
 weir_scope *weir_session_scope(weir_session *session)
 {
-    struct weir__active *active = lend(session);
+    struct weir__active *active = expose(session);
     return active != NULL ? &active->scope : NULL;
 }
 
 weir_deferred *weir_session_close_reason(weir_session *session)
 {
-    struct weir__active *active = lend(session);
+    struct weir__active *active = expose(session);
     if (active == NULL)
         return NULL;
     if (active->close_reason == NULL &&
@@ -57,18 +57,18 @@ weir_loop *weir_session_loop(const weir_session *session)
 
 /* --- the endpoint's --- */
 
-/* Its endpoint, in room while it is at rest. */
+/* Its endpoint, in room while it is parked. */
 static weir_endpoint *endpoint_of(const weir_session *session, weir_endpoint *room)
 {
     if (session->active != NULL)
         return &session->active->endpoint;
-    weir__endpoint_unpark(room, &session->terms->endpoint, weir__session_tail(session),
+    weir__endpoint_unpark(room, &session->terms->limits.endpoint, weir__session_tail(session),
                           session->loop->now_ms);
     return room;
 }
 
-/* Keeps what was changed in it. */
-static void keep(const weir_session *session, weir_endpoint *endpoint)
+/* Keeps what was changed in the endpoint of a parked session. */
+static void keep_parked(const weir_session *session, weir_endpoint *endpoint)
 {
     if (session->active == NULL)
         (void)weir__endpoint_park(endpoint, weir__session_tail(session));
@@ -85,7 +85,7 @@ void weir_session_set_max_frame_size(weir_session *session, uint64_t bytes)
     weir_endpoint room;
     weir_endpoint *endpoint = endpoint_of(session, &room);
     weir_endpoint_set_limits(endpoint, bytes, weir__endpoint_max_message_size(endpoint));
-    keep(session, endpoint);
+    keep_parked(session, endpoint);
 }
 
 bool weir_session_masking(const weir_session *session)
@@ -99,7 +99,7 @@ void weir_session_set_masking(weir_session *session, bool masking)
     weir_endpoint room;
     weir_endpoint *endpoint = endpoint_of(session, &room);
     weir_endpoint_set_masking(endpoint, masking);
-    keep(session, endpoint);
+    keep_parked(session, endpoint);
 }
 
 void weir_session_set_ping(weir_session *session, uint64_t interval_ms, uint64_t timeout_ms)
@@ -112,7 +112,7 @@ void weir_session_set_ping(weir_session *session, uint64_t interval_ms, uint64_t
     weir_endpoint *endpoint = endpoint_of(session, &room);
     weir_endpoint_set_ping(endpoint, interval_ms == WEIR_UNLIMITED ? 0 : interval_ms, timeout_ms,
                            session->loop->now_ms);
-    keep(session, endpoint);
+    keep_parked(session, endpoint);
     if (session->active != NULL)
         weir__session_update(session);
     else if (session->end == NULL)
@@ -151,27 +151,4 @@ bool weir_session_deflate_terms(const weir_session *session, weir_deflate_terms 
     if (session->deflates && out != NULL)
         *out = session->deflate_terms;
     return session->deflates;
-}
-
-static bool watches(const weir_observer *observer)
-{
-    return observer != NULL &&
-           (observer->frame_in != NULL || observer->frame_out != NULL || observer->ended != NULL);
-}
-
-int weir_session_observe(weir_session *session, const weir_observer *observer)
-{
-    weir_loop *loop = session->loop;
-    if (watches(observer)) {
-        if (session->observer == NULL)
-            session->observer = weir__loop_alloc(loop, sizeof *session->observer);
-        if (session->observer == NULL)
-            return WEIR_ENOMEM;
-        *session->observer = *observer;
-    } else if (session->observer != NULL) {
-        weir__loop_free(loop, session->observer, sizeof *session->observer);
-        session->observer = NULL;
-    }
-    weir__session_watch(session);
-    return WEIR_OK;
 }

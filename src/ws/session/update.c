@@ -1,5 +1,4 @@
-/* The life of a session while it is awake: what happens on its stream, its timer and its scope, and what follows from it. What is received
- * stands in inlet.c, what is sent in outlet.c and send.c; how it begins and ends in start.c, how it rests in rest.c. */
+/* An active session: what happens on its stream, its timer and its scope, and what follows. */
 #include "ws/session/session.h"
 
 #include <string.h>
@@ -27,7 +26,8 @@ static void stop_channels(weir_session *session)
         weir_channel_close(&active->inlet.incoming, weir__session_end_status(session, WEIR_CLOSED));
 }
 
-void weir__session_close_stream(weir_session *session, bool reset)
+/* reset: unsent bytes are discarded. */
+static void close_stream(weir_session *session, bool reset)
 {
     struct weir__active *active = session->active;
     if (active->closing || session->stream == NULL)
@@ -141,8 +141,7 @@ static __attribute__((noinline)) void update_fully(weir_session *session)
         if (active->outlet.io != NULL && weir__outlet_unsent(&active->outlet) > 0 &&
             !active->outlet.pumping)
             weir__outlet_pump(&active->outlet);
-        weir__session_close_stream(session, session->end != NULL &&
-                                                session->end->kind == WEIR_END_CANCELLED);
+        close_stream(session, session->end != NULL && session->end->kind == WEIR_END_CANCELLED);
         return;
     }
     if (wants & WEIR_WANT_SHUTDOWN)
@@ -221,7 +220,7 @@ static void take_sent(weir__io *io, int status, size_t size)
 }
 
 /* It was awake to close it. */
-static void lose_stream(weir__io *io)
+static void take_closed(weir__io *io)
 {
     weir_session *session = session_of(io);
     struct weir__active *active = session->active;
@@ -249,7 +248,7 @@ const struct weir__io_events weir__session_stream_events = {
     .on_data = take_data,
     .on_end = take_end,
     .on_sent = take_sent,
-    .on_closed = lose_stream,
+    .on_closed = take_closed,
 };
 
 /* --- what the outlet and the inlet tell --- */
@@ -268,7 +267,13 @@ static void note_drained(struct weir__outlet *outlet)
 {
     weir_session *session = session_of_outlet(outlet);
     weir__session_update(session);
-    weir__session_retry_pong(session);
+    struct weir__attachment *next = session->active->attachments;
+    while (next != NULL) {
+        struct weir__attachment *attachment = next;
+        next = attachment->next;
+        if (attachment->drained != NULL)
+            attachment->drained(attachment);
+    }
 }
 
 static void note_failed(struct weir__outlet *outlet, int status)
@@ -320,7 +325,7 @@ static bool serve_input(struct weir__inlet *inlet)
     weir_session *session = session_of_inlet(inlet);
     if (session->route == NULL || session->route->on_message == NULL || session->active->busy)
         return false;
-    weir__session_serve_messages(session);
+    session->terms->machine->serve(session);
     return true;
 }
 
