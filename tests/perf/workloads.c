@@ -7,12 +7,16 @@
 #include <weir/endpoint.h>
 #include <weir/mask.h>
 #include <weir/parser.h>
-#include <weir/session.h>
+#include <weir/server.h>
 #include <weir/utf8.h>
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #if __has_include(<valgrind/callgrind.h>)
 #include <valgrind/callgrind.h>
@@ -23,7 +27,9 @@
 #define CALLGRIND_DUMP_STATS_AT(name)
 #endif
 
-#define BIG_SIZE 65536
+#define BIG_SIZE     65536
+#define PEERS        50
+#define MESSAGE_SIZE 70 /* 64 bytes of text in a masked frame */
 
 static void need(bool good, const char *what)
 {
@@ -263,24 +269,122 @@ static void converse(size_t count)
     weir_session_free(sessions[1]);
 }
 
+/* --- ws: a server on a loop of its own, and raw peers that send one message at a time --- */
+
+static int echo_session(weir_session *session, void *arg)
+{
+    (void)arg;
+    return echo_all(session);
+}
+
+static int echo_message(weir_session *session, weir_frame *frame, void *arg)
+{
+    (void)arg;
+    return weir_send(session, frame);
+}
+
+static int connect_raw(const char *url)
+{
+    static const char request[] = "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+                                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1))};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    need(fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0, "a peer");
+    need(write(fd, request, sizeof request - 1) == sizeof request - 1, "asking");
+    return fd;
+}
+
+static void expect_answer(weir_loop *loop, int fd)
+{
+    char answer[512];
+    ssize_t got;
+    while ((got = recv(fd, answer, sizeof answer, MSG_DONTWAIT)) < 0 && errno == EAGAIN)
+        need(weir_loop_turn(loop, 1000) >= 0, "a turn");
+    need(got > 0, "an answer");
+}
+
+static void fill_message(uint8_t message[MESSAGE_SIZE])
+{
+    static const uint8_t head[] = {0x81, 0xc0, 1, 2, 3, 4};
+    memcpy(message, head, sizeof head);
+    for (size_t i = sizeof head; i < MESSAGE_SIZE; i++)
+        message[i] = (uint8_t)('a' ^ head[2 + (i - sizeof head) % 4]);
+}
+
+static struct {
+    weir_loop *loop;
+    weir_server *server;
+    int fds[PEERS];
+    uint8_t message[MESSAGE_SIZE];
+} stage;
+
+static void open_stage(const weir_serve_options *served)
+{
+    const weir_loop_options options = {.backend = WEIR_BACKEND_EPOLL};
+    fill_message(stage.message);
+    need(weir_loop_new(&stage.loop, &options) == WEIR_OK, "a loop");
+    need(weir_server_start(&stage.server, weir_loop_scope(stage.loop), served) == WEIR_OK,
+         "a server");
+    for (size_t i = 0; i < PEERS; i++) {
+        stage.fds[i] = connect_raw(weir_server_url(stage.server));
+        expect_answer(stage.loop, stage.fds[i]);
+    }
+}
+
+static void open_by_handler(void)
+{
+    open_stage(&(weir_serve_options){.url = "ws://127.0.0.1:0", .handler = echo_session});
+}
+
+static void open_by_on_message(void)
+{
+    open_stage(&(weir_serve_options){.url = "ws://127.0.0.1:0", .on_message = echo_message});
+}
+
+static void close_stage(void)
+{
+    for (size_t i = 0; i < PEERS; i++)
+        (void)close(stage.fds[i]);
+    weir_server_free(stage.server);
+    weir_loop_free(stage.loop);
+}
+
+/* The peers' own calls count, too: some 60 instructions a message. */
+static void reply(size_t count)
+{
+    for (size_t sent = 0; sent < count; sent += PEERS) {
+        for (size_t i = 0; i < PEERS; i++)
+            need(send(stage.fds[i], stage.message, MESSAGE_SIZE, 0) == MESSAGE_SIZE, "sending");
+        for (size_t i = 0; i < PEERS; i++)
+            expect_answer(stage.loop, stage.fds[i]);
+    }
+}
+
 static const struct workload {
     const char *name; /* what the expected counts call it */
     void (*run)(size_t count);
     size_t count;
+    void (*open)(void); /* what it needs, and is not counted; NULL: nothing */
+    void (*close)(void);
 } workloads[] = {
-    {"wire: endpoint echoes 64 B text", echo_small, 10000},
-    {"wire: endpoint echoes 64 KiB binary", echo_big, 20},
-    {"wire: header of a frame", parse_heads, 10000},
-    {"wire: mask 64 B", mask_small, 10000},
-    {"wire: mask 64 KiB", mask_big, 20},
-    {"wire: UTF-8, 64 KiB of ASCII", validate_ascii, 20},
-    {"wire: UTF-8, 64 KiB of mixed text", validate_mixed, 20},
-    {"rt: switch", switch_often, 20000},
-    {"rt: hand-over without a queue", hand_over_directly, 10000},
-    {"rt: hand-over by a channel of 8", hand_over_by_eight, 10000},
-    {"rt: spawn and join", spawn_and_join, 5000},
-    {"rt: timer set and cancelled", set_timers, 10000},
-    {"ws: session echoes 64 B text, both ends", converse, 2000},
+    {"wire: endpoint echoes 64 B text", echo_small, 10000, NULL, NULL},
+    {"wire: endpoint echoes 64 KiB binary", echo_big, 20, NULL, NULL},
+    {"wire: header of a frame", parse_heads, 10000, NULL, NULL},
+    {"wire: mask 64 B", mask_small, 10000, NULL, NULL},
+    {"wire: mask 64 KiB", mask_big, 20, NULL, NULL},
+    {"wire: UTF-8, 64 KiB of ASCII", validate_ascii, 20, NULL, NULL},
+    {"wire: UTF-8, 64 KiB of mixed text", validate_mixed, 20, NULL, NULL},
+    {"rt: switch", switch_often, 20000, NULL, NULL},
+    {"rt: hand-over without a queue", hand_over_directly, 10000, NULL, NULL},
+    {"rt: hand-over by a channel of 8", hand_over_by_eight, 10000, NULL, NULL},
+    {"rt: spawn and join", spawn_and_join, 5000, NULL, NULL},
+    {"rt: timer set and cancelled", set_timers, 10000, NULL, NULL},
+    {"ws: session echoes 64 B text, both ends", converse, 2000, NULL, NULL},
+    {"ws: handler replies to 64 B text on epoll", reply, 2000, open_by_handler, close_stage},
+    {"ws: on_message replies to 64 B text on epoll", reply, 2000, open_by_on_message, close_stage},
 };
 
 static int run_all(void *arg)
@@ -288,12 +392,16 @@ static int run_all(void *arg)
     (void)arg;
     for (size_t i = 0; i < sizeof workloads / sizeof *workloads; i++) {
         const struct workload *workload = &workloads[i];
+        if (workload->open != NULL)
+            workload->open();
         workload->run(workload->count);
         CALLGRIND_START_INSTRUMENTATION;
         CALLGRIND_ZERO_STATS;
         workload->run(workload->count);
         CALLGRIND_DUMP_STATS_AT(workload->name);
         CALLGRIND_STOP_INSTRUMENTATION;
+        if (workload->close != NULL)
+            workload->close();
         printf("%zu %s\n", workload->count, workload->name);
     }
     return WEIR_OK;
