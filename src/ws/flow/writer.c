@@ -176,7 +176,7 @@ static int make(weir_writer **out, weir_loop *loop, const weir_writer_options *o
     static const weir_session_options limits;
     const struct weir__outlet_options outlet = {
         .loop = loop,
-        .kind = &weir__outlet_kinds[WEIR_OVERFLOW_SUSPEND],
+        .overflow = WEIR_OVERFLOW_SUSPEND,
         .capacity = (uint32_t)(options->capacity != 0 ? options->capacity : WEIR__DEFAULT_CAPACITY),
         .high_water = weir__high_water(options->high_water),
     };

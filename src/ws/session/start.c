@@ -94,7 +94,7 @@ void weir__active_init(struct weir__active *active, weir_session *session)
     const struct weir__session_terms *terms = session->terms;
     const struct weir__outlet_options outlet = {
         .loop = loop,
-        .kind = &weir__outlet_kinds[terms->outgoing_overflow],
+        .overflow = (enum weir_overflow)terms->outgoing_overflow,
         .capacity = terms->outgoing_capacity,
         .high_water = terms->high_water,
     };
