@@ -1,5 +1,6 @@
 #include "net/connect.h"
 
+#include "rt/backend.h"
 #include "rt/coroutine.h"
 
 #define DEFAULT_TIMEOUT_MS 10000

@@ -1,5 +1,6 @@
 #include "net/listener.h"
 
+#include "rt/backend.h"
 #include "rt/coroutine.h"
 
 #include <string.h>

@@ -177,15 +177,6 @@ static void update(weir__task *task)
 
 /* --- operations --- */
 
-static int adopt(weir__io *io, struct weir__accepted *accepted)
-{
-    struct pair_end *end = accepted->sim;
-    end->io = io;
-    io->backend = end;
-    weir__task_init(&io->task, update);
-    return WEIR_OK;
-}
-
 static int start_receiving(weir__io *io)
 {
     plan(io->backend);
@@ -280,25 +271,23 @@ static int accept_keep_alive(weir__io *io, unsigned idle_s, unsigned interval_s)
     return WEIR_OK;
 }
 
-static const struct weir__backend pair_ops = {
-    .name = "pair",
-    .address = ask_address,
-    .adopt = adopt,
+static const struct weir__io_ops pair_ops = {
     .recv_start = start_receiving,
     .recv_stop = stop_receiving,
     .send = send_pieces,
     .shutdown = shut,
-    .close_io = close_io,
+    .close = close_io,
+    .address = ask_address,
     .keep_alive = accept_keep_alive,
 };
 
 /* --- making one --- */
 
-static int open_end(weir_stream *stream, struct pair_end *end)
+static void open_end(weir_stream *stream, struct pair_end *end)
 {
-    struct weir__accepted accepted = {.fd = -1, .sim = end};
-    stream->io.ops = &pair_ops;
-    return weir__io_adopt(&stream->io, &accepted);
+    end->io = &stream->io;
+    weir__io_open(end->io, &pair_ops, end);
+    weir__task_init(&end->io->task, update);
 }
 
 int weir_stream_pair(weir_loop *loop, weir_stream **a, weir_stream **b)
@@ -309,7 +298,6 @@ int weir_stream_pair(weir_loop *loop, weir_stream **a, weir_stream **b)
         *b = NULL;
     if (loop == NULL || a == NULL || b == NULL)
         return WEIR_EINVAL;
-    int status = WEIR_ENOMEM;
     weir_stream *first = weir__stream_new(loop);
     weir_stream *second = weir__stream_new(loop);
     struct pair *pair = weir__loop_alloc(loop, sizeof *pair);
@@ -317,11 +305,8 @@ int weir_stream_pair(weir_loop *loop, weir_stream **a, weir_stream **b)
         goto fail;
     memset(pair, 0, sizeof *pair);
     pair->ends[1].is_second = true;
-    status = open_end(first, &pair->ends[0]);
-    if (status == WEIR_OK)
-        status = open_end(second, &pair->ends[1]);
-    if (status != WEIR_OK)
-        goto fail;
+    open_end(first, &pair->ends[0]);
+    open_end(second, &pair->ends[1]);
     *a = first;
     *b = second;
     return WEIR_OK;
@@ -332,5 +317,5 @@ fail:
         weir__stream_free(second);
     if (first != NULL)
         weir__stream_free(first);
-    return status;
+    return WEIR_ENOMEM;
 }

@@ -1,6 +1,7 @@
 /* Names to addresses. The C library's resolver blocks, so each question runs on a short-lived
  * thread of its own; the answer comes back through the loop's mailbox. A question and its answer
  * stand in a block of the C library's memory that two share: who asked, and the thread. */
+#include "rt/backend.h"
 #include "rt/coroutine.h"
 
 #include <errno.h>

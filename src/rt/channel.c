@@ -2,10 +2,15 @@
 
 #include <string.h>
 
+#define CAPACITY_MASK UINT32_C(0xffffff)
+
 void weir__channel_init(weir_channel *channel, weir_loop *loop,
-                        const struct weir__channel_kind *kind, uint32_t capacity)
+                        const struct weir__channel_kind *kind, uint32_t capacity,
+                        enum weir_overflow overflow)
 {
-    *channel = (weir_channel){.loop = loop, .kind = kind, .capacity = capacity};
+    *channel = (weir_channel){.loop = loop, .kind = kind};
+    channel->capacity = capacity & CAPACITY_MASK;
+    channel->overflow = (unsigned char)overflow;
     weir__list_init(&channel->receivers);
     weir__list_init(&channel->senders);
 }
@@ -60,11 +65,6 @@ static bool has_room(const weir_channel *channel, const void *item)
     return channel->kind->admits == NULL || channel->kind->admits(channel, item);
 }
 
-static size_t weight(const weir_channel *channel, const void *item)
-{
-    return channel->kind->weigh == NULL ? 0 : channel->kind->weigh(item);
-}
-
 static int enqueue(weir_channel *channel, void *item)
 {
     if (channel->ring == NULL) {
@@ -77,20 +77,28 @@ static int enqueue(weir_channel *channel, void *item)
         return status;
     copy_item(channel, slot(channel, wrap(channel, channel->head + channel->count)), item);
     channel->count++;
-    channel->bytes += weight(channel, item);
+    if (channel->kind->weigh != NULL)
+        channel->bytes += channel->kind->weigh(item);
     return WEIR_OK;
 }
 
-static void pass_oldest(weir_channel *channel, size_t bytes)
+/* Removes the weight of an item that leaves the queue. Most channels weigh nothing. */
+static void subtract_weight(weir_channel *channel, const void *item)
 {
-    channel->bytes -= bytes;
+    if (channel->kind->weigh != NULL)
+        channel->bytes -= channel->kind->weigh(item);
+}
+
+static void pass_oldest(weir_channel *channel)
+{
     channel->head = wrap(channel, channel->head + 1);
     channel->count--;
 }
 
 static void forget_oldest(weir_channel *channel)
 {
-    pass_oldest(channel, weight(channel, oldest(channel)));
+    subtract_weight(channel, oldest(channel));
+    pass_oldest(channel);
 }
 
 /* Where the item stands that was forgotten last: its bytes are untouched until the next one is queued. */
@@ -234,7 +242,7 @@ static inline int hand_over(weir_channel *channel, struct weir__waiter *receiver
 
 static int send_when_full(weir_channel *channel, void *item)
 {
-    switch (channel->kind->overflow) {
+    switch ((enum weir_overflow)channel->overflow) {
     case WEIR_OVERFLOW_SUSPEND:
         return WEIR_EAGAIN;
     case WEIR_OVERFLOW_FAIL:
@@ -323,13 +331,14 @@ static int push_for_sender(weir_channel *channel, struct weir__waiter *sender)
 static int push_queued(weir_channel *channel)
 {
     void *item = oldest(channel);
-    size_t bytes = weight(channel, item);
+    size_t bytes = channel->kind->weigh != NULL ? channel->kind->weigh(item) : 0;
     int status = channel->kind->push(channel, item);
     if (status == WEIR_EAGAIN)
         return status;
     if (status != WEIR_OK)
         drop_item(channel, item);
-    pass_oldest(channel, bytes);
+    channel->bytes -= bytes;
+    pass_oldest(channel);
     admit_senders(channel);
     return status;
 }
@@ -352,7 +361,8 @@ void weir__channel_drain(weir_channel *channel)
 static int take_from_queue(weir_channel *channel, void *item)
 {
     copy_item(channel, item, oldest(channel));
-    pass_oldest(channel, weight(channel, item));
+    subtract_weight(channel, item);
+    pass_oldest(channel);
     admit_senders(channel);
     if (channel->kind->took != NULL)
         channel->kind->took(channel);

@@ -16,7 +16,6 @@
  * close it. */
 struct weir__channel_kind {
     size_t item_size;
-    enum weir_overflow overflow;
     void (*drop)(weir_channel *channel, void *item);
     /* Fills *item: WEIR_OK; WEIR_EAGAIN: nothing at hand. Called by a receiver when nothing is queued. */
     int (*pull)(weir_channel *channel, void *item);
@@ -39,11 +38,12 @@ struct weir__channel_kind {
 struct weir_channel {
     weir_loop *loop;
     const struct weir__channel_kind *kind;
-    weir__node receivers; /* of struct weir__waiter */
-    weir__node senders;   /* of struct weir__waiter; non-empty only when the queue is full */
-    uint8_t *ring;        /* capacity items; NULL until one has to queue */
-    uint32_t capacity;
-    uint32_t head; /* index of the oldest */
+    weir__node receivers;   /* of struct weir__waiter */
+    weir__node senders;     /* of struct weir__waiter; non-empty only when the queue is full */
+    uint8_t *ring;          /* capacity items; NULL until one has to queue */
+    uint32_t capacity : 24; /* at most WEIR__CHANNEL_CAPACITY_MAX */
+    uint32_t overflow : 8;  /* enum weir_overflow */
+    uint32_t head;          /* index of the oldest */
     uint32_t count;
     int end_status; /* WEIR_OK: open; once closed: what receivers get after the last item */
     size_t bytes;   /* what the queued items weigh together */
@@ -67,7 +67,8 @@ struct weir__choice {
 };
 
 void weir__channel_init(weir_channel *channel, weir_loop *loop,
-                        const struct weir__channel_kind *kind, uint32_t capacity);
+                        const struct weir__channel_kind *kind, uint32_t capacity,
+                        enum weir_overflow overflow);
 
 /* Cancels, and frees the ring. */
 void weir__channel_fini(weir_channel *channel);

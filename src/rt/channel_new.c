@@ -36,13 +36,13 @@ int weir_channel_new(weir_channel **out, weir_loop *loop, const weir_channel_opt
     struct own_channel *own = weir__loop_alloc(loop, sizeof *own);
     if (own == NULL)
         return WEIR_ENOMEM;
-    own->kind =
-        (struct weir__channel_kind){.item_size = options->item_size, .overflow = options->overflow};
+    own->kind = (struct weir__channel_kind){.item_size = options->item_size};
     if (options->drop != NULL)
         own->kind.drop = drop_by_user;
     own->drop = options->drop;
     own->context = options->context;
-    weir__channel_init(&own->channel, loop, &own->kind, (uint32_t)options->capacity);
+    weir__channel_init(&own->channel, loop, &own->kind, (uint32_t)options->capacity,
+                       options->overflow);
     *out = &own->channel;
     return WEIR_OK;
 }

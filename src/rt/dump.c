@@ -1,3 +1,4 @@
+#include "rt/backend.h"
 #include "rt/coroutine.h"
 
 #include <stdio.h>

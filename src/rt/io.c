@@ -1,5 +1,6 @@
 #include "rt/io.h"
 
+#include "rt/backend.h"
 #include "rt/loop.h"
 
 #define PIECES_MAX 16
@@ -21,11 +22,6 @@ static bool is_connected(const weir__io *io)
                          WEIR__IO_LISTENING)) == WEIR__IO_OPEN;
 }
 
-static bool is_listening(const weir__io *io)
-{
-    return (io->flags & (WEIR__IO_LISTENING | WEIR__IO_CLOSING)) == WEIR__IO_LISTENING;
-}
-
 void weir__io_report_closed(weir__io *io)
 {
     io->loop->closing_count--;
@@ -36,7 +32,7 @@ void weir__io_report_closed(weir__io *io)
 void weir__io_init(weir__io *io, weir_loop *loop, const struct weir__io_events *on)
 {
     io->loop = loop;
-    io->ops = loop->backend;
+    io->ops = loop->backend->sockets;
     io->on = on;
     weir__task_init(&io->task, NULL);
     io->backend = NULL;
@@ -44,75 +40,11 @@ void weir__io_init(weir__io *io, weir_loop *loop, const struct weir__io_events *
     io->flags = 0;
 }
 
-/* --- opening --- */
-
-int weir__io_listen(weir__io *io, const struct sockaddr *address, socklen_t size, bool share_port)
+void weir__io_open(weir__io *io, const struct weir__io_ops *ops, void *backend)
 {
-    if (address == NULL || size < sizeof address->sa_family ||
-        size > sizeof(struct sockaddr_storage))
-        return WEIR_EINVAL;
-    if (io->flags != 0)
-        return WEIR_ESTATE;
-    int status = io->ops->listen(io, address, size, share_port);
-    if (status == WEIR_OK)
-        io->flags |= WEIR__IO_OPEN | WEIR__IO_LISTENING;
-    return status;
-}
-
-int weir__io_adopt(weir__io *io, struct weir__accepted *accepted)
-{
-    if (io->flags != 0) {
-        weir__accepted_drop(io->loop, accepted);
-        return WEIR_ESTATE;
-    }
-    int status = io->ops->adopt(io, accepted);
-    if (status == WEIR_OK)
-        io->flags |= WEIR__IO_OPEN;
-    return status;
-}
-
-void weir__accepted_drop(weir_loop *loop, struct weir__accepted *accepted)
-{
-    loop->backend->drop(loop, accepted);
-}
-
-int weir__io_connect(weir__io *io, const struct sockaddr *address, socklen_t size)
-{
-    if (address == NULL || size < sizeof address->sa_family ||
-        size > sizeof(struct sockaddr_storage))
-        return WEIR_EINVAL;
-    if (io->flags != 0)
-        return WEIR_ESTATE;
-    io->flags |= WEIR__IO_CONNECTING;
-    int status = io->ops->connect(io, address, size);
-    if (status == WEIR_OK)
-        io->flags |= WEIR__IO_OPEN;
-    else
-        io->flags = 0;
-    return status;
-}
-
-/* --- accepting --- */
-
-int weir__io_accept_start(weir__io *io)
-{
-    if (!is_listening(io))
-        return WEIR_ESTATE;
-    if (has_flags(io, WEIR__IO_ACCEPTING))
-        return WEIR_OK;
-    io->flags |= WEIR__IO_ACCEPTING;
-    int status = io->ops->accept_start(io);
-    if (status != WEIR_OK)
-        clear_flags(io, WEIR__IO_ACCEPTING);
-    return status;
-}
-
-void weir__io_accept_stop(weir__io *io)
-{
-    if (!has_flags(io, WEIR__IO_ACCEPTING))
-        return;
-    clear_flags(io, WEIR__IO_ACCEPTING);
-    io->ops->accept_stop(io);
+    io->ops = ops;
+    io->backend = backend;
+    io->flags = WEIR__IO_OPEN;
 }
 
 /* --- bytes --- */
@@ -200,7 +132,7 @@ void weir__io_close(weir__io *io, bool reset)
     clear_flags(io,
                 WEIR__IO_RECEIVING | WEIR__IO_SENDING | WEIR__IO_ACCEPTING | WEIR__IO_CONNECTING);
     if (open) {
-        io->ops->close_io(io, reset);
+        io->ops->close(io, reset);
         return;
     }
     weir__task_init(&io->task, report_unopened_closed);

@@ -1,5 +1,6 @@
 #include "rt/loop.h"
 
+#include "rt/backend.h"
 #include "rt/coroutine.h"
 #include "rt/mailbox.h"
 #include "rt/overflow.h"
@@ -42,7 +43,7 @@ void weir__loop_leave(weir_loop *before)
 
 /* --- life --- */
 
-static int open_named(weir_loop *loop, const struct weir__backend *backend,
+static int open_named(weir_loop *loop, const struct weir__loop_ops *backend,
                       const weir_loop_options *options)
 {
     loop->backend = backend;
@@ -405,12 +406,17 @@ size_t weir_loop_coroutine_count(const weir_loop *loop)
     return loop->coroutine_count;
 }
 
+void weir__loop_wake(weir_loop *loop)
+{
+    loop->backend->wake(loop);
+}
+
 int weir_loop_post(weir_loop *loop, void (*fn)(void *arg), void *arg)
 {
     if (loop == NULL || fn == NULL)
         return WEIR_EINVAL;
     int status = weir__mailbox_post(&loop->mailbox, fn, arg);
     if (status == WEIR_OK)
-        loop->backend->wake(loop);
+        weir__loop_wake(loop);
     return status;
 }

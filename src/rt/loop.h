@@ -4,7 +4,6 @@
 
 #include "rt/buf.h"
 #include "rt/fiber.h"
-#include "rt/io.h"
 #include "rt/list.h"
 #include "rt/mailbox.h"
 #include "rt/pool.h"
@@ -26,8 +25,10 @@ struct weir__loop_data {
     void (*fini)(struct weir__loop_data *data);
 };
 
+struct weir__loop_ops;
+
 struct weir_loop {
-    const struct weir__backend *backend;
+    const struct weir__loop_ops *backend;
     void *backend_state; /* the back-end's own */
     uint64_t now_ms;     /* the clock of this turn; set by backend->poll */
     weir__node ready;    /* of weir__task: run in this turn */
@@ -101,6 +102,9 @@ void weir__loop_attach(weir_loop *loop, struct weir__loop_data *data);
 /* Makes loop the current one of this thread and returns the one before (NULL: none). */
 weir_loop *weir__loop_enter(weir_loop *loop);
 void weir__loop_leave(weir_loop *before);
+
+/* Makes a poll that waits return. Thread-safe, and from signal handlers. */
+void weir__loop_wake(weir_loop *loop);
 
 /* Something that a dump tells about, besides coroutines. */
 struct weir__dumpable {

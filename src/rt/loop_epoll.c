@@ -348,7 +348,17 @@ static int open_loop(weir_loop *loop, const weir_loop_options *options)
     return status;
 }
 
-const struct weir__backend weir__backend_epoll = {
+static const struct weir__io_ops socket_ops = {
+    .recv_start = weir__epoll_recv_start,
+    .recv_stop = weir__epoll_recv_stop,
+    .send = send_pieces,
+    .shutdown = shut,
+    .close = close_io,
+    .address = ask_address,
+    .keep_alive = keep_alive,
+};
+
+const struct weir__loop_ops weir__backend_epoll = {
     .name = "epoll",
     .open = open_loop,
     .close = close_loop,
@@ -358,16 +368,10 @@ const struct weir__backend weir__backend_epoll = {
     .clock_ms = clock_ms,
     .random = fill_random,
     .listen = listen_at,
-    .address = ask_address,
     .accept_start = start_accepting,
     .accept_stop = stop_accepting,
     .adopt = adopt,
     .drop = drop,
     .connect = start_connecting,
-    .recv_start = weir__epoll_recv_start,
-    .recv_stop = weir__epoll_recv_stop,
-    .send = send_pieces,
-    .shutdown = shut,
-    .close_io = close_io,
-    .keep_alive = keep_alive,
+    .sockets = &socket_ops,
 };

@@ -2,7 +2,7 @@
 #ifndef WEIR_RT_LOOP_EPOLL_H
 #define WEIR_RT_LOOP_EPOLL_H
 
-#include "rt/io.h"
+#include "rt/backend.h"
 #include "rt/loop.h"
 #include "rt/random.h"
 

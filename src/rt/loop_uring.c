@@ -444,7 +444,17 @@ static int open_loop(weir_loop *loop, const weir_loop_options *options)
     return status;
 }
 
-const struct weir__backend weir__backend_uring = {
+static const struct weir__io_ops socket_ops = {
+    .recv_start = weir__uring_recv_start,
+    .recv_stop = weir__uring_recv_stop,
+    .send = weir__uring_send,
+    .shutdown = weir__uring_shut,
+    .close = close_io,
+    .address = ask_address,
+    .keep_alive = keep_alive,
+};
+
+const struct weir__loop_ops weir__backend_uring = {
     .name = "io_uring",
     .open = open_loop,
     .close = close_loop,
@@ -454,16 +464,10 @@ const struct weir__backend weir__backend_uring = {
     .clock_ms = clock_ms,
     .random = fill_random,
     .listen = listen_at,
-    .address = ask_address,
     .accept_start = weir__uring_accept_start,
     .accept_stop = weir__uring_accept_stop,
     .adopt = adopt,
     .drop = drop,
     .connect = connect_to,
-    .recv_start = weir__uring_recv_start,
-    .recv_stop = weir__uring_recv_stop,
-    .send = weir__uring_send,
-    .shutdown = weir__uring_shut,
-    .close_io = close_io,
-    .keep_alive = keep_alive,
+    .sockets = &socket_ops,
 };

@@ -5,6 +5,7 @@
 #ifndef WEIR_RT_LOOP_URING_H
 #define WEIR_RT_LOOP_URING_H
 
+#include "rt/backend.h"
 #include "rt/loop.h"
 #include "rt/random.h"
 #include "rt/sys.h"

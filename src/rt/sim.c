@@ -268,7 +268,17 @@ static int accept_keep_alive(weir__io *io, unsigned idle_s, unsigned interval_s)
     return WEIR_OK;
 }
 
-const struct weir__backend weir__backend_sim = {
+static const struct weir__io_ops socket_ops = {
+    .recv_start = weir__sim_recv_start,
+    .recv_stop = weir__sim_recv_stop,
+    .send = weir__sim_send,
+    .shutdown = weir__sim_shutdown,
+    .close = close_io,
+    .address = weir__sim_io_address,
+    .keep_alive = accept_keep_alive,
+};
+
+const struct weir__loop_ops weir__backend_sim = {
     .name = "sim",
     .open = open_world,
     .close = close_world,
@@ -278,18 +288,12 @@ const struct weir__backend weir__backend_sim = {
     .clock_ms = clock_of_world,
     .random = random_of_world,
     .listen = weir__sim_listen,
-    .address = weir__sim_io_address,
     .accept_start = weir__sim_accept_start,
     .accept_stop = weir__sim_accept_stop,
     .adopt = weir__sim_adopt,
     .drop = drop_accepted,
     .connect = weir__sim_connect,
-    .recv_start = weir__sim_recv_start,
-    .recv_stop = weir__sim_recv_stop,
-    .send = weir__sim_send,
-    .shutdown = weir__sim_shutdown,
-    .close_io = close_io,
-    .keep_alive = accept_keep_alive,
+    .sockets = &socket_ops,
 };
 
 /* --- public --- */

@@ -5,6 +5,7 @@
 #ifndef WEIR_RT_SIM_H
 #define WEIR_RT_SIM_H
 
+#include "rt/backend.h"
 #include "rt/loop.h"
 #include "rt/sim_address.h"
 #include "rt/sim_heap.h"

@@ -97,18 +97,20 @@ __attribute__((unused)) static const struct weir__channel_kind heavy_kind = {
     .admits = admit_item,
     .weigh = weigh_item,
     .took = note_taking};
-__attribute__((unused)) static const struct weir__channel_kind forgetful_kind = {
-    .item_size = sizeof(struct item),
-    .overflow = WEIR_OVERFLOW_DROP_OLDEST,
-    .drop = drop_item,
-    .admits = admit_item,
-    .weigh = weigh_item};
+__attribute__((unused)) static const struct weir__channel_kind weighed_kind = {
+    .item_size = sizeof(struct item), .drop = drop_item, .admits = admit_item, .weigh = weigh_item};
+
+static inline weir_channel *open_hooked_with(const struct weir__channel_kind *kind,
+                                             uint32_t capacity, enum weir_overflow overflow)
+{
+    hooked = (struct hooked){.bytes_max = 100};
+    weir__channel_init(&hooked.channel, weir_loop_current(), kind, capacity, overflow);
+    return &hooked.channel;
+}
 
 static inline weir_channel *open_hooked(const struct weir__channel_kind *kind, uint32_t capacity)
 {
-    hooked = (struct hooked){.bytes_max = 100};
-    weir__channel_init(&hooked.channel, weir_loop_current(), kind, capacity);
-    return &hooked.channel;
+    return open_hooked_with(kind, capacity, WEIR_OVERFLOW_SUSPEND);
 }
 
 static inline int play(int (*run)(void *arg))

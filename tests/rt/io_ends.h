@@ -2,6 +2,7 @@
 #ifndef WEIR_TESTS_IO_ENDS_H
 #define WEIR_TESTS_IO_ENDS_H
 
+#include "rt/backend.h"
 #include "rt/coroutine.h"
 #include "rt/loop.h"
 #include "rt/sys.h"

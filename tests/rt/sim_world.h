@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "rt/coroutine.h"
-#include "rt/io.h"
+#include "rt/backend.h"
 #include "rt/loop.h"
 
 #include <weir/sim.h>

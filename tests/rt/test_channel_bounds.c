@@ -99,7 +99,7 @@ static int forget_bytes(void *arg)
 {
     uint32_t token;
     (void)arg;
-    weir_channel *channel = open_hooked(&forgetful_kind, 10);
+    weir_channel *channel = open_hooked_with(&weighed_kind, 10, WEIR_OVERFLOW_DROP_OLDEST);
     for (uint32_t i = 0; i < 5; i++)
         assert_int_equal(send_weight(channel, 20), WEIR_OK);
     assert_int_equal(send_weight(channel, 50), WEIR_OK);

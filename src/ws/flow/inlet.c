@@ -167,17 +167,14 @@ static bool admits_frame(const weir_channel *channel, const void *item)
     return channel->count == 0 || channel->bytes < inlet->high_water;
 }
 
-#define INLET_KIND(policy)                                                                         \
-    {                                                                                              \
-        .item_size = sizeof(weir_frame), .overflow = (policy), .drop = drop_frame,                 \
-        .pull = pull_frame, .keep = keep_frame, .admits = admits_frame,                            \
-        .weigh = weir__frame_weight, .took = go_on_later                                           \
-    }
-
-static const struct weir__channel_kind kinds[3] = {
-    [WEIR_OVERFLOW_SUSPEND] = INLET_KIND(WEIR_OVERFLOW_SUSPEND),
-    [WEIR_OVERFLOW_FAIL] = INLET_KIND(WEIR_OVERFLOW_FAIL),
-    [WEIR_OVERFLOW_DROP_OLDEST] = INLET_KIND(WEIR_OVERFLOW_DROP_OLDEST),
+static const struct weir__channel_kind kind = {
+    .item_size = sizeof(weir_frame),
+    .drop = drop_frame,
+    .pull = pull_frame,
+    .keep = keep_frame,
+    .admits = admits_frame,
+    .weigh = weir__frame_weight,
+    .took = go_on_later,
 };
 
 /* --- delivering --- */
@@ -206,7 +203,7 @@ static void hold(struct weir__inlet *inlet)
 static bool queue_is_full(const struct weir__inlet *inlet)
 {
     const weir_channel *incoming = &inlet->incoming;
-    return incoming->kind->overflow == WEIR_OVERFLOW_SUSPEND &&
+    return incoming->overflow == WEIR_OVERFLOW_SUSPEND &&
            (incoming->count >= incoming->capacity || !admits_frame(incoming, NULL));
 }
 
@@ -289,8 +286,8 @@ void weir__inlet_init(struct weir__inlet *inlet, weir_endpoint *endpoint,
 {
     *inlet =
         (struct weir__inlet){.on = on, .endpoint = endpoint, .high_water = options->high_water};
-    weir__channel_init(&inlet->incoming, options->loop, &kinds[options->overflow],
-                       options->capacity);
+    weir__channel_init(&inlet->incoming, options->loop, &kind, options->capacity,
+                       options->overflow);
 }
 
 void weir__inlet_fini(struct weir__inlet *inlet)

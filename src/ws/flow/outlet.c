@@ -254,17 +254,15 @@ static bool admits_frame(const weir_channel *channel, const void *item)
     return channel->count == 0 || channel->bytes < outlet->high_water;
 }
 
-#define OUTLET_KIND(policy)                                                                        \
-    {                                                                                              \
-        .item_size = sizeof(weir_frame), .overflow = (policy), .drop = drop_frame,                 \
-        .push = push_frame, .keep = keep_frame, .admits = admits_frame,                            \
-        .weigh = weir__frame_weight, .accepted = note_accepted, .ended = end_senders               \
-    }
-
-const struct weir__channel_kind weir__outlet_kinds[3] = {
-    [WEIR_OVERFLOW_SUSPEND] = OUTLET_KIND(WEIR_OVERFLOW_SUSPEND),
-    [WEIR_OVERFLOW_FAIL] = OUTLET_KIND(WEIR_OVERFLOW_FAIL),
-    [WEIR_OVERFLOW_DROP_OLDEST] = OUTLET_KIND(WEIR_OVERFLOW_DROP_OLDEST),
+static const struct weir__channel_kind kind = {
+    .item_size = sizeof(weir_frame),
+    .drop = drop_frame,
+    .push = push_frame,
+    .keep = keep_frame,
+    .admits = admits_frame,
+    .weigh = weir__frame_weight,
+    .accepted = note_accepted,
+    .ended = end_senders,
 };
 
 /* --- writing --- */
@@ -525,7 +523,8 @@ void weir__outlet_init(struct weir__outlet *outlet, weir_endpoint *endpoint,
         .endpoint = endpoint,
         .high_water = options->high_water,
     };
-    weir__channel_init(&outlet->outgoing, options->loop, options->kind, options->capacity);
+    weir__channel_init(&outlet->outgoing, options->loop, &kind, options->capacity,
+                       options->overflow);
     weir__message_lock_init(&outlet->lock);
     weir__task_init(&outlet->late, pump_now);
 }

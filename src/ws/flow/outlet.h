@@ -45,13 +45,10 @@ struct weir__outlet {
 
 struct weir__outlet_options {
     weir_loop *loop;
-    const struct weir__channel_kind *kind; /* weir__outlet_kinds[overflow] */
+    enum weir_overflow overflow;
     uint32_t capacity;
     uint32_t high_water;
 };
-
-/* One kind of outgoing channel for each overflow policy. */
-extern const struct weir__channel_kind weir__outlet_kinds[3];
 
 void weir__outlet_init(struct weir__outlet *outlet, weir_endpoint *endpoint,
                        const struct weir__outlet_events *on,

@@ -166,7 +166,7 @@ static int make(weir_writer **out, weir_loop *loop, const weir_writer_options *o
 {
     const struct weir__outlet_options outlet = {
         .loop = loop,
-        .kind = &weir__outlet_kinds[WEIR_OVERFLOW_SUSPEND],
+        .overflow = WEIR_OVERFLOW_SUSPEND,
         .capacity = weir__capacity(options->capacity),
         .high_water = weir__high_water(options->high_water),
     };

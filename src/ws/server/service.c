@@ -214,7 +214,7 @@ static void request(weir_service *service, enum request what)
         (void)atomic_fetch_or(&worker->requests, what);
         weir_loop *loop = atomic_load(&worker->loop);
         if (loop != NULL)
-            loop->backend->wake(loop);
+            weir__loop_wake(loop);
     }
     atomic_fetch_sub(&service->wakers, 1);
     errno = error;

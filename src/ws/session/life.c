@@ -97,7 +97,7 @@ void weir__active_init(struct weir__active *active, weir_session *session)
     const struct weir__limits *limits = &session->terms->limits;
     const struct weir__outlet_options outlet = {
         .loop = loop,
-        .kind = &weir__outlet_kinds[limits->outgoing_overflow],
+        .overflow = (enum weir_overflow)limits->outgoing_overflow,
         .capacity = limits->outgoing_capacity,
         .high_water = limits->high_water,
     };

@@ -128,7 +128,7 @@ int weir_pinger_start(weir_channel **pongs, weir_session *session, uint64_t inte
     pinger->session = session;
     pinger->interval_ms = interval_ms;
     pinger->timeout_ms = timeout_ms != 0 ? timeout_ms : WEIR__DEFAULT_PING_MS;
-    weir__channel_init(&pinger->pongs, session->loop, &pongs_kind, 1);
+    weir__channel_init(&pinger->pongs, session->loop, &pongs_kind, 1, WEIR_OVERFLOW_SUSPEND);
     weir__timer_init(&pinger->timer, pass_pinger_time);
     weir__timer_set_after(session->loop, &pinger->timer, interval_ms);
     *pongs = &pinger->pongs;
@@ -241,7 +241,7 @@ int weir_ponger_start(weir_channel **pings, weir_session *session)
     if (ponger == NULL)
         return WEIR_ENOMEM;
     ponger->session = session;
-    weir__channel_init(&ponger->pings, session->loop, &pings_kind, 1);
+    weir__channel_init(&ponger->pings, session->loop, &pings_kind, 1, WEIR_OVERFLOW_SUSPEND);
     *pings = &ponger->pings;
     return weir__scope_attach(&session->active->scope, &ponger->job, &ponger_ops);
 }
