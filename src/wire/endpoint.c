@@ -1,6 +1,7 @@
 #include "wire/endpoint_parts.h"
 
 #include "base/alloc.h"
+#include "wire/close.h"
 #include "wire/collector.h"
 #include "wire/parser.h"
 
@@ -431,25 +432,10 @@ bool weir_endpoint_input_ended(const weir_endpoint *endpoint)
 
 static int status_of_end(const weir_endpoint *endpoint)
 {
-    switch ((enum weir_end_kind)endpoint->end_kind) {
-    case WEIR_END_NONE:
-        return WEIR_OK;
-    case WEIR_END_CLEAN:
-        return WEIR_CLOSED;
-    case WEIR_END_LOST:
-        return WEIR_ELOST;
-    case WEIR_END_PING_TIMEOUT:
-    case WEIR_END_CLOSE_TIMEOUT:
-        return WEIR_ETIMEDOUT;
-    case WEIR_END_PROTOCOL:
-    case WEIR_END_TOO_BIG:
+    enum weir_end_kind kind = (enum weir_end_kind)endpoint->end_kind;
+    if (kind == WEIR_END_PROTOCOL || kind == WEIR_END_TOO_BIG)
         return weir__rule_status((enum weir__rule)endpoint->parser.rule);
-    case WEIR_END_CANCELLED:
-        return WEIR_CANCELLED;
-    case WEIR_END_IO:
-        break;
-    }
-    return endpoint->io_status;
+    return kind == WEIR_END_IO ? endpoint->io_status : weir__end_plain(kind)->status;
 }
 
 static void fill_reason(weir_close_reason *out, unsigned code, const char *message, size_t size)

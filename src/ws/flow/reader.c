@@ -1,5 +1,4 @@
 #include "net/stream.h"
-#include "ws/session/end.h"
 #include "ws/session/session.h"
 
 #include <string.h>
@@ -58,8 +57,7 @@ static int end_status(const weir_reader *reader)
 {
     weir_end end;
     weir_endpoint_end(&reader->endpoint, &end);
-    return end.kind == WEIR_END_NONE ? WEIR_CLOSED
-                                     : weir__end_status(&end); /* NONE: a Close came */
+    return end.kind == WEIR_END_NONE ? WEIR_CLOSED : end.status; /* NONE: a Close came */
 }
 
 static void update(weir_reader *reader)

@@ -5,9 +5,6 @@
 #include <weir/close.h>
 #include <weir/session.h>
 
-/* What receivers get after the last frame; WEIR_OK: it has not ended. */
-int weir__end_status(const weir_end *end);
-
 /* Tells the end of a session that has no memory to say more. */
 void weir__end_without_memory(weir_session *session);
 
