@@ -1,8 +1,7 @@
 /* A session's options: which are allowed, and what follows from them for its endpoint. */
 #include "ws/session/session.h"
 
-#define DEFAULT_CLOSE_MS 5000
-#define CAPACITY_MAX     ((size_t)1 << 20)
+#define CAPACITY_MAX ((size_t)1 << 20)
 
 bool weir__session_options_are_valid(const weir_session_options *options)
 {
@@ -22,8 +21,6 @@ void weir__session_endpoint_options(weir_endpoint_options *out, weir_loop *loop,
                                     enum weir_role role, bool raw,
                                     const weir_session_options *options)
 {
-    uint64_t ping_ms =
-        options->ping_interval_ms == 0 ? WEIR__DEFAULT_PING_MS : options->ping_interval_ms;
     *out = (weir_endpoint_options){
         .role = role,
         .delivery = raw               ? WEIR_DELIVER_FRAMES
@@ -31,10 +28,10 @@ void weir__session_endpoint_options(weir_endpoint_options *out, weir_loop *loop,
                                       : WEIR_DELIVER_MESSAGES,
         .max_frame_size = options->max_frame_size,
         .max_message_size = options->max_message_size,
-        .ping_interval_ms = raw || ping_ms == WEIR_UNLIMITED ? 0 : ping_ms,
+        .ping_interval_ms = options->ping_interval_ms,
         .ping_timeout_ms = options->ping_timeout_ms,
-        .close_timeout_ms =
-            options->close_timeout_ms != 0 ? options->close_timeout_ms : DEFAULT_CLOSE_MS,
+        .close_timeout_ms = options->close_timeout_ms != 0 ? options->close_timeout_ms
+                                                           : WEIR_CLOSE_TIMEOUT_DEFAULT_MS,
         .allocator = *weir__loop_allocator(loop),
         .random = random_of_loop,
         .random_context = loop,

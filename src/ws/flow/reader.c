@@ -218,7 +218,7 @@ uint64_t weir_reader_max_frame_size(const weir_reader *reader)
 
 void weir_reader_set_max_frame_size(weir_reader *reader, uint64_t bytes)
 {
-    reader->max_frame_size = bytes != 0 ? bytes : WEIR__DEFAULT_SIZE_MAX;
+    reader->max_frame_size = bytes != 0 ? bytes : WEIR_MAX_SIZE_DEFAULT;
     weir_endpoint_set_limits(&reader->endpoint, reader->max_frame_size, WEIR_UNLIMITED);
 }
 
