@@ -59,7 +59,7 @@ file(GLOB weir_wire_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/base/*.
 # What runs once a connection is made small rather than fast.
 set(weir_wire_rare ${weir_wire_sources})
 list(FILTER weir_wire_rare INCLUDE REGEX
-  "/(handshake_[a-z]+|http_[a-z]+|extension|deflate|url|authority|text|base64|status|rule|close)\\.c$")
+  "/(handshake_[a-z]+|http_[a-z]+|extension|deflate|url|authority|chars|view|text|base64|status|rule|close)\\.c$")
 set_source_files_properties(${weir_wire_rare} PROPERTIES COMPILE_OPTIONS
   "$<$<CONFIG:Release,RelWithDebInfo>:-Os>")
 

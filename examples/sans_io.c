@@ -146,7 +146,10 @@ static int drive(struct talk *talk, uint8_t *in, size_t room, size_t have)
 int main(int argc, char **argv)
 {
     static uint8_t in[65536];
-    weir_endpoint_options options = {.role = WEIR_ROLE_CLIENT, .random = fill_random};
+    weir_endpoint_options options = {.role = WEIR_ROLE_CLIENT,
+                                     .ping_interval_ms =
+                                         WEIR_UNLIMITED, /* nobody watches the clock */
+                                     .random = fill_random};
     struct talk talk = {.fd = argc >= 4 ? dial(argv[1], argv[2]) : -1};
     weir_end end = {0};
     if (talk.fd < 0) {

@@ -122,6 +122,7 @@ static void set_up(struct run *run, const struct mode *mode)
         .delivery = mode->delivery,
         .max_frame_size = WEIR_UNLIMITED,
         .max_message_size = mode->limit,
+        .ping_interval_ms = WEIR_UNLIMITED,
         .allocator = {resize, run},
         .random = fuzz_random,
         .random_context = &run->random,

@@ -48,7 +48,7 @@ static void set_up(struct run *run, uint8_t mode)
         .delivery = (enum weir_delivery)((mode >> 1) % 3),
         .max_frame_size = (mode & 0x10) != 0 ? 200 : WEIR_UNLIMITED,
         .max_message_size = (mode & 0x20) != 0 ? 300 : WEIR_UNLIMITED,
-        .ping_interval_ms = (mode & 0x40) != 0 ? 1000 : 0,
+        .ping_interval_ms = (mode & 0x40) != 0 ? 1000 : WEIR_UNLIMITED,
         .random = fuzz_random,
         .random_context = &run->random,
     };

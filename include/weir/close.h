@@ -68,7 +68,9 @@ enum weir_end_kind {
 typedef struct weir_end {
     enum weir_end_kind kind; /**< WEIR_END_NONE: it has not ended */
     bool by_peer;            /**< the peer's Close came before ours was sent */
-    int status; /**< WEIR_END_IO: the system's error; else the status that fits the kind */
+    /** What receivers get after the last frame: the system's error of WEIR_END_IO, the status of
+     * the broken rule, else the one that fits the kind; WEIR_OK while it has not ended. */
+    int status;
     weir_close_reason ours; /**< what we sent; code 0: no Close was sent */
     /** What the peer sent; code 0: none arrived, 1005: one without a code. */
     weir_close_reason theirs;

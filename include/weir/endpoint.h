@@ -31,17 +31,28 @@ enum weir_delivery {
     WEIR_DELIVER_FRAMES, /**< raw: every frame as on the wire, control frames too; nothing is answered */
 };
 
-/** How an endpoint behaves. Zeroed but for random: a server with the defaults. */
+/** The times of weir_endpoint_options where none are given, in milliseconds. */
+#define WEIR_PING_INTERVAL_DEFAULT_MS 20000
+#define WEIR_PING_TIMEOUT_DEFAULT_MS  20000 /**< the same, of a pong */
+#define WEIR_CLOSE_TIMEOUT_DEFAULT_MS 5000  /**< the same, of the closing handshake */
+
+/** How an endpoint behaves. Zeroed but for random: a server with the defaults. Of each limit and
+ * each time, 0 stands for the default and WEIR_UNLIMITED for none. Times are kept for up to 49
+ * days: a longer one counts as none. */
 typedef struct weir_endpoint_options {
     enum weir_role role;         /**< which end of the connection this is */
     enum weir_delivery delivery; /**< what next() hands out */
-    /** Bytes of payload a frame may declare; 0: 1 MiB; WEIR_UNLIMITED: none. */
+    /** Bytes of payload a frame may declare; 0: WEIR_MAX_SIZE_DEFAULT. */
     uint64_t max_frame_size;
-    /** Bytes of a joined message; 0: 1 MiB; WEIR_UNLIMITED: none; not checked in FRAMES. */
+    /** Bytes of a joined message; 0: WEIR_MAX_SIZE_DEFAULT. Not checked in FRAMES. */
     uint64_t max_message_size;
-    uint64_t ping_interval_ms; /**< pause between pings; 0: none are sent */
-    uint64_t ping_timeout_ms;  /**< how long a pong may take; 0: 20,000 */
-    /** How long the peer may take to answer our Close, and to end the stream; 0: 5,000. */
+    /** Pause between pings; 0: WEIR_PING_INTERVAL_DEFAULT_MS; WEIR_UNLIMITED: none are sent. */
+    uint64_t ping_interval_ms;
+    /** How long a pong may take; 0: WEIR_PING_TIMEOUT_DEFAULT_MS; WEIR_UNLIMITED: as long as it
+     * likes. The next ping is sent after it. */
+    uint64_t ping_timeout_ms;
+    /** How long the peer may take to answer our Close, and then to end the stream;
+     * 0: WEIR_CLOSE_TIMEOUT_DEFAULT_MS. */
     uint64_t close_timeout_ms;
     weir_allocator allocator; /**< resize NULL: the C library's */
     void (*random)(void *context, void *out,
@@ -181,7 +192,8 @@ WEIR_API bool weir_endpoint_output_ended(const weir_endpoint *endpoint);
 WEIR_API void weir_endpoint_end(const weir_endpoint *endpoint, weir_end *out);
 
 /** Settings that may change at any time. Values as in the options. The delivery counts from the next message on, the limits
- * from the next frame, the timeout from the next ping; an interval restarts the pause, 0 stops pinging. */
+ * from the next frame, the timeout from the next ping. An interval restarts the pause between pings,
+ * and so does a change from or to FRAMES, where none are sent. */
 WEIR_API void weir_endpoint_set_delivery(weir_endpoint *endpoint, enum weir_delivery delivery);
 WEIR_API void weir_endpoint_set_limits(weir_endpoint *endpoint, uint64_t max_frame_size,
                                        uint64_t max_message_size);

@@ -11,6 +11,9 @@
 
 WEIR_BEGIN_DECLS
 
+/** The most bytes that a frame's payload, or a message, may have where no other limit is set. */
+#define WEIR_MAX_SIZE_DEFAULT ((uint64_t)1024 * 1024)
+
 /** Which end of the connection one is: a client masks what it sends, a server does not (RFC 6455 5.3). */
 enum weir_role {
     WEIR_ROLE_SERVER = 0, /**< the end that was connected to */

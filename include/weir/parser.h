@@ -41,13 +41,14 @@ typedef struct weir_parser {
     /** Bytes eaten so far; after a fault, of those before the byte that broke the rule. */
     uint64_t offset;
     uint64_t left; /**< in a payload: its bytes still to come; in a length: what is known of it */
-    uint64_t max_frame_size; /**< most bytes of payload a data frame may declare; settable */
-    uint8_t key[4];          /**< mask key of the current frame */
-    uint8_t phase;           /**< which byte of the key is next, 0..3 */
-    uint8_t state;           /**< what is awaited; private */
-    uint8_t wanted;          /**< bytes still to come of the length or the key */
-    uint8_t bits;            /**< first byte of the current frame */
-    bool masked;             /**< the current frame is masked */
+    /** Most bytes of payload a data frame may declare, as they are; WEIR_UNLIMITED: none. Settable. */
+    uint64_t max_frame_size;
+    uint8_t key[4]; /**< mask key of the current frame */
+    uint8_t phase;  /**< which byte of the key is next, 0..3 */
+    uint8_t state;  /**< what is awaited; private */
+    uint8_t wanted; /**< bytes still to come of the length or the key */
+    uint8_t bits;   /**< first byte of the current frame */
+    bool masked;    /**< the current frame is masked */
     /** Type of the message in progress; 0: none. Not beside state: what asks for both would load them as one, and wait for what was stored last. */
     uint8_t message;
     uint8_t mask; /**< enum weir_parser_mask */
@@ -56,7 +57,8 @@ typedef struct weir_parser {
     uint8_t rule; /**< the rule that was broken; private, see weir_parser_fault() */
 } weir_parser;
 
-/** Makes a parser at the start of a stream; nothing is to be released. max_frame_size: WEIR_UNLIMITED for none. */
+/** Makes a parser at the start of a stream; nothing is to be released. max_frame_size 0:
+ * WEIR_MAX_SIZE_DEFAULT; WEIR_UNLIMITED: none. */
 WEIR_INTERNAL_API void weir_parser_init(weir_parser *parser, enum weir_parser_mask mask,
                                         uint64_t max_frame_size);
 

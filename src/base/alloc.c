@@ -2,18 +2,22 @@
 
 #include <stdlib.h>
 
-static void *resize_by_libc(void *block, size_t new_size)
+static void *resize_by_libc(void *context, void *block, size_t old_size, size_t new_size)
 {
+    (void)context;
+    (void)old_size;
     if (new_size > 0)
         return realloc(block, new_size);
     free(block);
     return NULL;
 }
 
+const weir_allocator weir__libc_allocator = {.resize = resize_by_libc};
+
 static void *resize(const weir_allocator *allocator, void *block, size_t old_size, size_t new_size)
 {
     if (allocator == NULL || allocator->resize == NULL)
-        return resize_by_libc(block, new_size);
+        return resize_by_libc(NULL, block, old_size, new_size);
     return allocator->resize(allocator->context, block, old_size, new_size);
 }
 

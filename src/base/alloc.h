@@ -4,6 +4,9 @@
 
 #include <weir/base.h>
 
+/* malloc, realloc and free: what an allocator without resize stands for. */
+extern const weir_allocator weir__libc_allocator;
+
 /* allocator NULL, or its resize NULL: the C library's. size must not be 0. NULL: no memory. */
 WEIR_MUST_USE void *weir__alloc(const weir_allocator *allocator, size_t size);
 

@@ -1,18 +1,8 @@
 #include "rt/pool.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include "base/alloc.h"
 
-static void *libc_resize(void *context, void *block, size_t old_size, size_t new_size)
-{
-    (void)context;
-    (void)old_size;
-    if (new_size == 0) {
-        free(block);
-        return NULL;
-    }
-    return realloc(block, new_size);
-}
+#include <string.h>
 
 /* The inverse: what blocks of a class have. */
 static size_t size_of(unsigned index)
@@ -107,9 +97,7 @@ static void *resize_by_pool(void *context, void *block, size_t old_size, size_t 
 void weir__pool_init(struct weir__pool *pool, const weir_allocator *parent)
 {
     memset(pool, 0, sizeof *pool);
-    pool->parent = *parent;
-    if (pool->parent.resize == NULL)
-        pool->parent.resize = libc_resize;
+    pool->parent = parent->resize != NULL ? *parent : weir__libc_allocator;
     pool->face = (weir_allocator){resize_by_pool, pool};
 }
 

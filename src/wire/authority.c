@@ -3,7 +3,6 @@
 #include <weir/url.h>
 
 #include "wire/chars.h"
-#include "wire/text.h"
 
 static int refuse(weir_fault *fault, size_t offset, const char *rule)
 {

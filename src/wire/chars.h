@@ -3,9 +3,7 @@
 #ifndef WEIR_WIRE_CHARS_H
 #define WEIR_WIRE_CHARS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/view.h"
 
 /* A set of ASCII characters: bit c % 32 of word c / 32. */
 typedef struct weir__char_set {
@@ -57,11 +55,6 @@ static inline bool weir__is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static inline char weir__to_lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
 static inline bool weir__is_letter(char c)
 {
     char lower = weir__to_lower(c);
@@ -73,5 +66,18 @@ static inline bool weir__is_hex(char c)
     char lower = weir__to_lower(c);
     return weir__is_digit(c) || (lower >= 'a' && lower <= 'f');
 }
+
+/* A view without the blanks (SP, HTAB) at its ends; it stays present. */
+weir_view weir__view_trim(weir_view view);
+
+/* Whether it is a token (RFC 9110 5.6.2): one token character or more. */
+bool weir__view_is_token(weir_view view);
+
+/* Whether it may be sent as a field's value (RFC 9110 5.5): no control characters, no blanks at
+ * its ends. May be empty. */
+bool weir__view_is_value(weir_view view);
+
+/* Whether all of it is visible ASCII. */
+bool weir__view_is_visible(weir_view view);
 
 #endif

@@ -1,4 +1,5 @@
-#include <weir/close.h>
+#include "wire/close.h"
+
 #include <weir/utf8.h>
 
 #include <stdio.h>
@@ -67,6 +68,22 @@ bool weir_close_reason_equal(const weir_close_reason *a, const weir_close_reason
 {
     return a->code == b->code && a->message_size == b->message_size &&
            memcmp(a->message, b->message, a->message_size) == 0;
+}
+
+const weir_end *weir__end_plain(enum weir_end_kind kind)
+{
+    static const weir_end ends[] = {
+        [WEIR_END_NONE] = {.kind = WEIR_END_NONE, .status = WEIR_OK},
+        [WEIR_END_CLEAN] = {.kind = WEIR_END_CLEAN, .status = WEIR_CLOSED},
+        [WEIR_END_LOST] = {.kind = WEIR_END_LOST, .status = WEIR_ELOST},
+        [WEIR_END_PING_TIMEOUT] = {.kind = WEIR_END_PING_TIMEOUT, .status = WEIR_ETIMEDOUT},
+        [WEIR_END_CLOSE_TIMEOUT] = {.kind = WEIR_END_CLOSE_TIMEOUT, .status = WEIR_ETIMEDOUT},
+        [WEIR_END_PROTOCOL] = {.kind = WEIR_END_PROTOCOL, .status = WEIR_EPROTOCOL},
+        [WEIR_END_TOO_BIG] = {.kind = WEIR_END_TOO_BIG, .status = WEIR_ETOOBIG},
+        [WEIR_END_CANCELLED] = {.kind = WEIR_END_CANCELLED, .status = WEIR_CANCELLED},
+        [WEIR_END_IO] = {.kind = WEIR_END_IO, .status = WEIR_ELOST},
+    };
+    return &ends[kind];
 }
 
 const weir_close_reason *weir_end_reason(const weir_end *end)

@@ -1,31 +1,31 @@
 #include "wire/endpoint_parts.h"
 
 #include "base/alloc.h"
+#include "wire/close.h"
 #include "wire/collector.h"
 #include "wire/parser.h"
 
 #include <string.h>
 
-#define SIZE_DEFAULT            (UINT64_C(1) << 20)
-#define PING_TIMEOUT_DEFAULT_MS 20000
 /* A tick so late means that it is we who were away: blocked, stopped or asleep with the machine. The pong may be there unread. */
 #define AWAY_MS 1000
 
 static uint64_t size_or_default(uint64_t size)
 {
-    return size != 0 ? size : SIZE_DEFAULT;
+    return size != 0 ? size : WEIR_MAX_SIZE_DEFAULT;
 }
 
-/* Times that are kept in 32 bits end at 49 days. */
-static uint32_t to_ms32(uint64_t ms)
+static uint32_t to_ms32(uint64_t ms, uint32_t default_ms)
 {
-    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+    if (ms == 0)
+        return default_ms;
+    return ms < WEIR__NO_MS ? (uint32_t)ms : WEIR__NO_MS;
 }
 
 static void set_ping(weir_endpoint *endpoint, uint64_t interval_ms, uint64_t timeout_ms)
 {
-    endpoint->ping_interval_ms = to_ms32(interval_ms);
-    endpoint->ping_timeout_ms = to_ms32(timeout_ms != 0 ? timeout_ms : PING_TIMEOUT_DEFAULT_MS);
+    endpoint->ping_interval_ms = to_ms32(interval_ms, WEIR_PING_INTERVAL_DEFAULT_MS);
+    endpoint->ping_timeout_ms = to_ms32(timeout_ms, WEIR_PING_TIMEOUT_DEFAULT_MS);
 }
 
 static void begin(weir_endpoint *endpoint, const weir_endpoint_options *options, uint64_t now_ms)
@@ -431,25 +431,10 @@ bool weir_endpoint_input_ended(const weir_endpoint *endpoint)
 
 static int status_of_end(const weir_endpoint *endpoint)
 {
-    switch ((enum weir_end_kind)endpoint->end_kind) {
-    case WEIR_END_NONE:
-        return WEIR_OK;
-    case WEIR_END_CLEAN:
-        return WEIR_CLOSED;
-    case WEIR_END_LOST:
-        return WEIR_ELOST;
-    case WEIR_END_PING_TIMEOUT:
-    case WEIR_END_CLOSE_TIMEOUT:
-        return WEIR_ETIMEDOUT;
-    case WEIR_END_PROTOCOL:
-    case WEIR_END_TOO_BIG:
+    enum weir_end_kind kind = (enum weir_end_kind)endpoint->end_kind;
+    if (kind == WEIR_END_PROTOCOL || kind == WEIR_END_TOO_BIG)
         return weir__rule_status((enum weir__rule)endpoint->parser.rule);
-    case WEIR_END_CANCELLED:
-        return WEIR_CANCELLED;
-    case WEIR_END_IO:
-        break;
-    }
-    return endpoint->io_status;
+    return kind == WEIR_END_IO ? endpoint->io_status : weir__end_plain(kind)->status;
 }
 
 static void fill_reason(weir_close_reason *out, unsigned code, const char *message, size_t size)
@@ -483,7 +468,10 @@ void weir_endpoint_end(const weir_endpoint *endpoint, weir_end *out)
 
 void weir_endpoint_set_delivery(weir_endpoint *endpoint, enum weir_delivery delivery)
 {
+    bool was_raw = endpoint->next_delivery == WEIR_DELIVER_FRAMES;
     endpoint->next_delivery = (uint8_t)delivery;
+    if (was_raw != (delivery == WEIR_DELIVER_FRAMES))
+        weir__endpoint_ping_restart(endpoint);
 }
 
 void weir_endpoint_set_limits(weir_endpoint *endpoint, uint64_t max_frame_size,
@@ -498,7 +486,7 @@ void weir_endpoint_set_ping(weir_endpoint *endpoint, uint64_t interval_ms, uint6
 {
     weir__endpoint_clock(endpoint, now_ms);
     set_ping(endpoint, interval_ms, timeout_ms);
-    if (!endpoint->pong_awaited || endpoint->ping_interval_ms == 0)
+    if (!endpoint->pong_awaited || endpoint->ping_interval_ms == WEIR__NO_MS)
         weir__endpoint_ping_restart(endpoint);
 }
 

@@ -22,6 +22,9 @@ enum weir__close_state {
     WEIR__CLOSE_GONE,     /* nothing more comes or goes */
 };
 
+/* No limit, of a time that is kept in 32 bits: those end at 49 days. */
+#define WEIR__NO_MS UINT32_MAX
+
 struct weir_endpoint {
     /* What was fed and not yet eaten; in_size is 0 once the input has ended. */
     uint8_t *in;
@@ -42,19 +45,19 @@ struct weir_endpoint {
     /* WEIR_UNLIMITED: none; 0: begins to run at the next time we are told. What it is for follows from close_state and pong_awaited.
      * While held and a pong is awaited: what is left of the time. */
     uint64_t deadline_ms;
-    uint32_t ping_interval_ms; /* 0: none are sent */
-    uint32_t ping_timeout_ms;
-    uint32_t ping_sent_ms;  /* low bits of the time */
-    uint32_t round_trip_ms; /* UINT32_MAX: none yet */
-    uint8_t ping_nonce[8];  /* of the last ping */
-    int32_t io_status;      /* of WEIR_END_IO */
-    uint16_t ours;          /* code of the Close we sent; 0: none, 1005: an empty one */
-    uint16_t theirs;        /* code of theirs, in the same way */
-    weir_utf8 utf8;         /* of the text message in progress, or of a Close reason */
-    uint8_t end_kind;       /* enum weir_end_kind */
-    uint8_t delivery;       /* enum weir_delivery of the message in progress */
-    uint8_t next_delivery;  /* of those that follow */
-    uint8_t head_type;      /* enum weir_frame_type of the frame whose payload is being eaten */
+    uint32_t ping_interval_ms; /* WEIR__NO_MS: none are sent */
+    uint32_t ping_timeout_ms;  /* WEIR__NO_MS: none */
+    uint32_t ping_sent_ms;     /* low bits of the time */
+    uint32_t round_trip_ms;    /* UINT32_MAX: none yet */
+    uint8_t ping_nonce[8];     /* of the last ping */
+    int32_t io_status;         /* of WEIR_END_IO */
+    uint16_t ours;             /* code of the Close we sent; 0: none, 1005: an empty one */
+    uint16_t theirs;           /* code of theirs, in the same way */
+    weir_utf8 utf8;            /* of the text message in progress, or of a Close reason */
+    uint8_t end_kind;          /* enum weir_end_kind */
+    uint8_t delivery;          /* enum weir_delivery of the message in progress */
+    uint8_t next_delivery;     /* of those that follow */
+    uint8_t head_type;         /* enum weir_frame_type of the frame whose payload is being eaten */
     uint8_t head_rsv;
     /* Looked at together before each frame that is sent. */
     uint8_t close_state; /* enum weir__close_state */

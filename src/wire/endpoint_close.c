@@ -5,12 +5,10 @@
 /* How long a stream that we were the first to end is drained (RFC 6455 7.1.1: a server ends TCP first). */
 #define LINGER_MS 1000
 
-#define CLOSE_TIMEOUT_DEFAULT_MS 5000
-
 static uint64_t close_timeout(const weir_endpoint *endpoint)
 {
     uint64_t timeout = endpoint->options->close_timeout_ms;
-    return timeout != 0 ? timeout : CLOSE_TIMEOUT_DEFAULT_MS;
+    return timeout != 0 ? timeout : WEIR_CLOSE_TIMEOUT_DEFAULT_MS;
 }
 
 uint64_t weir__endpoint_close_period(const weir_endpoint *endpoint)

@@ -17,21 +17,27 @@ static void write_payload(const weir_endpoint *endpoint, uint8_t out[PING_SIZE])
     }
 }
 
+static uint64_t to_ms64(uint32_t ms)
+{
+    return ms != WEIR__NO_MS ? ms : WEIR_UNLIMITED;
+}
+
 void weir__endpoint_ping_restart(weir_endpoint *endpoint)
 {
     if (endpoint->close_state != WEIR__CLOSE_OPEN)
         return;
     endpoint->pong_awaited = false;
     endpoint->ping_owed = false;
-    endpoint->deadline_ms = endpoint->ping_interval_ms != 0
-                                ? weir__add_capped(endpoint->now_ms, endpoint->ping_interval_ms)
-                                : WEIR_UNLIMITED;
+    uint64_t pause = endpoint->next_delivery != WEIR_DELIVER_FRAMES
+                         ? to_ms64(endpoint->ping_interval_ms)
+                         : WEIR_UNLIMITED;
+    endpoint->deadline_ms = weir__add_capped(endpoint->now_ms, pause);
 }
 
 /* The time for the pong begins anew. */
 static void start_clock(weir_endpoint *endpoint)
 {
-    uint64_t timeout = endpoint->ping_timeout_ms;
+    uint64_t timeout = to_ms64(endpoint->ping_timeout_ms);
     endpoint->deadline_ms = endpoint->held ? timeout : weir__add_capped(endpoint->now_ms, timeout);
 }
 
@@ -53,9 +59,6 @@ int weir__endpoint_append_ping(weir_endpoint *endpoint, weir_buffer *out)
 
 int weir__endpoint_ping(weir_endpoint *endpoint, weir_buffer *out)
 {
-    weir__endpoint_ping_restart(endpoint);
-    if (endpoint->next_delivery == WEIR_DELIVER_FRAMES)
-        return WEIR_OK;
     endpoint->options->random(endpoint->options->random_context, endpoint->ping_nonce,
                               sizeof endpoint->ping_nonce);
     endpoint->pong_awaited = true;

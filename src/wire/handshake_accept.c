@@ -1,5 +1,6 @@
 #include <weir/handshake.h>
 
+#include "base/view.h"
 #include "wire/base64.h"
 #include "wire/http_rules.h"
 #include "wire/sha1.h"

@@ -2,6 +2,7 @@
 
 #include "wire/authority.h"
 #include "wire/base64.h"
+#include "wire/chars.h"
 #include "wire/http_rules.h"
 #include "wire/text.h"
 

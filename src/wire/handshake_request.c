@@ -2,9 +2,9 @@
 
 #include "wire/authority.h"
 #include "wire/base64.h"
+#include "wire/chars.h"
 #include "wire/http_head.h"
 #include "wire/http_rules.h"
-#include "wire/text.h"
 
 /* A head that is whole, while the rules are applied to it. */
 struct examination {

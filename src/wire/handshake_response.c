@@ -6,7 +6,6 @@
 #include "wire/chars.h"
 #include "wire/http_head.h"
 #include "wire/http_rules.h"
-#include "wire/text.h"
 
 /* A response 101 that is whole, while the rules are applied to it. */
 struct examination {

@@ -1,7 +1,6 @@
 #include "wire/http_head.h"
 
 #include "wire/chars.h"
-#include "wire/text.h"
 
 /* Takes a line off the front, without its CRLF, which is known to be there. */
 static weir_view take_line(weir_view *rest)

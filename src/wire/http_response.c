@@ -1,5 +1,6 @@
 #include <weir/http.h>
 
+#include "wire/chars.h"
 #include "wire/http_rules.h"
 #include "wire/text.h"
 

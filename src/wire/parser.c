@@ -12,7 +12,10 @@
 
 void weir_parser_init(weir_parser *parser, enum weir_parser_mask mask, uint64_t max_frame_size)
 {
-    *parser = (weir_parser){.max_frame_size = max_frame_size, .mask = (uint8_t)mask};
+    *parser = (weir_parser){
+        .max_frame_size = max_frame_size != 0 ? max_frame_size : WEIR_MAX_SIZE_DEFAULT,
+        .mask = (uint8_t)mask,
+    };
 }
 
 bool weir_parser_is_between_frames(const weir_parser *parser)

@@ -151,6 +151,7 @@ static inline weir_endpoint_options rig_options(struct rig *rig, enum weir_role 
         .delivery = delivery,
         .max_frame_size = WEIR_UNLIMITED,
         .max_message_size = WEIR_UNLIMITED,
+        .ping_interval_ms = WEIR_UNLIMITED,
         .allocator = rig->memory.allocator,
         .random = rig_random,
         .random_context = &rig->random,

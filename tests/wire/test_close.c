@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include <weir/close.h>
+#include "wire/close.h"
 
 #include <string.h>
 
@@ -123,6 +123,28 @@ static void every_kind_of_end_has_a_name_of_its_own(void **state)
     }
 }
 
+static void a_plain_end_has_the_status_of_its_kind(void **state)
+{
+    (void)state;
+    static const int statuses[] = {
+        [WEIR_END_NONE] = WEIR_OK,
+        [WEIR_END_CLEAN] = WEIR_CLOSED,
+        [WEIR_END_LOST] = WEIR_ELOST,
+        [WEIR_END_PING_TIMEOUT] = WEIR_ETIMEDOUT,
+        [WEIR_END_CLOSE_TIMEOUT] = WEIR_ETIMEDOUT,
+        [WEIR_END_PROTOCOL] = WEIR_EPROTOCOL,
+        [WEIR_END_TOO_BIG] = WEIR_ETOOBIG,
+        [WEIR_END_CANCELLED] = WEIR_CANCELLED,
+        [WEIR_END_IO] = WEIR_ELOST,
+    };
+    for (int kind = WEIR_END_NONE; kind <= WEIR_END_IO; kind++) {
+        const weir_end *end = weir__end_plain((enum weir_end_kind)kind);
+        assert_int_equal(end->kind, kind);
+        assert_int_equal(end->status, statuses[kind]);
+        assert_int_equal(end->ours.code, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +156,7 @@ int main(void)
         cmocka_unit_test(a_reason_is_described_and_cut_at_the_room),
         cmocka_unit_test(the_reason_of_an_end_is_that_of_the_side_that_closed_first),
         cmocka_unit_test(every_kind_of_end_has_a_name_of_its_own),
+        cmocka_unit_test(a_plain_end_has_the_status_of_its_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -81,19 +81,40 @@ static void client_pings_after_each_pause_and_measures_the_round_trip(void **sta
 static void without_an_interval_no_ping_is_sent(void **state)
 {
     (void)state;
-    struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, 0, 0);
+    struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, WEIR_UNLIMITED, 0);
     assert_true(deadline(rig) == WEIR_UNLIMITED);
     tick_at(rig, 1000000);
     assert_int_equal(rig->out.size, 0);
     rig_free(rig);
 }
 
-static void the_default_timeout_is_20_seconds(void **state)
+static void interval_and_timeout_are_20_seconds_by_default(void **state)
 {
     (void)state;
-    struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, 10, 0);
-    tick_at(rig, 1010);
-    assert_true(deadline(rig) == 21010);
+    struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, 0, 0);
+    assert_true(deadline(rig) == 21000);
+    tick_at(rig, 21000);
+    assert_true(rig->out.size > 0);
+    assert_true(deadline(rig) == 41000);
+    rig_free(rig);
+}
+
+static void without_a_timeout_a_pong_is_waited_for_without_limit(void **state)
+{
+    (void)state;
+    struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, 500, WEIR_UNLIMITED);
+    char payload[128];
+    tick_at(rig, 1500);
+    size_t size = take_ping(rig, payload);
+    assert_true(deadline(rig) == WEIR_UNLIMITED);
+    weir_endpoint_hold(rig->endpoint, true, 2000);
+    weir_endpoint_hold(rig->endpoint, false, 2000);
+    assert_true(deadline(rig) == WEIR_UNLIMITED);
+    tick_at(rig, WEIR_UNLIMITED - 2000);
+    assert_int_equal(rig_end(rig).kind, WEIR_END_NONE);
+    rig->now = 90000;
+    rig_peer(rig, PONG, payload, size);
+    assert_true(deadline(rig) == 90500);
     rig_free(rig);
 }
 
@@ -306,8 +327,10 @@ static void the_period_can_be_changed_while_it_runs(void **state)
     assert_true(deadline(rig) == 1350);
     weir_endpoint_set_ping(rig->endpoint, 700, 300, 1300);
     assert_true(deadline(rig) == 1350);
-    weir_endpoint_set_ping(rig->endpoint, 0, 0, 1300);
+    weir_endpoint_set_ping(rig->endpoint, WEIR_UNLIMITED, 0, 1300);
     assert_true(deadline(rig) == WEIR_UNLIMITED);
+    weir_endpoint_set_ping(rig->endpoint, 0, 0, 1400);
+    assert_true(deadline(rig) == 21400);
     weir_endpoint_set_ping(rig->endpoint, 700, 300, 2000);
     assert_true(deadline(rig) == 2700);
     rig_free(rig);
@@ -337,20 +360,38 @@ static void a_raw_session_is_not_pinged_for(void **state)
     weir_endpoint_options options = rig_options(rig, WEIR_ROLE_SERVER, WEIR_DELIVER_FRAMES);
     options.ping_interval_ms = 500;
     rig_reopen(rig, &options);
+    assert_true(deadline(rig) == WEIR_UNLIMITED);
     tick_at(rig, 1500);
     assert_int_equal(rig->out.size, 0);
-    assert_true(deadline(rig) == 2000);
     weir_endpoint_set_delivery(rig->endpoint, WEIR_DELIVER_MESSAGES);
+    assert_true(deadline(rig) == 2000);
     tick_at(rig, 2000);
     assert_true(rig->out.size > 0);
     rig_free(rig);
 }
 
-static void times_beyond_49_days_are_cut_to_that(void **state)
+/* A raw session sees the pong itself: the endpoint cannot wait for it. */
+static void a_session_that_becomes_raw_waits_for_no_pong(void **state)
 {
     (void)state;
-    struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, WEIR_UNLIMITED, WEIR_UNLIMITED);
-    assert_true(deadline(rig) == 1000 + (uint64_t)UINT32_MAX);
+    struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, 500, 200);
+    tick_at(rig, 1500);
+    weir_endpoint_set_delivery(rig->endpoint, WEIR_DELIVER_PIECES);
+    assert_true(deadline(rig) == 1700);
+    weir_endpoint_set_delivery(rig->endpoint, WEIR_DELIVER_FRAMES);
+    assert_true(deadline(rig) == WEIR_UNLIMITED);
+    tick_at(rig, 1700);
+    assert_int_equal(rig_end(rig).kind, WEIR_END_NONE);
+    rig_free(rig);
+}
+
+static void times_beyond_49_days_count_as_none(void **state)
+{
+    (void)state;
+    struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, UINT32_MAX - 1, 10);
+    assert_true(deadline(rig) == 1000 + (uint64_t)UINT32_MAX - 1);
+    weir_endpoint_set_ping(rig->endpoint, (uint64_t)UINT32_MAX + 20, 10, 1000);
+    assert_true(deadline(rig) == WEIR_UNLIMITED);
     rig_free(rig);
 }
 
@@ -400,7 +441,8 @@ int main(void)
         cmocka_unit_test(server_pings_after_each_pause_and_measures_the_round_trip),
         cmocka_unit_test(client_pings_after_each_pause_and_measures_the_round_trip),
         cmocka_unit_test(without_an_interval_no_ping_is_sent),
-        cmocka_unit_test(the_default_timeout_is_20_seconds),
+        cmocka_unit_test(interval_and_timeout_are_20_seconds_by_default),
+        cmocka_unit_test(without_a_timeout_a_pong_is_waited_for_without_limit),
         cmocka_unit_test(a_missing_pong_ends_at_once_with_1011),
         cmocka_unit_test(a_tick_that_comes_far_too_late_excuses_each_ping_once),
         cmocka_unit_test(a_tick_that_is_a_little_late_excuses_nothing),
@@ -416,7 +458,8 @@ int main(void)
         cmocka_unit_test(the_period_can_be_changed_while_it_runs),
         cmocka_unit_test(pinging_ends_with_the_closing_handshake),
         cmocka_unit_test(a_raw_session_is_not_pinged_for),
-        cmocka_unit_test(times_beyond_49_days_are_cut_to_that),
+        cmocka_unit_test(a_session_that_becomes_raw_waits_for_no_pong),
+        cmocka_unit_test(times_beyond_49_days_count_as_none),
         cmocka_unit_test(pings_of_the_peer_that_pile_up_are_answered_once_with_the_newest),
         cmocka_unit_test(a_pings_payload_is_lent_with_its_event),
     };

@@ -395,25 +395,6 @@ static void lists_run_over_all_lines_and_skip_empty_elements(void **state)
     assert_false(weir_http_list_next(&head, "none", &cursor, &element));
 }
 
-static void views_compare_with_strings(void **state)
-{
-    (void)state;
-    weir_view view = {"Hello!", 5};
-    assert_true(weir_view_equal(view, "Hello"));
-    assert_false(weir_view_equal(view, "hello"));
-    assert_false(weir_view_equal(view, "Hello!"));
-    assert_true(weir_view_equal_nocase(view, "hELLO"));
-    assert_false(weir_view_equal_nocase(view, "hell"));
-    assert_false(weir_view_equal_nocase(view, "hell0"));
-    assert_false(weir_view_equal(view, NULL));
-    assert_false(weir_view_equal((weir_view){0}, ""));
-    assert_false(weir_view_equal_nocase((weir_view){0}, ""));
-    assert_false(weir_view_equal_nocase(view, NULL));
-    assert_true(weir_view_equal(weir_view_of(""), ""));
-    assert_null(weir_view_of(NULL).data);
-    assert_false(weir_view_equal_nocase((weir_view){"@", 1}, "`")); /* 32 apart, no letters */
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -432,7 +413,6 @@ int main(void)
         cmocka_unit_test(a_response_is_split_into_views),
         cmocka_unit_test(fields_are_found_by_name_whatever_its_case),
         cmocka_unit_test(lists_run_over_all_lines_and_skip_empty_elements),
-        cmocka_unit_test(views_compare_with_strings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,16 +167,18 @@ struct rule_case {
     uint64_t offset;
     const char *rule;
     enum weir_parser_mask mask;
-    uint64_t max_frame_size; /* 0: none */
+    uint64_t max_frame_size;
 };
 
 #define RULE(bytes_, offset_, rule_)                                                               \
     {                                                                                              \
-        bytes_, sizeof(bytes_) - 1, WEIR_EPROTOCOL, offset_, rule_, WEIR_MASK_FORBIDDEN, 0         \
+        bytes_, sizeof(bytes_) - 1, WEIR_EPROTOCOL, offset_, rule_, WEIR_MASK_FORBIDDEN,           \
+            WEIR_UNLIMITED                                                                         \
     }
 #define RULE_SERVER(bytes_, offset_, rule_)                                                        \
     {                                                                                              \
-        bytes_, sizeof(bytes_) - 1, WEIR_EPROTOCOL, offset_, rule_, WEIR_MASK_REQUIRED, 0          \
+        bytes_, sizeof(bytes_) - 1, WEIR_EPROTOCOL, offset_, rule_, WEIR_MASK_REQUIRED,            \
+            WEIR_UNLIMITED                                                                         \
     }
 #define TOO_BIG(bytes_, offset_, max_)                                                             \
     {                                                                                              \
@@ -230,13 +232,13 @@ static const struct rule_case rules[] = {
     TOO_BIG("\x81\x7f\x40\x00\x00\x00\x00\x00\x00\x00", 2, UINT64_C(1) << 40),
     TOO_BIG("\x81\x7f\x00\x00\x00\x00\x00\x10\x00\x00", 7, 1000000),
     TOO_BIG("\x81\x7f\x00\x00\x00\x00\x00\x10\x00\x01", 9, 1 << 20),
+    TOO_BIG("\x81\x7f\x00\x00\x00\x00\x00\x10\x00\x01", 9, 0), /* the default */
     TOO_BIG("\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00", 7, 65535),
 };
 
 static void check_rule(const struct rule_case *rule, size_t chunk)
 {
-    struct heard *heard =
-        listen(rule->mask, rule->max_frame_size != 0 ? rule->max_frame_size : WEIR_UNLIMITED);
+    struct heard *heard = listen(rule->mask, rule->max_frame_size);
     uint8_t bytes[64];
     memcpy(bytes, rule->bytes, rule->size);
     memset(bytes + rule->size, 0xFF, sizeof bytes - rule->size);
@@ -282,6 +284,7 @@ static void what_is_just_within_a_rule_is_taken(void **state)
         {"\x81\x7e\x00\x7e", 4, 126, 126},
         {"\x81\x7e\xff\xff", 4, 65535, 65535},
         {"\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00", 10, 65536, 65536},
+        {"\x81\x7f\x00\x00\x00\x00\x00\x10\x00\x00", 10, 1 << 20, 0}, /* the default */
         {"\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", 10, INT64_MAX, WEIR_UNLIMITED},
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)

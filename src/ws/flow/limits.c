@@ -2,8 +2,6 @@
 
 #include "rt/channel.h"
 
-#define DEFAULT_CLOSE_MS 5000
-
 static bool are_valid(const weir_session_options *options)
 {
     return options->incoming_capacity <= WEIR__CHANNEL_CAPACITY_MAX &&
@@ -20,8 +18,6 @@ static void random_of_loop(void *context, void *out, size_t size)
 weir_endpoint_options weir__endpoint_options_for(weir_loop *loop, enum weir_role role, bool raw,
                                                  const weir_session_options *options)
 {
-    uint64_t ping_ms =
-        options->ping_interval_ms == 0 ? WEIR__DEFAULT_PING_MS : options->ping_interval_ms;
     return (weir_endpoint_options){
         .role = role,
         .delivery = raw               ? WEIR_DELIVER_FRAMES
@@ -29,10 +25,10 @@ weir_endpoint_options weir__endpoint_options_for(weir_loop *loop, enum weir_role
                                       : WEIR_DELIVER_MESSAGES,
         .max_frame_size = options->max_frame_size,
         .max_message_size = options->max_message_size,
-        .ping_interval_ms = raw || ping_ms == WEIR_UNLIMITED ? 0 : ping_ms,
+        .ping_interval_ms = options->ping_interval_ms,
         .ping_timeout_ms = options->ping_timeout_ms,
-        .close_timeout_ms =
-            options->close_timeout_ms != 0 ? options->close_timeout_ms : DEFAULT_CLOSE_MS,
+        .close_timeout_ms = options->close_timeout_ms != 0 ? options->close_timeout_ms
+                                                           : WEIR_CLOSE_TIMEOUT_DEFAULT_MS,
         .allocator = *weir__loop_allocator(loop),
         .random = random_of_loop,
         .random_context = loop,

@@ -9,8 +9,6 @@
 #include <weir/endpoint.h>
 #include <weir/session.h>
 
-#define WEIR__DEFAULT_PING_MS    20000
-#define WEIR__DEFAULT_SIZE_MAX   ((uint64_t)1024 * 1024)
 #define WEIR__DEFAULT_CAPACITY   8
 #define WEIR__DEFAULT_HIGH_WATER (1024 * 1024)
 

@@ -1,7 +1,6 @@
 #include "ws/flow/half.h"
 #include "ws/flow/inlet.h"
 #include "ws/flow/limits.h"
-#include "ws/session/end.h"
 
 #include <string.h>
 #include <weir/reader.h>
@@ -51,8 +50,7 @@ static int end_status(const weir_reader *reader)
 {
     weir_end end;
     weir_endpoint_end(&reader->half.endpoint, &end);
-    return end.kind == WEIR_END_NONE ? WEIR_CLOSED
-                                     : weir__end_status(&end); /* NONE: a Close came */
+    return end.kind == WEIR_END_NONE ? WEIR_CLOSED : end.status; /* NONE: a Close came */
 }
 
 static void look_for_end(weir_reader *reader)
@@ -200,7 +198,7 @@ uint64_t weir_reader_max_frame_size(const weir_reader *reader)
 
 void weir_reader_set_max_frame_size(weir_reader *reader, uint64_t bytes)
 {
-    reader->max_frame_size = bytes != 0 ? bytes : WEIR__DEFAULT_SIZE_MAX;
+    reader->max_frame_size = bytes != 0 ? bytes : WEIR_MAX_SIZE_DEFAULT;
     weir_endpoint_set_limits(&reader->half.endpoint, reader->max_frame_size, WEIR_UNLIMITED);
 }
 

@@ -127,7 +127,7 @@ int weir_pinger_start(weir_channel **pongs, weir_session *session, uint64_t inte
         return WEIR_ENOMEM;
     pinger->session = session;
     pinger->interval_ms = interval_ms;
-    pinger->timeout_ms = timeout_ms != 0 ? timeout_ms : WEIR__DEFAULT_PING_MS;
+    pinger->timeout_ms = timeout_ms != 0 ? timeout_ms : WEIR_PING_TIMEOUT_DEFAULT_MS;
     weir__channel_init(&pinger->pongs, session->loop, &pongs_kind, 1, WEIR_OVERFLOW_SUSPEND);
     weir__timer_init(&pinger->timer, pass_pinger_time);
     weir__timer_set_after(session->loop, &pinger->timer, interval_ms);

@@ -107,11 +107,8 @@ void weir_session_set_ping(weir_session *session, uint64_t interval_ms, uint64_t
     weir_endpoint room;
     if (session->raw)
         return;
-    if (interval_ms == 0)
-        interval_ms = WEIR__DEFAULT_PING_MS;
     weir_endpoint *endpoint = endpoint_of(session, &room);
-    weir_endpoint_set_ping(endpoint, interval_ms == WEIR_UNLIMITED ? 0 : interval_ms, timeout_ms,
-                           session->loop->now_ms);
+    weir_endpoint_set_ping(endpoint, interval_ms, timeout_ms, session->loop->now_ms);
     keep_parked(session, endpoint);
     if (session->active != NULL)
         weir__session_update(session);
