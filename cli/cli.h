@@ -29,16 +29,18 @@ cli_run cli_echo;
 cli_run cli_connect;
 cli_run cli_bench;
 
+/* --- the process: process.c --- */
+
 /* One line on standard error: "weir NAME: ...". name NULL: "weir: ...". */
 void cli_complain(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Whether a text is a URL that weir understands; else complains. */
-bool cli_check_url(const char *name, const char *text);
 
 /* Raises the soft limit of open files to the hard one. Failing is not an error: the limit that was stays. */
 void cli_raise_file_limit(void);
 
-/* --- options --- */
+/* --- options: options.c --- */
+
+/* Whether a text is a URL that weir understands; else complains. */
+bool cli_check_url(const char *name, const char *text);
 
 enum cli_kind {
     CLI_FLAG,    /* bool: the option takes no value */

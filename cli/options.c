@@ -3,36 +3,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/url.h>
 
 #define HELP_COLUMN 26
-
-/* What a peer had a hand in is said as one line that tells a terminal nothing: no control character, C1 (U+0080 to U+009F) included. */
-static void blank_controls(char *text)
-{
-    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++) {
-        bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f;
-        if (c1)
-            *at++ = '?';
-        if (c1 || *at < ' ' || *at == 0x7f)
-            *at = '?';
-    }
-}
-
-void cli_complain(const char *name, const char *format, ...)
-{
-    char text[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    blank_controls(text);
-    fprintf(stderr, "weir%s%s: %s\n", name != NULL ? " " : "", name != NULL ? name : "", text);
-}
 
 bool cli_check_url(const char *name, const char *text)
 {
