@@ -1,5 +1,7 @@
 /* weir bench: drives a server that echoes, and measures. */
-#include "bench.h"
+#include "bench_open.h"
+#include "bench_report.h"
+#include "bench_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +70,7 @@ static bool check_settings(const struct settings *settings, const bench_run *run
         complaint = "that is more than a million connections";
     else if (settings->size > MEMORY_MAX || settings->size * settings->depth > MEMORY_MAX)
         complaint = "--depth times --size is more than 1G";
-    else if (run->raw && run->deflate.enabled)
+    else if (run->raw && run->deflate.options.enabled)
         complaint = "--deflate: raw TCP compresses nothing";
     else if (run->handshakes && (settings->depth != 1 || settings->rate != 0 ||
                                  settings->idle + settings->streams != 0))
@@ -141,7 +143,7 @@ int cli_bench(int argc, char **argv)
         {"size", CLI_BYTES, &settings.size, 0, 0, "BYTES", "of each message (default 64)"},
         {"binary", CLI_FLAG, &settings.binary, 0, 0, NULL,
          "messages are binary instead of text (JSON)"},
-        {"deflate", CLI_DEFLATE, &run->deflate, 0, 0, "[=SETTING,...]",
+        {"deflate", CLI_DEFLATE, &run->deflate.options, 0, 0, "[=SETTING,...]",
          "compress messages (permessage-deflate); settings: see weir connect"},
         {"seconds", CLI_COUNT, &run->seconds, 1, 86400, "N", "how long (default 5)"},
         {"count", CLI_COUNT, &settings.count, 1, UINT64_MAX, "N", "end after so many, if sooner"},

@@ -1,10 +1,9 @@
-/* weir bench: what was measured, for people and for programs. */
-#include "bench.h"
+#include "bench_report.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-/* From here on it is our own processor time that is measured. */
+/* From this share of a core on, the run measures the generator and not the server. */
 #define SATURATED 0.95
 
 struct result {
@@ -15,7 +14,7 @@ struct result {
     double server_cpu; /* cores */
     double server_us;  /* a message, all messages counted */
     double server_user_us;
-    double server_bytes; /* resident, a connection */
+    double server_bytes; /* in RAM, a connection */
 };
 
 static double per(double amount, double count)
@@ -58,7 +57,7 @@ static void report_load(const bench_run *run, const struct result *result)
     printf("%s: %zu connections, %zu in flight each, %s of %zu bytes%s\n", run->url_text,
            load->connection_count, load->depth,
            load->ring.type == WEIR_FRAME_TEXT ? "text" : "binary", load->ring.message_size,
-           run->deflate.enabled ? ", compressed" : "");
+           run->deflate.options.enabled ? ", compressed" : "");
     printf("  %-10s %.0f in %.2f s: %.0f a second", what_of(run), result->messages, result->seconds,
            per(result->messages, result->seconds));
     if (!run->handshakes)
