@@ -11,7 +11,7 @@
 #define DEPTH_MAX       65536
 #define MEMORY_MAX      ((uint64_t)1 << 30) /* of frames that are made before the clock runs */
 
-/* What a streaming connection does: half a MiB on its way there and back, as fast as it goes. */
+/* A streaming connection has 512 KiB in flight, and sends as fast as answers come. */
 #define STREAM_SIZE  ((size_t)64 * 1024)
 #define STREAM_DEPTH 8
 
@@ -60,7 +60,7 @@ static bool read_url(bench_run *run, const char *text)
     return false;
 }
 
-/* What contradicts itself. */
+/* Complains about settings that contradict one another. */
 static bool check_settings(const struct settings *settings, const bench_run *run)
 {
     const char *complaint = NULL;
@@ -125,8 +125,8 @@ static const char epilogue[] =
     "sends back every byte: it gets the very bytes that a WebSocket server would get. What comes\n"
     "back is checked. The clock runs once every connection had its first message back.\n"
     "BYTES may end in K, M or G (1024, ...).\n\n"
-    "Exit status: 0 measured, 1 no connection or no echo, 2 usage, 3 the connection was lost, 4 refused\n"
-    "by HTTP status, 5 the server broke the protocol, 6 it closed.\n";
+    "Exit status: 0 measured, 1 no connection or no echo, 2 usage, 3 the connection was lost,\n"
+    "4 refused by HTTP status, 5 the server broke the protocol, 6 it closed.\n";
 
 int cli_bench(int argc, char **argv)
 {

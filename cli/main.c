@@ -28,12 +28,12 @@ static int print_help(void)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);
     printf("\n"
-           "  weir COMMAND --help   tells what a command does and all its options\n"
-           "  weir --version        tells what is built in\n");
+           "  weir COMMAND --help   what a command does, and all its options\n"
+           "  weir --version        what is built in\n");
     return CLI_EXIT_OK;
 }
 
-/* Which loop a program gets here, and which it could ask for. */
+/* Which loops are available here, and which is the default. */
 static void print_loops(void)
 {
     static const struct {

@@ -1,4 +1,4 @@
-/* Command lines: a table of options says what is allowed, and is the help text too. */
+/* Command lines: one table of options is both the syntax and the help text. */
 #include "cli.h"
 
 #include <errno.h>
@@ -22,7 +22,7 @@ bool cli_check_url(const char *name, const char *text)
 
 /* --- values --- */
 
-/* Digits, nothing else: no sign, no blank. *end is what follows them. */
+/* Reads digits: neither sign nor blank. *end points behind them. */
 static bool read_digits(const char *text, uint64_t *out, const char **end)
 {
     if (*text < '0' || *text > '9')
@@ -187,7 +187,7 @@ static const cli_option *find_option(const cli_syntax *syntax, const char *name,
     return NULL;
 }
 
-/* One option at argv[*index], moving over its value too. */
+/* Reads one option at argv[*index]. *index is then at its last argument. */
 static bool take_option(const cli_syntax *syntax, int argc, char **argv, int *index)
 {
     const char *argument = argv[*index];
