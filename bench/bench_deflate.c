@@ -1,4 +1,5 @@
-/* bench/bench_deflate.c - what does compression cost? Bytes that a session holds at rest, for each setting, and messages of 1 KiB of JSON: by zlib's streams, which are the
+/* bench/bench_deflate.c - what does compression cost? Bytes that a parked session holds, for each
+ * setting, and messages of 1 KiB of JSON. They are compressed by zlib's streams, which are the
  * yardstick, by libdeflate, and with context takeover. */
 #include "measure.h"
 
@@ -109,7 +110,8 @@ static void decode(struct end *end, const uint8_t *data, size_t size)
         check(WEIR_EPROTOCOL);
 }
 
-/* What one session more of a loop holds when it has sent and received a message and is at rest; and how long its second message is. */
+/* What one more session of a loop holds when it has sent and received a message and owes nothing,
+ * and how long its second message is. */
 static void print_memory(const char *name, const weir_deflate_options *options)
 {
     uint8_t out[2 * MESSAGE_SIZE];
@@ -204,7 +206,8 @@ static void keep_coded(struct work *work, struct end *from)
         work->sizes[i] = encode(from, messages[i], work->frames + i * 2 * MESSAGE_SIZE);
 }
 
-/* A message in, inflated, and out again, compressed: what a server does for an echo, but for the system's part. */
+/* A message comes in and is inflated, then it is compressed and goes out. A server does this for an
+ * echo, apart from system calls. */
 static void echo(void *context, size_t count)
 {
     struct work *work = context;

@@ -1,7 +1,9 @@
-/* bench/bench_idle.c - what does an idle session cost? Opens many sessions to a `weir echo` in a process of its own, measures that process's resident memory, and lets all of them answer
- * afterwards. Exits 1 when one does not answer, or when memory is over the limit given.
+/* bench/bench_idle.c - what does an idle session cost? Opens many sessions to a `weir echo` in a
+ * process of its own, measures that process's resident memory, and then has each session echo a
+ * message. Exits 1 when one does not answer, or when memory is over the given limit.
  *
- *     bench_idle [SESSIONS [BYTES_MAX [ARGUMENTS OF weir echo...]]]      default: 15000, 0 (no limit) */
+ *     bench_idle [SESSIONS [BYTES_MAX [ARGUMENTS OF weir echo...]]]      default: 15000, 0 (no
+ * limit) */
 #include "echo_process.h"
 
 #include <weir/client.h>
@@ -78,10 +80,10 @@ int main(int argc, char **argv)
         return 1;
     int status = weir_loop_run(loop, "idle", run, &plan);
     size_t bytes = plan.opened == 0 ? 0 : (plan.idle_kib - plan.before_kib) * 1024 / plan.opened;
-    printf(
-        "idle sessions: %zu open, %zu answered; server: %zu KiB before, %zu KiB with them: %zu bytes each (%s)\n",
-        plan.opened, plan.answered, plan.before_kib, plan.idle_kib, bytes,
-        weir_loop_backend_name(loop));
+    printf("idle sessions: %zu open, %zu answered; server: %zu KiB before, %zu KiB with them: "
+           "%zu bytes each (%s)\n",
+           plan.opened, plan.answered, plan.before_kib, plan.idle_kib, bytes,
+           weir_loop_backend_name(loop));
     weir_loop_free(loop);
     free(plan.sessions);
     stop_echo(&server);

@@ -1,6 +1,7 @@
-/* What does a parked coroutine hold? Parks many in one process, each with one page of its stack touched, counts resident memory, and wakes them all. Then the same
- * where the kernel refuses MADV_GUARD_INSTALL: guards made by mprotect() end at vm.max_map_count with WEIR_ENOMEM, and what is parked by then goes on
- * working. Exits 1 when something does not work.
+/* What does a parked coroutine hold? Parks many in one process, each with one page of its stack
+ * touched, counts resident memory, and wakes them all. Then it does the same where the kernel
+ * refuses MADV_GUARD_INSTALL. Guards made by mprotect() end at vm.max_map_count with WEIR_ENOMEM,
+ * and the coroutines that are parked by then go on working. Exits 1 when something does not work.
  *
  *     bench_parked [COROUTINES]      default: 200000 */
 #include "rt/coroutine.h"
@@ -46,7 +47,7 @@ static int sleep_there(void *arg)
     return status;
 }
 
-/* In batches, so that each has run, and so touched its page, before the next are made. */
+/* Parks in batches: each batch has run, and so touched its pages, before the next is made. */
 static void fill(struct park *park, weir_scope *scope)
 {
     while (park->parked < park->wanted && park->refused == WEIR_OK) {

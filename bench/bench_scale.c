@@ -1,5 +1,6 @@
-/* bench/bench_scale.c - what do very many idle sessions cost, more than a process may have sockets? Opens pairs of sessions over streams in memory, the servers' with pings, waits for a whole interval,
- * and counts the processor time of both ends. Exits 1 when a ping was not answered.
+/* bench/bench_scale.c - what do more idle sessions cost than a process may have sockets? Opens
+ * pairs of sessions over streams in memory. The server's end of each sends pings. Waits for a whole
+ * interval, and counts the processor time of both ends. Exits 1 when a ping was not answered.
  *
  *     bench_scale [SESSIONS [PING_INTERVAL_MS]]      default: 200000, 60000 */
 #include "echo_process.h"
@@ -46,7 +47,7 @@ static int open_pair(struct crowd *crowd, const weir_session_options *server)
     return status;
 }
 
-/* A breath now and then, so that the pings are spread as those of sessions that come one by one. */
+/* Sleeps now and then, so that the pings are spread like those of sessions that come one by one. */
 static int open_all(struct crowd *crowd)
 {
     const weir_session_options options = {.ping_interval_ms = crowd->interval_ms,
@@ -92,12 +93,11 @@ int main(int argc, char **argv)
         return 1;
     size_t before_kib = memory_kib(getpid(), "VmRSS:");
     int status = weir_loop_run(loop, "crowd", run, &crowd);
-    printf(
-        "in memory: %zu sessions, %.2f %% of a core with both ends, %zu pings answered within %" PRIu64
-        " ms, %zu bytes each with both ends and their stream: %s\n",
-        crowd.opened, crowd.cpu * 100, crowd.answered, crowd.interval_ms,
-        crowd.opened > 0 ? (crowd.memory_kib - before_kib) * 1024 / crowd.opened : 0,
-        weir_strerror(status));
+    printf("in memory: %zu sessions, %.2f %% of a core with both ends, %zu pings answered within "
+           "%" PRIu64 " ms, %zu bytes each with both ends and their stream: %s\n",
+           crowd.opened, crowd.cpu * 100, crowd.answered, crowd.interval_ms,
+           crowd.opened > 0 ? (crowd.memory_kib - before_kib) * 1024 / crowd.opened : 0,
+           weir_strerror(status));
     weir_loop_free(loop);
     free(crowd.servers);
     free(crowd.clients);

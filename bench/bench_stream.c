@@ -1,7 +1,9 @@
-/* bench/bench_stream.c - one message of many GiB through `weir echo --stream --max-message 0`: how fast, and in how much memory on either side? Exits 1 when a byte differs, or the server's peak is over
- * the limit given.
+/* bench/bench_stream.c - one message of many GiB through `weir echo --stream --max-message 0`: how
+ * fast, and in how much memory at either end? Exits 1 when a byte differs, or when the server's
+ * peak is over the given limit.
  *
- *     bench_stream [MIB [PEAK_KIB_MAX [ARGUMENTS OF weir echo...]]]      default: 4096, 0 (no limit) */
+ *     bench_stream [MIB [PEAK_KIB_MAX [ARGUMENTS OF weir echo...]]]      default: 4096, 0 (no
+ * limit) */
 #include "echo_process.h"
 
 #include <time.h>
@@ -28,7 +30,7 @@ static int send_all(void *arg)
 {
     struct plan *plan = arg;
     weir_message message;
-    /* The pattern repeats every 251 bytes: any piece of it begins somewhere in here. */
+    /* The pattern repeats every 251 bytes, so any piece of it can be taken from this array. */
     uint8_t *pattern = malloc(PIECE + 251);
     if (pattern == NULL)
         return WEIR_ENOMEM;
@@ -61,7 +63,8 @@ static int run(void *arg)
     weir_frame frame;
     weir_connect_options options = {
         .url = plan->server->url,
-        /* No pings: on a busy machine TCP itself may stall for longer than a ping may take, when both ends have megabytes in the kernel. */
+        /* No pings: while both ends have megabytes in the kernel, TCP itself may stall on a busy
+         * machine for longer than a pong may take. */
         .session = {.ping_interval_ms = WEIR_UNLIMITED,
                     .pieces = true,
                     .max_message_size = WEIR_UNLIMITED}};
@@ -104,11 +107,11 @@ int main(int argc, char **argv)
     clock_gettime(CLOCK_MONOTONIC, &end);
     double seconds =
         (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
-    printf(
-        "stream: %llu MiB there and back in %.1f s, %.0f MiB/s; server's peak %zu KiB, own peak %zu KiB (%s): %s\n",
-        (unsigned long long)(plan.received >> 20), seconds, (double)(plan.received >> 20) / seconds,
-        plan.peak_kib, memory_kib(getpid(), "VmHWM:"), weir_loop_backend_name(loop),
-        plan.differs ? "BYTES DIFFER" : weir_strerror(status));
+    printf("stream: %llu MiB there and back in %.1f s, %.0f MiB/s; server's peak %zu KiB, own peak "
+           "%zu KiB (%s): %s\n",
+           (unsigned long long)(plan.received >> 20), seconds,
+           (double)(plan.received >> 20) / seconds, plan.peak_kib, memory_kib(getpid(), "VmHWM:"),
+           weir_loop_backend_name(loop), plan.differs ? "BYTES DIFFER" : weir_strerror(status));
     weir_loop_free(loop);
     stop_echo(&server);
     bool good = status == WEIR_OK && !plan.differs && plan.received == plan.size;

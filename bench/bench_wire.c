@@ -1,5 +1,9 @@
-/* What does the protocol core cost? Masking and UTF-8 beside memcpy, UTF-8 beside a table-driven automaton, a header, a
- * small message in and out of an endpoint. Each line: name, unit, samples, median, p99, ratio to its yardstick. */
+/* What does the protocol core cost?
+ *
+ * Measured are masking and UTF-8 beside memcpy, UTF-8 beside a table-driven automaton, a header,
+ * and a small message in and out of an endpoint.
+ *
+ * Each line: name, unit, samples, median, p99, ratio to its yardstick. */
 #include "measure.h"
 
 #include "wire/parser.h"
@@ -11,10 +15,11 @@
 #include <string.h>
 
 #define ROOM (2u << 20)
-/* Frames of 70 bytes, 17.5 KiB in all, which is in the first-level cache of whatever this runs on. */
+/* Frames of 70 bytes, 17.5 KiB in all: they fit the first-level cache of any machine in use. */
 #define MESSAGES 256
-/* Small messages lie one behind the other, each behind a header, and are worked on in turns, as in a buffer of what was received: over and over, a call would
- * wait for what the one before it has stored. */
+/* Small messages lie one behind the other, each behind a header, as in a buffer of received bytes.
+ * The calls work on them in turns: on the same message, a call would wait for the stores of the
+ * call before it. */
 #define TURNS_ROOM ((size_t)16 << 10)
 #define HEADER     8
 
@@ -80,8 +85,9 @@ static void run_utf8(void *context, size_t count)
     }
 }
 
-/* The yardstick for mixed text: one look at a table for the class of each byte, one for the next state. States: 0 between
- * characters, 1 to 3 that many bytes to come, then those with a narrower second byte; 8 is the end. */
+/* The yardstick for mixed text: one table gives the class of each byte, another the next state.
+ * State 0 is between characters. In the states 1 to 3, that many bytes have to come. In the states
+ * 4 to 7, the second byte has a narrower range. State 8 is the end. */
 enum { DFA_STATES = 9, DFA_CLASSES = 12 };
 static uint8_t dfa_class[256];
 static uint8_t dfa_next[DFA_STATES][DFA_CLASSES];
@@ -203,7 +209,7 @@ static void make_frames(struct world *world)
     }
 }
 
-/* A key of zeros lets the same frames be taken again. */
+/* The key is zero, so that unmasking in place leaves the frames as they are. */
 static void run_parser(void *context, size_t count)
 {
     struct world *world = context;
@@ -219,8 +225,10 @@ static void run_parser(void *context, size_t count)
         }
 }
 
-/* The yardstick of a header: its fields filled in by a call that checks nothing and remembers nothing. Like the parser it lives of many loads and stores at a time, and so loses
- * nearly as much, up to half, when something else takes a share of the core, as on a virtual machine whose cores are not its own: when both take long, it is not the parser. */
+/* The yardstick of a header: a call fills in its fields, checks nothing and keeps no state. Like
+ * the parser, it needs many loads and stores at a time. So it loses nearly as much, up to half,
+ * when something else takes a share of the core, as on a virtual machine with shared cores. When
+ * both take long, the parser is not the reason. */
 static __attribute__((noinline)) void copy_head(weir_frame_head *head, const uint8_t *in)
 {
     uint8_t bits = in[0];
@@ -246,7 +254,8 @@ static void run_copies(void *context, size_t count)
     world->sink += sink;
 }
 
-/* Headers alone: of masked text frames, whose payload the parser is told it had. */
+/* Parses headers of masked text frames. Before each, the parser's state is set as if the payload of
+ * the one before had come. */
 static void run_heads(void *context, size_t count)
 {
     struct world *world = context;

@@ -37,7 +37,8 @@ static inline void find_command(char *out, size_t size)
     strcat(out, "/weir");
 }
 
-/* Starts it with further arguments (NULL ends them) and waits until it listens. Exits the program when it does not. */
+/* Starts it with further arguments (NULL ends them) and waits until it listens. Exits the program
+ * if it does not. */
 static inline struct echo_process start_echo(const char *const *arguments)
 {
     struct echo_process process = {0};
@@ -91,7 +92,7 @@ static inline size_t memory_kib(pid_t pid, const char *what)
     return kib;
 }
 
-/* As many open files as the hard limit allows. Returns that number. */
+/* Raises the limit of open files to the hard one, and returns it. */
 static inline size_t raise_file_limit(void)
 {
     struct rlimit limit;

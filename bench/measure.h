@@ -1,4 +1,5 @@
-/* bench/measure.h - contests: several ways measured in rounds that take turns, so that the machine's moods hit all alike. The first is the yardstick. */
+/* bench/measure.h - contests: several ways are measured in turns, round by round, so that a change
+ * of the machine's speed affects all of them. The first one is the yardstick. */
 #ifndef WEIR_BENCH_MEASURE_H
 #define WEIR_BENCH_MEASURE_H
 
@@ -13,10 +14,10 @@ struct contestant {
     const char *name;
     void (*run)(void *context, size_t count); /* does it count times */
     void *context;
-    size_t count; /* how often a round: enough for the clock, about 100 us */
-    double bar;   /* the median shall not be above it; 0: none */
+    size_t count; /* calls a round: about 100 us, enough for the clock */
+    double bar;   /* the median must not be above it; 0: none */
     double samples[MEASURE_ROUNDS];
-    double ratio; /* its time beside the yardstick's in the same round: the median */
+    double ratio; /* the median of its time divided by the yardstick's in the same round */
 };
 
 static inline uint64_t measure_now_ns(void)
@@ -53,7 +54,7 @@ static inline void measure_print(const struct contestant *one)
     printf("\n");
 }
 
-/* Nanoseconds of doing it once. Leaves the samples of each in order. */
+/* Measures all contestants. Their samples are nanoseconds a call, and are sorted afterwards. */
 static inline void measure_rounds(struct contestant *all, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -64,7 +65,7 @@ static inline void measure_rounds(struct contestant *all, size_t count)
             all[i].run(all[i].context, all[i].count);
             all[i].samples[round] = (double)(measure_now_ns() - start_ns) / (double)all[i].count;
         }
-    for (size_t i = count; i-- > 0;) { /* the yardstick is put in order last */
+    for (size_t i = count; i-- > 0;) { /* the yardstick is sorted last */
         double ratios[MEASURE_ROUNDS];
         for (size_t round = 0; round < MEASURE_ROUNDS; round++)
             ratios[round] = all[i].samples[round] / all[0].samples[round];

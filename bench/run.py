@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
 """Measures weir beside raw TCP and other implementations: bench/run.py [--full] [--only PART,...] [--out FOLDER].
 
-Parts: throughput, handshakes, memory, compression, fairness, scale, micro, deflate, allocations, sizes, others. The short form leaves out what
+Parts: throughput, handshakes, memory, compression, fairness, scale, micro, deflate, allocations, sizes, others. The short form omits what
 takes long. Prints every table, and every target with the figure reached; writes JSON, Markdown and SVG plots.
 """
 

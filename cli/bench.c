@@ -1,5 +1,7 @@
 /* weir bench: drives a server that echoes, and measures. */
-#include "bench.h"
+#include "bench_open.h"
+#include "bench_report.h"
+#include "bench_run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +11,7 @@
 #define DEPTH_MAX       65536
 #define MEMORY_MAX      ((uint64_t)1 << 30) /* of frames that are made before the clock runs */
 
-/* What a streaming connection does: half a MiB on its way there and back, as fast as it goes. */
+/* A streaming connection has 512 KiB in flight, and sends as fast as answers come. */
 #define STREAM_SIZE  ((size_t)64 * 1024)
 #define STREAM_DEPTH 8
 
@@ -58,7 +60,7 @@ static bool read_url(bench_run *run, const char *text)
     return false;
 }
 
-/* What contradicts itself. */
+/* Complains about settings that contradict one another. */
 static bool check_settings(const struct settings *settings, const bench_run *run)
 {
     const char *complaint = NULL;
@@ -68,7 +70,7 @@ static bool check_settings(const struct settings *settings, const bench_run *run
         complaint = "that is more than a million connections";
     else if (settings->size > MEMORY_MAX || settings->size * settings->depth > MEMORY_MAX)
         complaint = "--depth times --size is more than 1G";
-    else if (run->raw && run->deflate.enabled)
+    else if (run->raw && run->deflate.options.enabled)
         complaint = "--deflate: raw TCP compresses nothing";
     else if (run->handshakes && (settings->depth != 1 || settings->rate != 0 ||
                                  settings->idle + settings->streams != 0))
@@ -123,8 +125,8 @@ static const char epilogue[] =
     "sends back every byte: it gets the very bytes that a WebSocket server would get. What comes\n"
     "back is checked. The clock runs once every connection had its first message back.\n"
     "BYTES may end in K, M or G (1024, ...).\n\n"
-    "Exit status: 0 measured, 1 no connection or no echo, 2 usage, 3 the connection was lost, 4 refused\n"
-    "by HTTP status, 5 the server broke the protocol, 6 it closed.\n";
+    "Exit status: 0 measured, 1 no connection or no echo, 2 usage, 3 the connection was lost,\n"
+    "4 refused by HTTP status, 5 the server broke the protocol, 6 it closed.\n";
 
 int cli_bench(int argc, char **argv)
 {
@@ -141,7 +143,7 @@ int cli_bench(int argc, char **argv)
         {"size", CLI_BYTES, &settings.size, 0, 0, "BYTES", "of each message (default 64)"},
         {"binary", CLI_FLAG, &settings.binary, 0, 0, NULL,
          "messages are binary instead of text (JSON)"},
-        {"deflate", CLI_DEFLATE, &run->deflate, 0, 0, "[=SETTING,...]",
+        {"deflate", CLI_DEFLATE, &run->deflate.options, 0, 0, "[=SETTING,...]",
          "compress messages (permessage-deflate); settings: see weir connect"},
         {"seconds", CLI_COUNT, &run->seconds, 1, 86400, "N", "how long (default 5)"},
         {"count", CLI_COUNT, &settings.count, 1, UINT64_MAX, "N", "end after so many, if sooner"},

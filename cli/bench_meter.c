@@ -1,5 +1,4 @@
-/* weir bench: clocks, durations, and what another process uses. */
-#include "bench.h"
+#include "bench_meter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +24,8 @@ uint64_t bench_thread_ns(void)
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* Small durations have a place each; from 64 on the six bits below the highest choose one. */
+/* Each duration below 64 ns has a place of its own. From 64 ns on, the highest bit and the six bits
+ * below it choose the place. */
 static size_t place_of(uint64_t ns)
 {
     if (ns < BENCH_HISTOGRAM_STEPS)
@@ -35,7 +35,7 @@ static size_t place_of(uint64_t ns)
            (size_t)((ns >> shift) & (BENCH_HISTOGRAM_STEPS - 1));
 }
 
-/* The middle of what shares a place. */
+/* The middle of the durations that share a place. */
 static double value_of(size_t place)
 {
     if (place < BENCH_HISTOGRAM_STEPS)
@@ -65,7 +65,8 @@ double bench_histogram_quantile_us(const bench_histogram *histogram, double shar
     return 0;
 }
 
-/* A number of /proc/PID/NAME, the field-th (from 0) behind the name in parentheses if there is one. */
+/* Reads a number of /proc/PID/NAME: field counts from 0, and starts behind the process's name in
+ * parentheses if the file has one. */
 static bool read_field(uint64_t pid, const char *name, int field, uint64_t *out)
 {
     char path[64];

@@ -1,5 +1,4 @@
-/* weir bench: from a socket to a connection that can send messages, and its end. */
-#include "bench.h"
+#include "bench_open.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -72,6 +71,15 @@ void bench_connect(bench_run *run, bench_connection *connection)
         fail_to_connect(run, errno);
 }
 
+void bench_connect_next(bench_run *run, bench_connection *connection)
+{
+    bench_load *load = connection->load;
+    if (load->sent < load->quota) {
+        load->sent++;
+        bench_connect(run, connection);
+    }
+}
+
 static weir_handshake_offer offer_of(const bench_run *run, const bench_connection *connection)
 {
     weir_handshake_offer offer = {.host = run->host,
@@ -98,13 +106,13 @@ static void send_request(bench_run *run, bench_connection *connection)
         bench_fail(run, CLI_EXIT_ABNORMAL, "the request could not be sent: %s", strerror(errno));
 }
 
-/* The frames depend on what was negotiated: the first connection has them made. */
+/* The frames depend on what was negotiated, so they are made for the first connection. */
 static int make_rings(bench_run *run)
 {
     int status = WEIR_OK;
     for (size_t i = 0; i < BENCH_LOADS && status == WEIR_OK; i++)
         if (run->loads[i].connection_count > 0)
-            status = bench_ring_init(&run->loads[i].ring, run->loads[i].depth, run);
+            status = bench_ring_init(&run->loads[i].ring, run->loads[i].depth, &run->deflate);
     run->rings_ready = true;
     return status;
 }
@@ -112,15 +120,16 @@ static int make_rings(bench_run *run)
 static void open_connection(bench_run *run, bench_connection *connection)
 {
     int status = run->rings_ready ? WEIR_OK : make_rings(run);
-    if (status == WEIR_OK && run->deflate.enabled)
-        status = weir_deflate_codec_new(&connection->codec, run->codecs, WEIR_ROLE_CLIENT,
-                                        &run->deflate, &run->terms);
+    const bench_deflate *deflate = &run->deflate;
+    if (status == WEIR_OK && deflate->options.enabled)
+        status = weir_deflate_codec_new(&connection->codec, deflate->codecs, WEIR_ROLE_CLIENT,
+                                        &deflate->options, &deflate->terms);
     if (status != WEIR_OK) {
         bench_fail(run, CLI_EXIT_FAILED, "%s", weir_strerror(status));
         return;
     }
     weir_parser_init(&connection->parser, WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
-    connection->parser.rsv_allowed = run->deflate.enabled ? 4 : 0;
+    connection->parser.rsv_allowed = deflate->options.enabled ? 4 : 0;
     connection->received = 0;
     connection->state = BENCH_OPEN;
 }
@@ -134,28 +143,28 @@ void bench_connected(bench_run *run, bench_connection *connection)
         fail_to_connect(run, error);
     } else if (run->raw && !run->handshakes) {
         open_connection(run, connection);
-        bench_send(run, connection);
     } else {
         send_request(run, connection);
     }
 }
 
-/* Compression, as asked for, has to come about, and for all connections alike. */
+/* Compression that was asked for has to be agreed on, in the same terms for all connections. */
 static bool agree(bench_run *run, const weir_handshake_response *response, const void *in)
 {
+    bench_deflate *deflate = &run->deflate;
     weir_deflate_terms terms;
     weir_fault fault;
-    if (!run->deflate.enabled)
+    if (!deflate->options.enabled)
         return true;
-    int agreed = weir_deflate_accept(&terms, &response->head, in, &run->deflate, &fault);
+    int agreed = weir_deflate_accept(&terms, &response->head, in, &deflate->options, &fault);
     if (agreed < 0)
         bench_fail(run, CLI_EXIT_PROTOCOL, "the server broke the protocol: %s", fault.rule);
     else if (agreed == 0)
         bench_fail(run, CLI_EXIT_FAILED, "the server does not compress");
-    else if (run->rings_ready && memcmp(&terms, &run->terms, sizeof terms) != 0)
+    else if (run->rings_ready && memcmp(&terms, &deflate->terms, sizeof terms) != 0)
         bench_fail(run, CLI_EXIT_FAILED, "the server does not agree to the same each time");
     else
-        run->terms = terms;
+        deflate->terms = terms;
     return run->failed == 0;
 }
 
@@ -207,28 +216,4 @@ size_t bench_upgrade(bench_run *run, bench_connection *connection, uint8_t **dat
     open_connection(run, connection);
     *data += eaten;
     return size - eaten;
-}
-
-void bench_close(bench_run *run, bench_connection *connection)
-{
-    if (connection->state == BENCH_CLOSED)
-        return;
-    if (!connection->warm)
-        run->opening--;
-    (void)close(connection->fd);
-    weir_buffer_fini(&connection->head);
-    if (connection->codec != NULL)
-        connection->codec->ops->free(connection->codec);
-    connection->codec = NULL;
-    connection->state = BENCH_CLOSED;
-    connection->warm = false;
-    connection->received = 0;
-    connection->at = 0;
-    connection->left = 0;
-    connection->next_frame = 0;
-    connection->next_answer = 0;
-    connection->in_flight = 0;
-    connection->control_size = 0;
-    connection->control_type = 0;
-    connection->pong_owed = false;
 }

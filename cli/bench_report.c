@@ -1,10 +1,9 @@
-/* weir bench: what was measured, for people and for programs. */
-#include "bench.h"
+#include "bench_report.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-/* From here on it is our own processor time that is measured. */
+/* From this share of a core on, the run measures the generator and not the server. */
 #define SATURATED 0.95
 
 struct result {
@@ -15,7 +14,7 @@ struct result {
     double server_cpu; /* cores */
     double server_us;  /* a message, all messages counted */
     double server_user_us;
-    double server_bytes; /* resident, a connection */
+    double server_bytes; /* in RAM, a connection */
 };
 
 static double per(double amount, double count)
@@ -58,7 +57,7 @@ static void report_load(const bench_run *run, const struct result *result)
     printf("%s: %zu connections, %zu in flight each, %s of %zu bytes%s\n", run->url_text,
            load->connection_count, load->depth,
            load->ring.type == WEIR_FRAME_TEXT ? "text" : "binary", load->ring.message_size,
-           run->deflate.enabled ? ", compressed" : "");
+           run->deflate.options.enabled ? ", compressed" : "");
     printf("  %-10s %.0f in %.2f s: %.0f a second", what_of(run), result->messages, result->seconds,
            per(result->messages, result->seconds));
     if (!run->handshakes)
@@ -95,13 +94,13 @@ void bench_report_json(const bench_run *run)
 {
     const bench_load *load = &run->loads[BENCH_MEASURED];
     struct result result = make_result(run);
+    printf("{\"kind\": \"%s\", \"connections\": %zu, \"depth\": %zu, \"size\": %zu, \"idle\": %zu, "
+           "\"streams\": %zu, ",
+           what_of(run), load->connection_count, load->depth, load->ring.message_size,
+           run->loads[BENCH_IDLE].connection_count, run->loads[BENCH_STREAMING].connection_count);
     printf(
-        "{\"kind\": \"%s\", \"connections\": %zu, \"depth\": %zu, \"size\": %zu, \"idle\": %zu, \"streams\": %zu, ",
-        what_of(run), load->connection_count, load->depth, load->ring.message_size,
-        run->loads[BENCH_IDLE].connection_count, run->loads[BENCH_STREAMING].connection_count);
-    printf(
-        "\"seconds\": %.6f, \"count\": %.0f, \"per_second\": %.3f, \"megabytes_per_second\": %.6f, \"held_back\": %" PRIu64
-        ", \"stream_megabytes_per_second\": %.6f, ",
+        "\"seconds\": %.6f, \"count\": %.0f, \"per_second\": %.3f, \"megabytes_per_second\": %.6f, "
+        "\"held_back\": %" PRIu64 ", \"stream_megabytes_per_second\": %.6f, ",
         result.seconds, result.messages, per(result.messages, result.seconds),
         per(megabytes(run, BENCH_MEASURED), result.seconds), load->late,
         per(megabytes(run, BENCH_STREAMING), result.seconds));
@@ -112,12 +111,11 @@ void bench_report_json(const bench_run *run)
     printf("\"generator\": {\"cpu\": %.4f, \"saturated\": %s}", result.own_cpu,
            result.own_cpu >= SATURATED ? "true" : "false");
     if (run->pid != 0)
-        printf(
-            ", \"server\": {\"cpu\": %.4f, \"cpu_ns\": %" PRIu64 ", \"user_ns\": %" PRIu64
-            ", \"us_per_message\": %.6f, \"user_us_per_message\": %.6f, \"memory_kib\": [%zu, %zu], "
-            "\"bytes_per_connection\": %.1f}",
-            result.server_cpu, run->end.cpu_ns - run->start.cpu_ns,
-            run->end.user_ns - run->start.user_ns, result.server_us, result.server_user_us,
-            run->before.memory_kib, run->open.memory_kib, result.server_bytes);
+        printf(", \"server\": {\"cpu\": %.4f, \"cpu_ns\": %" PRIu64 ", \"user_ns\": %" PRIu64
+               ", \"us_per_message\": %.6f, \"user_us_per_message\": %.6f, "
+               "\"memory_kib\": [%zu, %zu], \"bytes_per_connection\": %.1f}",
+               result.server_cpu, run->end.cpu_ns - run->start.cpu_ns,
+               run->end.user_ns - run->start.user_ns, result.server_us, result.server_user_us,
+               run->before.memory_kib, run->open.memory_kib, result.server_bytes);
     printf("}\n");
 }

@@ -1,5 +1,4 @@
-/* weir bench: the messages, and their frames as they go over the wire. */
-#include "bench.h"
+#include "bench_ring.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +6,8 @@
 #include <sys/random.h>
 #include <weir/endpoint.h>
 
-/* Different messages, as far as they are small: a compressor does not see one message for ever. */
+/* Small messages differ from one another, so that a compressor does not see the same one again and
+ * again. */
 #define MESSAGES_MAX    64
 #define MESSAGES_MEMORY ((size_t)256 * 1024)
 
@@ -56,8 +56,9 @@ static void write_messages(bench_ring *ring)
             write_text(ring->messages + i * ring->message_size, ring->message_size, &state);
 }
 
-/* A client's endpoint does what it always does: masks, and compresses where there is a codec. One for each message: none refers to one before, so that each can be sent
- * again and again, to anyone. */
+/* A client's endpoint does what it always does: it masks, and compresses if there is a codec. Each
+ * message has an endpoint of its own. So no message refers to an earlier one, and each can be sent
+ * again and again, on any connection. Takes codec. */
 static int write_frame(bench_ring *ring, size_t index, weir_codec *codec)
 {
     const weir_endpoint_options options = {.role = WEIR_ROLE_CLIENT, .random = bench_random};
@@ -80,16 +81,18 @@ static int write_frame(bench_ring *ring, size_t index, weir_codec *codec)
     return status;
 }
 
-static int write_frames(bench_ring *ring, const bench_run *run)
+static int write_frames(bench_ring *ring, const bench_deflate *deflate)
 {
-    /* A stream that was begun with takeover in mind ends each message with a flush: there are servers that do not understand a final block (RFC 7692 7.2.3.4). */
-    const weir_deflate_terms terms = {.client_max_window_bits = run->terms.client_max_window_bits};
+    /* The terms allow takeover, so that each message ends with a flush: some servers do not
+     * understand a final block (RFC 7692 7.2.3.4). */
+    const weir_deflate_terms terms = {.client_max_window_bits =
+                                          deflate->terms.client_max_window_bits};
     int status = WEIR_OK;
     for (size_t i = 0; i < ring->count && status == WEIR_OK; i++) {
         weir_codec *codec = NULL;
-        if (run->deflate.enabled)
-            status = weir_deflate_codec_new(&codec, run->codecs, WEIR_ROLE_CLIENT, &run->deflate,
-                                            &terms);
+        if (deflate->options.enabled)
+            status = weir_deflate_codec_new(&codec, deflate->codecs, WEIR_ROLE_CLIENT,
+                                            &deflate->options, &terms);
         if (status == WEIR_OK)
             status = write_frame(ring, i, codec);
     }
@@ -97,7 +100,7 @@ static int write_frames(bench_ring *ring, const bench_run *run)
     return status;
 }
 
-/* Behind the last frame come the first ones again. */
+/* Appends the first frames again, so that depth frames from any place on are one piece. */
 static int repeat_frames(bench_ring *ring, size_t depth)
 {
     size_t size = 0;
@@ -112,7 +115,7 @@ static int repeat_frames(bench_ring *ring, size_t depth)
     return WEIR_OK;
 }
 
-int bench_ring_init(bench_ring *ring, size_t depth, const bench_run *run)
+int bench_ring_init(bench_ring *ring, size_t depth, const bench_deflate *deflate)
 {
     ring->count = ring->message_size == 0 ? 1 : MESSAGES_MEMORY / ring->message_size;
     ring->count = ring->count < 1 ? 1 : ring->count;
@@ -122,7 +125,7 @@ int bench_ring_init(bench_ring *ring, size_t depth, const bench_run *run)
     if (ring->sizes == NULL || ring->messages == NULL)
         return WEIR_ENOMEM;
     write_messages(ring);
-    int status = write_frames(ring, run);
+    int status = write_frames(ring, deflate);
     return status == WEIR_OK ? repeat_frames(ring, depth) : status;
 }
 

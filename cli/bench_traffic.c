@@ -1,5 +1,4 @@
-/* weir bench: messages out, answers in. */
-#include "bench.h"
+#include "bench_traffic.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,7 +31,7 @@ static size_t depth_of(const bench_run *run, const bench_connection *connection)
     return run->measuring && !load->idle && load->rate == 0 ? load->depth : 0;
 }
 
-/* Returns false when the kernel takes no more now: epoll tells when it does again. */
+/* Returns false when the kernel takes no more now. epoll reports when it does again. */
 static bool send_control(bench_run *run, const bench_connection *connection,
                          enum weir_frame_type type, const uint8_t *payload, size_t size)
 {
@@ -69,7 +68,8 @@ static bool send_frames(bench_run *run, bench_connection *connection)
     return true;
 }
 
-/* Between two frames: the pong goes ahead of further messages. Returns false when the kernel takes no more now. */
+/* Sends a pong that is owed if no frame is half sent: it goes ahead of further messages. Returns
+ * false when the kernel takes no more now. */
 static bool send_pong(bench_run *run, bench_connection *connection)
 {
     if (connection->pong_owed && connection->left == 0)
@@ -101,7 +101,7 @@ void bench_pace(bench_run *run, bench_load *load)
             load->late++;
             continue;
         }
-        run->now_ns = bench_now_ns(); /* what the server does counts, not how late we are */
+        run->now_ns = bench_now_ns(); /* our own delay is no part of the latency */
         add_message(run, connection);
         bench_send(run, connection);
     }
@@ -139,17 +139,13 @@ static void take_answer(bench_run *run, bench_connection *connection)
         begin_close(run, connection);
 }
 
-/* The Close has come: a handshake more. */
+/* The Close has come back: one more handshake is complete. */
 static void take_close(bench_run *run, bench_connection *connection)
 {
     bench_load *load = connection->load;
     load->answered++;
     bench_histogram_add(&load->latency, run->now_ns - connection->opened_ns);
     bench_close(run, connection);
-    if (load->sent < load->quota) {
-        load->sent++;
-        bench_connect(run, connection);
-    }
 }
 
 static void take_raw(bench_run *run, bench_connection *connection, size_t size)
@@ -166,7 +162,7 @@ static void take_raw(bench_run *run, bench_connection *connection, size_t size)
         take_close(run, connection);
 }
 
-/* The first message of a connection, against what was sent. */
+/* Compares the first message of a connection with what was sent. */
 static bool is_as_sent(const bench_connection *connection, const uint8_t *data, size_t size)
 {
     const bench_ring *ring = &connection->load->ring;
@@ -193,7 +189,7 @@ static bool inflate(bench_connection *connection, const weir_parser_event *event
 static bool check_piece(bench_connection *connection, const weir_parser_event *event, bool last)
 {
     if (connection->compressed && connection->warm)
-        return true; /* its size says nothing */
+        return true; /* it is not inflated, and its size says nothing */
     if (connection->compressed) {
         if (!inflate(connection, event, last))
             return false;
@@ -235,7 +231,7 @@ static void take_control(bench_run *run, bench_connection *connection,
         bench_fail(run, CLI_EXIT_CLOSED, "the server closes the connection");
 }
 
-/* Returns false when that is not what was sent. */
+/* Returns false when the event is no part of what was sent. */
 static bool take_event(bench_run *run, bench_connection *connection, const weir_parser_event *event)
 {
     if (event->kind == WEIR_PARSER_HEAD)

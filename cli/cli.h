@@ -1,4 +1,4 @@
-/* The command: what its subcommands share. Only public headers of weir are known here. */
+/* The command: what its subcommands share. It knows only the public headers of weir. */
 #ifndef WEIR_CLI_H
 #define WEIR_CLI_H
 
@@ -8,37 +8,39 @@
 #include <weir/deflate.h>
 #include <weir/loop.h>
 
-/* Exit statuses. The help tells them to users: they are an interface. */
+/* Exit statuses. The help lists them, so they are an interface. */
 enum cli_exit {
     CLI_EXIT_OK = 0,
-    CLI_EXIT_FAILED =
-        1, /* the work could not be done: no connection, cannot listen, a demo step that failed */
+    CLI_EXIT_FAILED = 1,    /* no connection, cannot listen, a step of the demo failed */
     CLI_EXIT_USAGE = 2,     /* the command line makes no sense */
     CLI_EXIT_ABNORMAL = 3,  /* the connection was lost, or something took too long */
     CLI_EXIT_REFUSED = 4,   /* the server answered with an HTTP status other than 101 */
     CLI_EXIT_PROTOCOL = 5,  /* the peer broke the protocol or a limit */
-    CLI_EXIT_CLOSED = 6,    /* a clean close, with a code that tells of trouble */
+    CLI_EXIT_CLOSED = 6,    /* a clean close, with a code that means trouble */
     CLI_EXIT_LOCAL = 7,     /* standard input or output failed */
     CLI_EXIT_SIGNALED = 128 /* plus the signal's number */
 };
 
-/* A subcommand. argv[0] is the first argument after its name. Returns the exit status of the process. */
+/* A subcommand. argv[0] is the first argument after its name. Returns the exit status of the
+ * process. */
 typedef int cli_run(int argc, char **argv);
 cli_run cli_demo;
 cli_run cli_echo;
 cli_run cli_connect;
 cli_run cli_bench;
 
+/* --- the process: process.c --- */
+
 /* One line on standard error: "weir NAME: ...". name NULL: "weir: ...". */
 void cli_complain(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Whether a text is a URL that weir understands; else complains. */
-bool cli_check_url(const char *name, const char *text);
-
-/* Raises the soft limit of open files to the hard one. Failing is not an error: the limit that was stays. */
+/* Raises the soft limit of open files to the hard one. If that fails, the limit stays as it is. */
 void cli_raise_file_limit(void);
 
-/* --- options --- */
+/* --- options: options.c --- */
+
+/* Whether a text is a URL that weir understands. If not, complains. */
+bool cli_check_url(const char *name, const char *text);
 
 enum cli_kind {
     CLI_FLAG,    /* bool: the option takes no value */
@@ -50,7 +52,8 @@ enum cli_kind {
     CLI_BACKEND, /* enum weir_backend: "epoll" or "io_uring" */
 };
 
-/* Values in the order they were given; they lie in argv. The array belongs to the list: cli_list_free(). */
+/* Values in the order in which they were given. The list owns the array (cli_list_free()) and
+ * borrows the texts, which are argv's. */
 typedef struct cli_list {
     const char **items;
     size_t count;
@@ -61,9 +64,8 @@ typedef struct cli_option {
     enum cli_kind kind;
     void *target;      /* of the type that kind names; keeps its value unless the option is given */
     uint64_t min, max; /* COUNT */
-    const char
-        *value; /* what the help calls the value; NULL for flags; "[=...]": it may be left out */
-    const char *help; /* one line, or several with '\n' */
+    const char *value; /* the help's name of the value; NULL: a flag; "[=...]": it is optional */
+    const char *help;  /* one line, or several with '\n' */
 } cli_option;
 
 /* A subcommand's command line. */
@@ -76,13 +78,15 @@ typedef struct cli_syntax {
     size_t option_count;
 } cli_syntax;
 
-/* Reads a command line: --name VALUE, --name=VALUE, -- to end options, and the operand, all in any order. Returns true to go on; false when
- * all is said (--help, or a usage error that was complained about), and *status is then the exit status. */
+/* Reads a command line: --name VALUE, --name=VALUE, -- to end options, and the operand, all in any
+ * order. Returns true when the command has to run. Returns false when it has not: the help was
+ * printed, or a mistake was complained about. *status is then the exit status. */
 bool cli_parse(const cli_syntax *syntax, int argc, char **argv, const char **operand, int *status);
 
 void cli_list_free(cli_list *list);
 
-/* Enables compression with settings "NAME[=N],..."; text NULL: none. False: one is unknown or out of its range. */
+/* Enables compression with the settings "NAME[=N],...". text NULL: no settings. Returns false when
+ * one is unknown or out of its range. */
 bool cli_read_deflate(weir_deflate_options *deflate, const char *text);
 
 /* What the help says of CLI_DEFLATE. */

@@ -1,7 +1,8 @@
 /* weir connect: lines of standard input are sent, messages are written to standard output.
  *
- * One thread around poll(2), in which the weir loop is a guest: weir_loop_fd(), weir_loop_timeout() and weir_loop_turn(). Neither a standard output that
- * is not read nor a standard input that says nothing ever keeps the session from answering pings. */
+ * One thread runs a loop around poll(2), and the weir loop runs inside it: weir_loop_fd(),
+ * weir_loop_timeout() and weir_loop_turn(). So the session answers pings even while standard output
+ * is not read and standard input gives nothing. */
 #include "cli.h"
 #include "pipes.h"
 
@@ -21,13 +22,14 @@
 /* Bytes that may wait for standard output before the server has to wait. */
 #define OUTPUT_ROOM ((size_t)256 * 1024)
 
-/* Behind our own Close nobody can make the server wait: what was on its way is kept, so far. */
+/* After our own Close there is no back-pressure: what was in flight is buffered, up to this
+ * size. */
 #define OUTPUT_ROOM_CLOSING ((size_t)64 * 1024 * 1024)
 
-/* After the end of input an answer may still be on its way: we close when the server has been silent so long, or
- * after so long anyway. */
-#define SILENCE_MS  200
-#define PATIENCE_MS 5000
+/* After the end of input an answer may still be in flight. The session is closed when the server
+ * has been silent for SILENCE_MS, and after LINGER_MS in any case. */
+#define SILENCE_MS 200
+#define LINGER_MS  5000
 
 struct talk {
     weir_connect_options options;
@@ -35,16 +37,15 @@ struct talk {
     bool exit_on_eof;
     weir_loop *loop;
     weir_session *session; /* while there is one */
-    weir_channel *room;    /* tells the receiver that output has been written */
+    weir_channel *room;    /* a token means that output has been written */
     int signals;           /* descriptor that signals come from */
-    uint64_t
-        heard_ms; /* loop's clock: when something arrived, or could not because output is full */
-    uint64_t sent_ms;   /* loop's clock: when all input had gone out; 0: not yet */
-    bool closing;       /* our Close was sent, or theirs came */
-    bool over;          /* the conversation has ended: status and end are final */
-    bool quit;          /* the user asked twice */
-    bool local_failure; /* standard input or output failed */
-    int signal;         /* the one that asked to end; 0: none */
+    uint64_t received_ms;  /* loop's clock: when something came, or could not as output is full */
+    uint64_t sent_ms;      /* loop's clock: when all input had gone out; 0: not yet */
+    bool closing;          /* our Close was sent, or theirs came */
+    bool over;             /* the conversation has ended; status and end are final */
+    bool quit;             /* the user asked twice */
+    bool local_failure;    /* standard input or output failed */
+    int signal;            /* the one that asked to end; 0: none */
     int status;
     weir_end end;
     cli_output output;
@@ -67,7 +68,7 @@ static int keep(struct talk *talk, const weir_frame *frame)
         uint8_t token;
         status = weir_channel_receive(talk->room, &token);
     }
-    talk->heard_ms = weir_loop_now(talk->loop);
+    talk->received_ms = weir_loop_now(talk->loop);
     return status;
 }
 
@@ -107,7 +108,7 @@ static int converse(void *arg)
 
 /* --- sending: between turns of the loop --- */
 
-static void leave(struct talk *talk, unsigned code)
+static void close_now(struct talk *talk, unsigned code)
 {
     talk->closing = true;
     if (talk->session != NULL)
@@ -116,7 +117,8 @@ static void leave(struct talk *talk, unsigned code)
         weir_scope_cancel(weir_loop_scope(talk->loop));
 }
 
-/* Behind all that was sent, however long that takes: weir_close() would lose patience. */
+/* Sends the Close after all that was sent, however long that takes. weir_close() would stop waiting
+ * after a time. */
 static void close_in_order(struct talk *talk)
 {
     static uint8_t normal[] = {WEIR_CLOSE_NORMAL >> 8, WEIR_CLOSE_NORMAL & 0xff};
@@ -134,7 +136,7 @@ static void send_lines(struct talk *talk)
         int status = weir_try_send(talk->session, &frame);
         if (status == WEIR_EAGAIN)
             return;
-        if (status != WEIR_OK) { /* the session is ending; how, the receiver learns */
+        if (status != WEIR_OK) { /* the session is ending; the receiver gets the reason */
             talk->closing = true;
             return;
         }
@@ -142,14 +144,14 @@ static void send_lines(struct talk *talk)
     }
 }
 
-/* Input has ended, and that is to end the conversation. */
+/* Input has ended, and its end has to end the conversation. */
 static bool wants_to_close(const struct talk *talk)
 {
     return talk->session != NULL && !talk->closing && cli_input_is_empty(&talk->input) &&
            (talk->exit_on_eof || talk->input.error != 0);
 }
 
-/* How long an answer may still be waited for, in milliseconds; 0: close now. Input that has not gone out yet goes first. */
+/* How long to wait for an answer, in milliseconds. 0: close now. Input is sent first. */
 static int64_t linger_ms(struct talk *talk)
 {
     uint64_t now_ms = weir_loop_now(talk->loop);
@@ -157,10 +159,10 @@ static int64_t linger_ms(struct talk *talk)
         return SILENCE_MS;
     if (talk->sent_ms == 0)
         talk->sent_ms = now_ms;
-    if (output_is_full(talk) || talk->heard_ms < talk->sent_ms)
-        talk->heard_ms = output_is_full(talk) ? now_ms : talk->sent_ms;
-    uint64_t silence_ms = now_ms - talk->heard_ms;
-    if (silence_ms >= SILENCE_MS || now_ms - talk->sent_ms >= PATIENCE_MS)
+    if (output_is_full(talk) || talk->received_ms < talk->sent_ms)
+        talk->received_ms = output_is_full(talk) ? now_ms : talk->sent_ms;
+    uint64_t silence_ms = now_ms - talk->received_ms;
+    if (silence_ms >= SILENCE_MS || now_ms - talk->sent_ms >= LINGER_MS)
         return 0;
     return (int64_t)(SILENCE_MS - silence_ms);
 }
@@ -175,7 +177,7 @@ static void take_signal(struct talk *talk)
     talk->quit = talk->signal != 0 || talk->over;
     talk->signal = (int)info.ssi_signo;
     if (!talk->quit)
-        leave(talk, WEIR_CLOSE_NORMAL);
+        close_now(talk, WEIR_CLOSE_NORMAL);
 }
 
 static void take_input(struct talk *talk)
@@ -192,7 +194,7 @@ static void lose_output(struct talk *talk, int error)
     cli_complain(NAME, "standard output: %s", strerror(error));
     cli_output_fail(&talk->output, error);
     talk->local_failure = true;
-    leave(talk, WEIR_CLOSE_GOING_AWAY);
+    close_now(talk, WEIR_CLOSE_GOING_AWAY);
 }
 
 static int write_output(struct talk *talk)
@@ -204,7 +206,7 @@ static int write_output(struct talk *talk)
     if (talk->output.error != 0)
         lose_output(talk, talk->output.error);
     int status = output_is_full(talk) ? WEIR_OK : weir_channel_try_send(talk->room, &token);
-    return status == WEIR_EAGAIN ? WEIR_OK : status; /* it is told already */
+    return status == WEIR_EAGAIN ? WEIR_OK : status; /* a token is there already */
 }
 
 static bool wants_input(struct talk *talk)
@@ -214,7 +216,7 @@ static bool wants_input(struct talk *talk)
            !cli_input_peek(&talk->input, &frame);
 }
 
-/* Waits until something is to be done, at most most_ms (-1: without limit). */
+/* Waits until there is something to do, most_ms at most (-1: no limit). */
 static int wait_for_events(struct talk *talk, int64_t most_ms)
 {
     enum { SIGNALS, LOOP, INPUT, OUTPUT, COUNT };
@@ -235,7 +237,7 @@ static int wait_for_events(struct talk *talk, int64_t most_ms)
     if (fds[INPUT].revents != 0)
         take_input(talk);
     if ((fds[OUTPUT].revents & (POLLERR | POLLNVAL)) != 0)
-        lose_output(talk, EPIPE); /* whoever read it is gone */
+        lose_output(talk, EPIPE); /* its reader is gone */
     return WEIR_OK;
 }
 
@@ -347,7 +349,7 @@ static int open_signals(void)
     (void)sigaddset(&wanted, SIGINT);
     (void)sigaddset(&wanted, SIGTERM);
     (void)sigprocmask(SIG_BLOCK, &wanted, NULL);
-    (void)signal(SIGPIPE, SIG_IGN); /* a write says it, too */
+    (void)signal(SIGPIPE, SIG_IGN); /* a write reports it as EPIPE */
     return signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
@@ -372,7 +374,8 @@ static int talk_to(struct talk *talk)
     return CLI_EXIT_FAILED;
 }
 
-/* "Name: value" into two strings that stand in one block. Returns false when there is no colon, or no memory. */
+/* Splits "Name: value" into two strings in one block, which is to be freed by the name. Returns
+ * false when there is no colon, or no memory. */
 static bool split_header(const char *text, weir_http_header *out)
 {
     const char *colon = strchr(text, ':');
@@ -424,7 +427,8 @@ static const char epilogue[] =
     "URL is ws://HOST[:PORT][/PATH] or ws+unix:/SOCKET[:/PATH].\n\n"
     "Each line of standard input is sent as a message without its newline; a line may have any\n"
     "length. Each message is written to standard output as it is, and a newline. How it ended is\n"
-    "said on standard error. Ctrl-C (or SIGTERM) closes with 1000; a second one ends it at once.\n\n"
+    "said on standard error. Ctrl-C (or SIGTERM) closes with 1000; a second one ends it at\n"
+    "once.\n\n"
     "Exit status: 0 closed with 1000, 1001 or no code; 1 no connection; 2 usage; 3 the connection\n"
     "was lost or something took too long; 4 refused by the server with an HTTP status; 5 the\n"
     "server broke the protocol; 6 closed with another code; 7 standard input or output failed;\n"
@@ -439,11 +443,12 @@ int cli_connect(int argc, char **argv)
     const cli_option options[] = {
         {"header", CLI_LIST, &headers, 0, 0, "'N: V'", "send a field with the request; repeatable"},
         {"subprotocol", CLI_LIST, &subprotocols, 0, 0, "P",
-         "offer it; repeatable, most wanted first"},
+         "offer it; repeatable, preferred ones first"},
         {"origin", CLI_TEXT, &talk.options.origin, 0, 0, "O", "send an Origin field"},
         {"binary", CLI_FLAG, &binary, 0, 0, NULL, "send lines as binary messages, not as text"},
         {"exit-on-eof", CLI_FLAG, &talk.exit_on_eof, 0, 0, NULL,
-         "close with 1000 when standard input has ended and the server\nis silent for 0.2 s, or after 5 s (default: until the server\ncloses)"},
+         "close with 1000 when standard input has ended and the server\n"
+         "is silent for 0.2 s, or after 5 s (default: until the server\ncloses)"},
         {"deflate", CLI_DEFLATE, &talk.options.session.deflate, 0, 0, "[=SETTING,...]",
          CLI_DEFLATE_HELP},
         {"loop", CLI_BACKEND, &talk.options.loop.backend, 0, 0, "epoll|io_uring",

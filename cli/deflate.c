@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Digits that say 1..max. */
+/* Reads digits that are a number in 1..max. */
 static bool read_number(const char *text, size_t size, uint64_t max, uint64_t *out)
 {
     uint64_t number = 0;
@@ -33,7 +33,7 @@ static bool set_flag(weir_deflate_options *deflate, const char *text, size_t siz
     return server || client;
 }
 
-/* Ranges are the library's to check, but for what a byte cannot hold. */
+/* The library checks the ranges. Here it is checked only that a number fits a byte. */
 static bool set_number(weir_deflate_options *deflate, const char *text, size_t size, size_t name)
 {
     const struct {

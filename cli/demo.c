@@ -1,4 +1,5 @@
-/* weir demo: a server and a client in one process, over real sockets. Each step is checked, at both ends where there is something to see, and told in one line. */
+/* weir demo: a server and a client in one process, over real sockets. Each step is checked, at both
+ * ends where there is something to see, and is reported in one line. */
 #include "cli.h"
 
 #include <errno.h>
@@ -10,14 +11,14 @@
 #include <weir/server.h>
 
 #define NAME       "demo"
-#define STEP_MS    10000 /* both ends are on this machine: so long means never */
+#define STEP_MS    10000 /* both ends are on this machine: after that time, never */
 #define BLOB_SIZE  100000
 #define GREETING   "Hello, weir"
 #define CLIENT_BYE "that is all"
 #define SERVER_BYE "closing time"
 #define REFUSAL    "members only"
 
-/* How a session ended, as one end of it saw it. */
+/* How one end saw the session's end. */
 struct seen_end {
     bool clean;
     bool by_peer;
@@ -30,8 +31,8 @@ struct demo {
     weir_server *server;
     weir_session *session; /* the client's, while there is one */
     weir_channel *ends;    /* of struct seen_end: by the server */
-    weir_channel *pongs;   /* a token, when the client got an answer to a ping */
-    char text[256];        /* what the step has to say, of success or of failure */
+    weir_channel *pongs;   /* a token: the client got an answer to a ping */
+    char text[256];        /* what the step reports, success or failure */
 };
 
 /* --- the server --- */
@@ -77,7 +78,7 @@ static int guard(weir_upgrade *upgrade, void *arg)
 
 /* --- what steps do --- */
 
-/* Leaves a line for whoever runs the step, and returns the status. */
+/* Sets the line that the step reports, and returns status. */
 __attribute__((format(printf, 3, 4))) static int say(struct demo *demo, int status,
                                                      const char *format, ...)
 {
@@ -227,7 +228,7 @@ static void note_pong(weir_session *session, const weir_frame *frame, void *cont
         cli_complain(NAME, "more pongs were seen than looked for");
 }
 
-/* The client's own pings, every 20 seconds else, are made to come at once. */
+/* The client pings every 20 seconds by default. Here it pings at once. */
 static int ping_step(void *arg)
 {
     struct demo *demo = arg;

@@ -49,7 +49,7 @@ static int echo_message(weir_session *session, weir_frame *frame, void *arg)
 /* --- signals --- */
 
 static const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
-/* What they are for, as long as they are watched. */
+/* The service that the signals act on, while they are handled. */
 static weir_service *served;
 static volatile sig_atomic_t stopping;
 
@@ -71,7 +71,7 @@ static void take_signal(int number)
 {
     if (number == SIGUSR1) {
         weir_service_dump(served, write_error, NULL);
-    } else if (stopping) { /* the user has no patience with peers that do not answer */
+    } else if (stopping) { /* the user does not wait for peers that do not answer */
         _exit(CLI_EXIT_SIGNALED + number);
     } else {
         stopping = 1;
@@ -87,7 +87,7 @@ static void set_handlers(void (*handler)(int number))
         (void)sigaddset(&action.sa_mask, signals[i]);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         (void)sigaction(signals[i], &action, NULL);
-    (void)signal(SIGPIPE, SIG_IGN); /* whoever read our standard error may be gone */
+    (void)signal(SIGPIPE, SIG_IGN); /* the reader of our standard error may be gone */
 }
 
 /* --- serving --- */
@@ -103,7 +103,7 @@ static uint64_t limit_of(uint64_t value)
     return value == 0 ? WEIR_UNLIMITED : value;
 }
 
-/* A frame that its message may not hold is refused either way. */
+/* By default the frame limit is the message limit, which refuses a larger frame anyway. */
 static uint64_t frame_limit_of(const struct settings *settings)
 {
     return limit_of(settings->max_frame == AS_MESSAGE ? settings->max_message

@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <weir/version.h>
 
 struct command {
@@ -21,15 +20,6 @@ static const struct command commands[] = {
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
-void cli_raise_file_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int print_help(void)
 {
     printf("Usage: weir COMMAND [ARGUMENT]...\n"
@@ -38,12 +28,12 @@ static int print_help(void)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);
     printf("\n"
-           "  weir COMMAND --help   tells what a command does and all its options\n"
-           "  weir --version        tells what is built in\n");
+           "  weir COMMAND --help   what a command does, and all its options\n"
+           "  weir --version        what is built in\n");
     return CLI_EXIT_OK;
 }
 
-/* Which loop a program gets here, and which it could ask for. */
+/* Which loops are available here, and which is the default. */
 static void print_loops(void)
 {
     static const struct {

@@ -1,38 +1,14 @@
-/* Command lines: a table of options says what is allowed, and is the help text too. */
+/* Command lines: one table of options is both the syntax and the help text. */
 #include "cli.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/url.h>
 
 #define HELP_COLUMN 26
-
-/* What a peer had a hand in is said as one line that tells a terminal nothing: no control character, C1 (U+0080 to U+009F) included. */
-static void blank_controls(char *text)
-{
-    for (unsigned char *at = (unsigned char *)text; *at != '\0'; at++) {
-        bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f;
-        if (c1)
-            *at++ = '?';
-        if (c1 || *at < ' ' || *at == 0x7f)
-            *at = '?';
-    }
-}
-
-void cli_complain(const char *name, const char *format, ...)
-{
-    char text[1024];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    blank_controls(text);
-    fprintf(stderr, "weir%s%s: %s\n", name != NULL ? " " : "", name != NULL ? name : "", text);
-}
 
 bool cli_check_url(const char *name, const char *text)
 {
@@ -46,7 +22,7 @@ bool cli_check_url(const char *name, const char *text)
 
 /* --- values --- */
 
-/* Digits, nothing else: no sign, no blank. *end is what follows them. */
+/* Reads digits: neither sign nor blank. *end points behind them. */
 static bool read_digits(const char *text, uint64_t *out, const char **end)
 {
     if (*text < '0' || *text > '9')
@@ -211,7 +187,7 @@ static const cli_option *find_option(const cli_syntax *syntax, const char *name,
     return NULL;
 }
 
-/* One option at argv[*index], moving over its value too. */
+/* Reads one option at argv[*index]. *index is then at its last argument. */
 static bool take_option(const cli_syntax *syntax, int argc, char **argv, int *index)
 {
     const char *argument = argv[*index];

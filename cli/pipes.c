@@ -71,8 +71,8 @@ size_t cli_output_pending(const cli_output *output)
 
 static bool is_writable(int fd)
 {
-    struct pollfd wish = {.fd = fd, .events = POLLOUT};
-    return poll(&wish, 1, 0) == 1 && (wish.revents & POLLOUT) != 0;
+    struct pollfd pollfd = {.fd = fd, .events = POLLOUT};
+    return poll(&pollfd, 1, 0) == 1 && (pollfd.revents & POLLOUT) != 0;
 }
 
 void cli_output_fail(cli_output *output, int error)

@@ -1,14 +1,15 @@
-/* examples/chat.c - a chat room: what one says, all others hear. Each session has two coroutines, one that listens and one
- * that passes on what the room says, and a mailbox between them: a slow reader loses the oldest messages instead of holding
- * up the room.
+/* examples/chat.c - a chat room: what one guest says goes to all others. Each session has a mailbox
+ * and two coroutines: one receives from the peer, the other sends what is in the mailbox. A slow
+ * reader loses the oldest messages and does not hold up the room.
  *
- *     chat [URL]      weir connect URL from several terminals; "/who", "/ping" and "/quit" are commands */
+ *     chat [URL]      weir connect URL from several terminals; "/who", "/ping" and "/quit" are
+ * commands */
 #include <stdio.h>
 #include <string.h>
 #include <weir/weir.h>
 
 #define MAILBOX  64
-#define NEWCOMER 5    /* lines that one has to say before one may say longer ones */
+#define NEWCOMER 5    /* lines that a guest has to send before longer ones are allowed */
 #define LINE_MAX 1000 /* bytes of a line that are passed on */
 
 struct guest {
@@ -19,7 +20,7 @@ struct guest {
     char name[16];
 };
 
-static struct guest *guests; /* all of one loop, so no lock is needed */
+static struct guest *guests; /* used on one loop alone, so no lock is needed */
 static weir_server *server;
 
 static void drop_frame(void *item, void *context)
@@ -28,7 +29,7 @@ static void drop_frame(void *item, void *context)
     weir_frame_release(item);
 }
 
-static void tell_others(const struct guest *from, const weir_frame *said)
+static void send_to_others(const struct guest *from, const weir_frame *said)
 {
     for (struct guest *guest = guests; guest != NULL; guest = guest->next) {
         weir_frame copy;
@@ -40,7 +41,7 @@ static void tell_others(const struct guest *from, const weir_frame *said)
     }
 }
 
-/* Passes the mailbox on to the peer; in bursts, as long as there is something. */
+/* Sends what is in the mailbox to the peer, without a wait as long as there is more. */
 static int deliver(void *arg)
 {
     struct guest *guest = arg;
@@ -66,7 +67,7 @@ static int say_who(const struct guest *guest)
     return weir_send_text(guest->session, text);
 }
 
-static int hear(struct guest *guest, weir_frame *frame)
+static int take_line(struct guest *guest, weir_frame *frame)
 {
     char line[sizeof guest->name + 2 + LINE_MAX];
     weir_view text;
@@ -81,10 +82,10 @@ static int hear(struct guest *guest, weir_frame *frame)
     if (text.size == 0)
         return WEIR_OK;
     int length = snprintf(line, sizeof line, "%s: ", guest->name);
-    size_t size = weir_utf8_cut(text.data, text.size, LINE_MAX); /* no half characters */
+    size_t size = weir_utf8_cut(text.data, text.size, LINE_MAX); /* at the end of a character */
     memcpy(line + length, text.data, size);
     weir_frame said = weir_frame_text(line, (size_t)length + size);
-    tell_others(guest, &said);
+    send_to_others(guest, &said);
     if (++guest->lines == NEWCOMER)
         weir_session_set_max_frame_size(guest->session, LINE_MAX);
     return WEIR_OK;
@@ -95,9 +96,9 @@ static int listen_to(struct guest *guest)
     weir_frame frame;
     int status = say_who(guest);
     while (status == WEIR_OK && (status = weir_receive(guest->session, &frame)) == WEIR_OK) {
-        status = hear(guest, &frame);
+        status = take_line(guest, &frame);
         while (status == WEIR_OK && weir_try_receive(guest->session, &frame) == WEIR_OK)
-            status = hear(guest, &frame); /* what came along with it */
+            status = take_line(guest, &frame); /* more came with it */
     }
     return status == WEIR_CLOSED ? WEIR_OK : status;
 }
@@ -108,7 +109,7 @@ static void leave(struct guest *guest)
     while (*slot != guest)
         slot = &(*slot)->next;
     *slot = guest->next;
-    weir_channel_cancel(guest->mailbox); /* the other coroutine ends, what waits is dropped */
+    weir_channel_cancel(guest->mailbox); /* the other coroutine ends, what is queued is dropped */
 }
 
 static int visit(weir_session *session, void *arg)
@@ -148,7 +149,7 @@ static int visit(weir_session *session, void *arg)
 
 static int run(void *arg)
 {
-    /* Who shouts longer than this is thrown out with 1009. */
+    /* A longer line closes the session with 1009. */
     weir_serve_options options = {.url = arg, .handler = visit, .session.max_frame_size = 100};
     int status = weir_server_start(&server, weir_scope_current(), &options);
     if (status == WEIR_OK)

@@ -1,7 +1,8 @@
 /* examples/counter.c - a server with a function a message instead of a coroutine a session.
  *
- * on_message runs on a coroutine that is borrowed from a pool, so an idle session has no stack: this is the shape for
- * very many sessions that are mostly silent. What a session has to remember stands in its own block (user_size).
+ * on_message runs on a coroutine from a pool, so an idle session has no stack. This shape is for
+ * very many sessions that are mostly silent. A session keeps its own data in a block of its own
+ * (user_size).
  *
  *     counter [URL]      answers each message with its number and the bytes so far */
 #include <stdio.h>
@@ -30,7 +31,7 @@ static int count(weir_session *session, weir_frame *frame, void *arg)
     return weir_send_text(session, answer); /* may suspend, as in any coroutine */
 }
 
-static void tell(weir_session *session, const weir_end *end, void *arg)
+static void report_end(weir_session *session, const weir_end *end, void *arg)
 {
     (void)arg;
     const struct count *so_far = weir_session_user(session);
@@ -52,7 +53,7 @@ int main(int argc, char **argv)
         .url = argc > 1 ? argv[1] : "ws://127.0.0.1:9001/count",
         .on_open = greet,
         .on_message = count,
-        .on_close = tell,
+        .on_close = report_end,
         .session.user_size = sizeof(struct count),
         .on_listening = announce,
     };

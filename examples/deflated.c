@@ -1,8 +1,9 @@
-/* examples/deflated.c - permessage-deflate without the runtime: two endpoints in memory that shake hands, agree on
- * compression, and exchange a message. What a driver of weir_endpoint has to do for it; sessions do it by themselves
- * (options.deflate).
+/* examples/deflated.c - permessage-deflate without the runtime: two endpoints in memory shake
+ * hands, agree on compression, and exchange a message. It shows what a driver of weir_endpoint has
+ * to do for that. Sessions do it by themselves (options.deflate).
  *
- *     deflated [TIMES]      says the same sentence so many times (20), and how many bytes that takes on the wire */
+ *     deflated [TIMES]      sends the same sentence so many times (20), and prints its bytes on the
+ *                           wire */
 #define WEIR_USE_INTERNAL_API
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,45 +12,45 @@
 #include <weir/endpoint.h>
 #include <weir/handshake.h>
 
-static const weir_deflate_options wishes = {.enabled = true, .server_context_takeover = true};
+static const weir_deflate_options wanted = {.enabled = true, .server_context_takeover = true};
 
 static void count_up(void *context, void *out, size_t size)
 {
-    unsigned char *next = context; /* nothing leaves this process, so nobody has to guess it */
+    unsigned char *next = context; /* nothing is sent out of this process, so it may be guessed */
     for (size_t i = 0; i < size; i++)
         ((unsigned char *)out)[i] = (*next)++;
 }
 
-struct side {
+struct peer {
     weir_endpoint *endpoint;
-    weir_deflate *shared; /* one a thread is enough; here each side stands for a process */
+    weir_deflate *shared; /* one a thread is enough; here each peer stands for a process */
     weir_deflate_terms terms;
     unsigned char random;
 };
 
-static int open_side(struct side *side, enum weir_role role)
+static int open_peer(struct peer *peer, enum weir_role role)
 {
     weir_codec *codec;
     weir_endpoint_options options = {
-        .role = role, .random = count_up, .random_context = &side->random};
-    int status = weir_deflate_new(&side->shared, NULL);
+        .role = role, .random = count_up, .random_context = &peer->random};
+    int status = weir_deflate_new(&peer->shared, NULL);
     if (status == WEIR_OK)
-        status = weir_endpoint_new(&side->endpoint, &options, 0);
+        status = weir_endpoint_new(&peer->endpoint, &options, 0);
     if (status == WEIR_OK)
-        status = weir_deflate_codec_new(&codec, side->shared, role, &wishes, &side->terms);
+        status = weir_deflate_codec_new(&codec, peer->shared, role, &wanted, &peer->terms);
     if (status == WEIR_OK)
-        weir_endpoint_set_codec(side->endpoint, codec); /* takes it */
+        weir_endpoint_set_codec(peer->endpoint, codec); /* takes it */
     return status;
 }
 
-static void close_side(struct side *side)
+static void close_peer(struct peer *peer)
 {
-    weir_endpoint_free(side->endpoint);
-    weir_deflate_free(side->shared);
+    weir_endpoint_free(peer->endpoint);
+    weir_deflate_free(peer->shared);
 }
 
-/* The server's half of the handshake: takes the first offer that it likes. */
-static int answer(struct side *server, const char *request_text, size_t size, char *out,
+/* The server's half of the handshake: takes the first offer that it supports. */
+static int answer(struct peer *server, const char *request_text, size_t size, char *out,
                   size_t room)
 {
     char extensions[WEIR_DEFLATE_TEXT_ROOM];
@@ -60,14 +61,14 @@ static int answer(struct side *server, const char *request_text, size_t size, ch
     int head = weir_handshake_request_parse(&request, request_text, size, NULL, NULL);
     if (head <= 0)
         return WEIR_EPROTOCOL;
-    if (!weir_deflate_choose(&server->terms, &request.head, &wishes))
+    if (!weir_deflate_choose(&server->terms, &request.head, &wanted))
         return WEIR_EREFUSED;
     int length = weir_deflate_answer_write(extensions, sizeof extensions, &server->terms);
     acceptance.extensions = extensions;
     return length < 0 ? length : weir_handshake_response_write(out, room, &request, &acceptance);
 }
 
-static int shake_hands(struct side *client, struct side *server)
+static int shake_hands(struct peer *client, struct peer *server)
 {
     char offered[WEIR_DEFLATE_TEXT_ROOM], request[1024], response[1024];
     weir_http_field fields[WEIR_HTTP_FIELDS_DEFAULT];
@@ -75,7 +76,7 @@ static int shake_hands(struct side *client, struct side *server)
                                         .head.field_capacity = WEIR_HTTP_FIELDS_DEFAULT};
     weir_handshake_offer offer = {.host = "here", .extensions = offered};
     weir_fault fault = {.rule = NULL};
-    int size = weir_deflate_offer_write(offered, sizeof offered, &wishes);
+    int size = weir_deflate_offer_write(offered, sizeof offered, &wanted);
     if (size >= 0)
         size = weir_handshake_request_write(request, sizeof request, &offer);
     if (size >= 0)
@@ -84,14 +85,14 @@ static int shake_hands(struct side *client, struct side *server)
         size = weir_handshake_response_parse(&answered, response, (size_t)size, NULL, &offer);
     if (size < 0)
         return size;
-    int agreed = weir_deflate_accept(&client->terms, &answered.head, response, &wishes, &fault);
+    int agreed = weir_deflate_accept(&client->terms, &answered.head, response, &wanted, &fault);
     printf("offered: %s\nagreed: %s\n", offered, agreed == 1 ? "yes" : "no");
     if (fault.rule != NULL)
         printf("the answer broke %s\n", fault.rule);
     return agreed == 1 ? WEIR_OK : WEIR_EPROTOCOL;
 }
 
-static int carry(struct side *from, struct side *to, const char *text)
+static int carry(struct peer *from, struct peer *to, const char *text)
 {
     weir_buffer wire = {0};
     weir_event event;
@@ -120,20 +121,20 @@ int main(int argc, char **argv)
     static const char sentence[] = "the weir holds the water back. ";
     static char text[4096];
     unsigned long times = argc > 1 ? strtoul(argv[1], NULL, 10) : 20;
-    struct side client = {.random = 1}, server = {.random = 2};
+    struct peer client = {.random = 1}, server = {.random = 2};
     for (size_t i = 0; i < times && (i + 1) * (sizeof sentence - 1) < sizeof text; i++)
         memcpy(text + i * (sizeof sentence - 1), sentence, sizeof sentence);
     int status = shake_hands(&client, &server);
     if (status == WEIR_OK)
-        status = open_side(&client, WEIR_ROLE_CLIENT);
+        status = open_peer(&client, WEIR_ROLE_CLIENT);
     if (status == WEIR_OK)
-        status = open_side(&server, WEIR_ROLE_SERVER);
+        status = open_peer(&server, WEIR_ROLE_SERVER);
     if (status == WEIR_OK)
         status = carry(&client, &server, text);
     for (int i = 0; status == WEIR_OK && i < 2; i++) /* the second one refers back to the first */
         status = carry(&server, &client, text);
-    close_side(&client);
-    close_side(&server);
+    close_peer(&client);
+    close_peer(&server);
     if (status != WEIR_OK)
         fprintf(stderr, "%s\n", weir_strerror(status));
     return status == WEIR_OK || status == WEIR_ENOTSUP ? 0 : 1;

@@ -1,8 +1,9 @@
-/* examples/dissect.c - looks at the bytes of one direction of a WebSocket connection, frame by frame: the low-level parts by
- * themselves (parser, collector, UTF-8, serializer). Needs libweir-wire.a alone.
+/* examples/dissect.c - reads the bytes of one direction of a WebSocket connection, frame by frame.
+ * It uses the low-level parts alone: parser, collector, UTF-8, serializer. It needs only
+ * libweir-wire.a.
  *
- *     dissect < FILE           says what the frames are, and which rule of RFC 6455 is broken first
- *     dissect --remask < FILE  writes the same frames as a client would send them, with a key of its own
+ *     dissect < FILE           prints the frames, and the first rule of RFC 6455 that is broken
+ *     dissect --remask < FILE  writes the same frames as a client sends them, with a key of its own
  *     dissect --sample > FILE  writes some frames to look at */
 #define WEIR_USE_INTERNAL_API
 #include <stdio.h>
@@ -15,7 +16,7 @@
 #include <weir/serializer.h>
 #include <weir/utf8.h>
 
-/* A constant key: what is written is to be read, not to be sent. */
+/* A constant key: the output is made to be read, not to be sent. */
 static void no_random(void *context, void *out, size_t size)
 {
     (void)context;
@@ -137,7 +138,7 @@ static int remask(const weir_frame_head *head, weir_collector *payload)
     return WEIR_OK;
 }
 
-/* What is to be done with each frame. */
+/* What to do with each frame. */
 static int (*use)(const weir_frame_head *head, weir_collector *payload) = show;
 
 static int take(weir_parser *parser, weir_frame_head *head, weir_collector *payload, char *in,

@@ -1,6 +1,7 @@
-/* examples/echo.c - a WebSocket server: each session is a coroutine that gives back what it gets.
+/* examples/echo.c - a WebSocket server: each session is a coroutine that sends back what it
+ * receives.
  *
- *     echo      then, elsewhere: weir connect ws://127.0.0.1:9001/echo */
+ *     echo      then, in another terminal: weir connect ws://127.0.0.1:9001/echo */
 #include <weir/weir.h>
 
 static int echo(weir_session *session, void *arg)

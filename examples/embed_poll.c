@@ -1,7 +1,8 @@
-/* examples/embed_poll.c - weir as a guest in a loop of your own: here a plain poll(2) loop that also watches a pipe and a
- * clock of its own.
+/* examples/embed_poll.c - weir inside a loop of your own. Here it is a plain poll(2) loop that also
+ * watches a pipe.
  *
- *     embed_poll      a server, a client and the foreign work share one thread; ends by itself */
+ *     embed_poll      a server, a client and the work of the host share one thread; ends by
+ * itself */
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -10,7 +11,7 @@
 struct program {
     weir_loop *loop;
     weir_server *server;
-    int pipe_end; /* the foreign part's own descriptor */
+    int pipe_end; /* the host's own descriptor */
     int answers;
 };
 
@@ -53,10 +54,11 @@ static int visit(void *arg)
     return status;
 }
 
-/* The host's loop. All that weir asks for: watch its descriptor, mind its timeout, give it a turn. */
+/* The host's loop. weir needs three things of it: watch its descriptor, use its timeout, run its
+ * turn. */
 static int run(struct program *program, int pipe_end)
 {
-    int told = 0, left;
+    int answers = 0, left;
     while ((left = weir_loop_turn(program->loop, 0)) > 0) {
         struct pollfd fds[] = {
             {.fd = weir_loop_fd(program->loop), .events = POLLIN},
@@ -67,7 +69,7 @@ static int run(struct program *program, int pipe_end)
             break;
         char byte;
         if (fds[1].revents != 0 && read(pipe_end, &byte, 1) == 1)
-            printf("the host hears of answer %d\n", ++told);
+            printf("the host is notified of answer %d\n", ++answers);
     }
     return left;
 }

@@ -1,12 +1,12 @@
-/* examples/embed_uv.c - weir as a guest in a libuv loop: a poll handle for its descriptor, a timer for its timeout, a
- * prepare handle for its turns.
+/* examples/embed_uv.c - weir inside a libuv loop: a poll handle for its descriptor, a timer for its
+ * timeout, a prepare handle for its turns.
  *
  *     embed_uv      an echo server and a client in a libuv program; ends by itself */
 #include <stdio.h>
 #include <uv.h>
 #include <weir/weir.h>
 
-/* The bridge: what any libuv program needs to host a weir loop. */
+/* What any libuv program needs to run a weir loop inside its own. */
 struct guest {
     weir_loop *loop;
     uv_poll_t readable;
@@ -16,19 +16,19 @@ struct guest {
 
 static void on_timer(uv_timer_t *timer)
 {
-    (void)timer; /* it is only there to end the wait */
+    (void)timer; /* it only ends the wait */
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
-    (void)poll, (void)status, (void)events; /* the turn comes with the next prepare */
+    (void)poll, (void)status, (void)events; /* the next prepare runs the turn */
 }
 
-/* Just before libuv waits: do what is ready, then tell it how long it may wait. */
+/* Before libuv waits: runs what is ready, then sets how long libuv may wait. */
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct guest *guest = prepare->data;
-    if (weir_loop_turn(guest->loop, 0) <= 0) { /* nobody left, or broken */
+    if (weir_loop_turn(guest->loop, 0) <= 0) { /* nothing is left to run, or the loop is broken */
         uv_close((uv_handle_t *)&guest->readable, NULL);
         uv_close((uv_handle_t *)&guest->timer, NULL);
         uv_close((uv_handle_t *)&guest->prepare, NULL);

@@ -1,8 +1,9 @@
 /* Drives a fuzzing server of WebSocket: fuzzing_client_driver [--deflate] URL AGENT
  *
- * Such a server plays one case a connection and judges how its peer behaves: the peer only has to send every message back
- * until the connection ends. This asks it how many cases there are, runs them all, and has it write its report under the
- * name AGENT. --deflate offers compression. */
+ * Such a server runs one case a connection and judges how its peer behaves. The peer only has to
+ * send every message back until the connection ends. This program asks it for the number of cases,
+ * runs them all, and makes it write its report under the name AGENT. --deflate offers
+ * compression. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,10 @@
-/* examples/gateway.c - a bridge from TCP to WebSocket: what comes in over a TCP connection goes out as binary messages, and back.
+/* examples/gateway.c - a bridge from TCP to WebSocket: what comes over a TCP connection goes out as
+ * binary messages, and back.
  *
- * One coroutine a connection opens a scope; in it one coroutine carries bytes each way. When one of them ends, so does
- * the other: nothing is left behind, however the two connections end.
+ * One coroutine a connection opens a scope. In the scope, one coroutine carries bytes each way.
+ * When one of them ends, so does the other, and both connections are closed.
  *
- *     gateway URL [PORT]      nc 127.0.0.1 PORT then speaks to the server at URL */
+ *     gateway URL [PORT]      nc 127.0.0.1 PORT then talks to the server at URL */
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/weir.h>
@@ -24,7 +25,7 @@ static int carry_out(void *arg)
     while ((status = weir_stream_read(bridge->stream, bytes, sizeof bytes, &got)) == WEIR_OK)
         if ((status = weir_send_binary(bridge->session, bytes, got)) != WEIR_OK)
             return status;
-    /* The TCP side has said all it had to say: so do we, and wait for what is still on its way. */
+    /* The TCP peer has ended its output: close the session, and wait for what is in flight. */
     return status == WEIR_CLOSED ? weir_close(bridge->session, WEIR_CLOSE_NORMAL, NULL) : status;
 }
 
@@ -49,7 +50,7 @@ static int carry_both_ways(struct bridge *bridge)
     status = weir_go(&scope, "out", carry_out, bridge);
     if (status == WEIR_OK)
         status = carry_in(bridge);
-    weir_scope_cancel(&scope); /* the server is done: what TCP still sends has nowhere to go */
+    weir_scope_cancel(&scope); /* the server has ended: what TCP still sends is dropped */
     (void)weir_scope_join(&scope);
     return status;
 }
@@ -76,7 +77,7 @@ static int serve_one(void *arg)
         weir_stream_close(bridge.stream);
     else
         weir_stream_reset(bridge.stream);
-    return WEIR_OK; /* one that fails must not take the others with it */
+    return WEIR_OK; /* a failed connection must not cancel the others */
 }
 
 static int run(void *arg)

@@ -1,5 +1,5 @@
-/* examples/guarded.c - a server that looks at each request before it becomes a session: routes by path, a password, an
- * origin, subprotocols, and fields of its own in the answer.
+/* examples/guarded.c - a server that checks each request before it becomes a session: routes by
+ * path, a password, an origin, subprotocols, and fields of its own in the answer.
  *
  *     guarded [URL]      weir connect URL/private --header 'Authorization: Bearer open sesame' */
 #include <stdio.h>
@@ -11,7 +11,7 @@ static bool starts_with(weir_view view, const char *text)
     return view.size >= size && weir_view_equal((weir_view){view.data, size}, text);
 }
 
-/* One user's name: what the hook found out, kept in the session's own block. */
+/* A user's name: the hook finds it and stores it in the session's own block. */
 struct visitor {
     char name[32];
 };
@@ -34,7 +34,8 @@ static int inspect(weir_upgrade *upgrade, void *arg)
     }
     snprintf(visitor->name, sizeof visitor->name, "%.*s", (int)query.size,
              query.data == NULL ? "" : query.data);
-    /* A client that offers v1.experimental knows what it does. One that does not is served by the table. */
+    /* A client that offers v1.experimental gets it. For any other the table of subprotocols
+     * holds. */
     if (weir_upgrade_set_subprotocol(upgrade, "v1.experimental") == WEIR_EINVAL)
         return WEIR_OK;
     return weir_upgrade_add_header(upgrade, "X-Experiment", "yes");

@@ -1,5 +1,6 @@
-/* examples/halves.c - a raw session taken apart: a reader on one direction of a stream, a writer on the other, and a
- * coroutine between them that does as it likes. This is for gateways and tools that have their own idea of what to answer.
+/* examples/halves.c - the two halves of a raw session: a reader on the read side of a stream, a
+ * writer on its write side, and a coroutine between them. This is for gateways and tools that
+ * decide by themselves what to answer.
  *
  *     halves      echoes in capitals over a pair of streams in memory */
 #define WEIR_USE_INTERNAL_API
@@ -13,8 +14,8 @@ static void capitalize(weir_frame *frame)
         frame->data[i] = (uint8_t)toupper(frame->data[i]);
 }
 
-/* Shouts back what it hears, and answers a Close with the same. */
-static int shout(weir_reader *reader, weir_writer *writer)
+/* Sends text back in capitals, and answers a Close with the same Close. */
+static int echo_in_capitals(weir_reader *reader, weir_writer *writer)
 {
     weir_frame frame;
     int status;
@@ -39,18 +40,18 @@ static int serve(void *arg)
     status = weir_writer_start(&writer, weir_scope_current(), stream, NULL);
     if (status == WEIR_OK) {
         weir_reader_set_max_frame_size(reader, 1000);
-        weir_writer_set_masking(writer, false); /* a server's; the role says so already */
+        weir_writer_set_masking(writer, false); /* the default of a server */
         weir_frame greeting = weir_frame_ping("hello", 5);
         if (weir_channel_try_send(weir_writer_outgoing(writer), &greeting) != WEIR_OK)
             printf("no room for a greeting\n");
         printf("frames of up to %llu bytes, %s\n",
                (unsigned long long)weir_reader_max_frame_size(reader),
                weir_writer_masking(writer) ? "masked" : "not masked");
-        status = shout(reader, writer);
+        status = echo_in_capitals(reader, writer);
         weir_reader_fault(reader, &fault);
         if (fault.rule != NULL)
             printf("the peer broke %s\n", fault.rule);
-        weir_writer_close(writer); /* no more: the peer reads an end of stream */
+        weir_writer_close(writer); /* the peer reads an end of stream */
         int flushed = weir_writer_flush(writer);
         printf("%zu bytes left to write: %s\n", weir_writer_queued_bytes(writer),
                weir_strerror(flushed));
@@ -61,7 +62,7 @@ static int serve(void *arg)
     return status;
 }
 
-/* An ordinary session at the other end. */
+/* A default session at the other end. */
 static int visit(weir_session *session)
 {
     weir_frame answer;

@@ -1,7 +1,8 @@
-/* examples/handmade.c - a client session over a stream that one has opened by oneself: the name resolved, the addresses tried in
- * turn, the handshake written and read by hand. For proxies and other detours that weir_client_open() does not know.
+/* examples/handmade.c - a client session over a stream that the program has opened by itself: it
+ * resolves the name, tries the addresses in turn, and writes and reads the handshake. This is for
+ * proxies and other ways that weir_client_open() does not know.
  *
- *     handmade URL      ws://... or ws+unix:...; says one thing to an echo server */
+ *     handmade URL      ws://... or ws+unix:...; sends one message to an echo server */
 #define WEIR_USE_INTERNAL_API
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 
 #define ADDRESSES 8
 
-/* Where the URL leads to: its addresses, most wanted first. */
+/* The addresses of the URL, the preferred ones first. */
 static int find(const weir_url *url, weir_address *addresses, size_t *count)
 {
     char text[WEIR_URL_HOST_MAX + 1];
@@ -35,7 +36,8 @@ static int dial(weir_stream **out, const weir_url *url)
     return status;
 }
 
-/* Reads the answer a byte at a time: a server may speak at once, and what follows the head is the session's to read. */
+/* Reads the answer a byte at a time. A server may send frames at once, and the session has to read
+ * all that follows the head. */
 static int read_answer(weir_stream *stream, const weir_handshake_offer *offer)
 {
     char in[4096];
@@ -70,7 +72,7 @@ static int shake_hands(weir_stream *stream, const weir_url *url)
     return status == WEIR_OK ? read_answer(stream, &offer) : status;
 }
 
-/* A frame without a mask is a fault, which a server has to answer with 1002: see what this one does. */
+/* A frame without a mask breaks the protocol, and a server has to answer with 1002. Tries that. */
 static int provoke(weir_session *session)
 {
     void *end;

@@ -1,5 +1,5 @@
-/* examples/handshake.c - reads the request of a WebSocket client and says what is in it, and what a server has to answer: a
- * magnifying glass for opening handshakes. Needs libweir-wire.a alone.
+/* examples/handshake.c - reads the request of a WebSocket client, and prints what is in it and what
+ * a server has to answer. It needs only libweir-wire.a.
  *
  *     handshake [EXTENSION]... < REQUEST      the extensions (by name) that the server knows */
 #define WEIR_USE_INTERNAL_API
@@ -56,8 +56,8 @@ static void show_fields(const weir_http_head *head)
     }
 }
 
-/* Writes which of the known extensions the server takes, none of them twice, all without parameters. Returns the size, or a
- * negative status; 0: none. */
+/* Writes which of the known extensions the server takes: each at most once, without parameters.
+ * Returns the size (0: none) or a negative status. */
 static int choose_extensions(char *out, size_t capacity, const weir_http_head *head, char **known)
 {
     weir_extension_offer chosen[EXTENSIONS] = {{0}};

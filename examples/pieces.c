@@ -1,7 +1,7 @@
-/* examples/pieces.c - one message of any size in constant memory: the client sends it in pieces, the server receives it
- * in pieces, and both live on one loop.
+/* examples/pieces.c - one message of any size in constant memory: the client sends it in pieces,
+ * the server receives it in pieces, and both live on one loop.
  *
- *     pieces [MIB]      how large the message is; 64 when nothing is said */
+ *     pieces [MIB]      how large the message is; 64 by default */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +72,7 @@ static int run(void *arg)
         .handler = digest,
         .session = {.pieces = true, .max_message_size = WEIR_UNLIMITED},
     };
-    int status = weir_scope_open(&scope); /* the server lives in it */
+    int status = weir_scope_open(&scope); /* the server runs in it */
     if (status != WEIR_OK)
         return status;
     status = weir_server_start(&server, &scope, &options);

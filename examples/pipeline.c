@@ -1,6 +1,7 @@
-/* examples/pipeline.c - the runtime by itself: coroutines, channels, select, deadlines, cancellation. No WebSocket here.
+/* examples/pipeline.c - the runtime by itself: coroutines, channels, select, deadlines,
+ * cancellation. It uses no WebSocket.
  *
- *     pipeline      a source, two workers and a sink; then what happens when one of them hangs, or fails */
+ *     pipeline      a source, two workers and a sink; then one of them hangs, and one fails */
 #include <stdio.h>
 #include <string.h>
 #include <weir/weir.h>
@@ -42,7 +43,7 @@ static int square(void *arg)
     return status == WEIR_CLOSED ? WEIR_OK : status;
 }
 
-/* Both workers are done: then nothing more is squared. */
+/* Runs two workers until both have ended, then closes their output. */
 static int supervise(void *arg)
 {
     struct line *line = arg;
@@ -90,14 +91,14 @@ static int run_line(struct line *line)
         status = weir_go(&scope, "supervisor", supervise, line);
     if (status == WEIR_OK)
         status = add_up(line, &sum);
-    int joined = weir_scope_join(&scope); /* nobody is left when this returns */
+    int joined = weir_scope_join(&scope); /* no coroutine of the scope runs when this returns */
     printf("sum of squares: %ld\n", sum);
     return status == WEIR_OK ? joined : status;
 }
 
 static int hang(void *arg)
 {
-    return weir_channel_receive(arg, &(long){0}); /* nobody ever sends */
+    return weir_channel_receive(arg, &(long){0}); /* no coroutine ever sends */
 }
 
 static int fail(void *arg)

@@ -1,15 +1,16 @@
-/* examples/raw.c - raw sessions: every frame as it stands on the wire, and nothing answered by itself. What a default
- * session does (pongs, pings, the answer to a Close) is done here by hand, with the ponger and the pinger as parts.
+/* examples/raw.c - raw sessions: every frame as it stands on the wire, and no automatic answers.
+ * What a default session does (pongs, pings, the answer to a Close) is done here by the program,
+ * with the ponger and the pinger as parts.
  *
- *     raw      two sessions over a pair of streams in memory; prints each frame that arrives */
+ *     raw      two sessions over a pair of streams in memory; prints each frame that is received */
 #include <stdio.h>
 #include <weir/weir.h>
 
-static void show(const char *who, const weir_frame *frame)
+static void show(const char *role, const weir_frame *frame)
 {
     char text[128];
     (void)weir_frame_describe(frame, text, sizeof text);
-    printf("%s got %s\n", who, text);
+    printf("%s got %s\n", role, text);
 }
 
 /* Answers a Close with a Close. */
@@ -20,7 +21,7 @@ static int answer_close(weir_session *session, const weir_frame *frame)
     return weir_close(session, status == WEIR_OK ? reason.code : 0, reason.message);
 }
 
-/* Where a frame goes that has arrived. WEIR_CLOSED: it was the last one. */
+/* Passes on a frame that was received. WEIR_CLOSED: it was the last one. */
 static int dispatch(weir_session *session, weir_channel *pings, weir_channel *pongs,
                     weir_frame *frame)
 {
@@ -60,7 +61,7 @@ static int serve(void *arg)
     return status;
 }
 
-/* Says something in two fragments, with a ping between them: legal, and visible as such. */
+/* Sends a message in two fragments with a ping between them, which the RFC allows. */
 static int speak(weir_session *session)
 {
     weir_frame first = weir_frame_by_type(false, WEIR_FRAME_TEXT, "frag", 4);
@@ -81,7 +82,7 @@ static int visit(weir_session *session)
     int status = speak(session);
     while (status == WEIR_OK && (status = weir_receive(session, &frame)) == WEIR_OK) {
         show("client", &frame);
-        if (frame.type == WEIR_FRAME_PING) { /* the server's pinger: give it what it wants */
+        if (frame.type == WEIR_FRAME_PING) { /* the server's pinger waits for the pong */
             weir_frame pong = weir_frame_pong(frame.data, frame.size);
             status = weir_send(session, &pong);
             if (status == WEIR_OK && ++pings == 2)

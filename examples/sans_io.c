@@ -1,8 +1,9 @@
-/* examples/sans_io.c - the protocol without the runtime: an opening handshake and a weir_endpoint over a plain blocking
- * socket. It needs libweir-wire.a alone: this is what someone with a loop of his own takes.
+/* examples/sans_io.c - the protocol without the runtime: an opening handshake and a weir_endpoint
+ * over a plain blocking socket. It needs only libweir-wire.a, and is for programs with a loop of
+ * their own.
  *
- *     sans_io HOST PORT PATH [--unmasked]      says one thing to an echo server, prints the answer, closes; unmasked, which a
- *                                              server has to refuse */
+ *     sans_io HOST PORT PATH [--unmasked]      sends one message to an echo server, prints the
+ *                                              answer, closes; a server refuses --unmasked */
 #define WEIR_USE_INTERNAL_API
 #include <netdb.h>
 #include <stdio.h>
@@ -47,7 +48,8 @@ static int dial(const char *host, const char *port)
     return fd;
 }
 
-/* Shakes hands. Returns how many bytes of frames stand in `in` behind the answer, moved to its front; or a negative status. */
+/* Shakes hands. Frames that came with the answer are moved to the front of in. Returns their size
+ * in bytes, or a negative status. */
 static int shake_hands(int fd, const char *host, const char *path, uint8_t *in, size_t room)
 {
     char request[1024];
@@ -83,7 +85,7 @@ struct talk {
     bool answered;
 };
 
-/* What the endpoint says; true while there may be more. */
+/* Handles one event of the endpoint. Returns false when there is no memory for the Close. */
 static bool handle(struct talk *talk, const weir_event *event)
 {
     static const weir_close_reason bye = {.code = WEIR_CLOSE_NORMAL};
@@ -118,7 +120,8 @@ static int put(struct talk *talk)
     return status;
 }
 
-/* Drives the endpoint until it wants the stream closed. A blocking read stands for a loop here: deadlines are not minded. */
+/* Drives the endpoint until it wants the stream closed. A blocking read takes the place of a loop,
+ * so deadlines have no effect. */
 static int drive(struct talk *talk, uint8_t *in, size_t room, size_t have)
 {
     int status = WEIR_OK;
@@ -129,7 +132,7 @@ static int drive(struct talk *talk, uint8_t *in, size_t room, size_t have)
             status = put(talk);
         if (status != WEIR_OK || (weir_endpoint_wants(talk->endpoint) & WEIR_WANT_CLOSE))
             break;
-        /* A large message is read to where it is joined. */
+        /* A large message is read into the memory where it is joined. */
         size_t wanted = weir_endpoint_room(talk->endpoint, &to);
         if (wanted == 0) {
             to = in;

@@ -1,7 +1,9 @@
-/* examples/sans_io_server.c - a WebSocket server without the runtime: poll(2), the handshake codec and a weir_endpoint per
- * connection. It needs libweir-wire.a alone. The other half is examples/sans_io.c.
+/* examples/sans_io_server.c - a WebSocket server without the runtime: poll(2), the handshake codec
+ * and a weir_endpoint per connection. It needs only libweir-wire.a. The client is
+ * examples/sans_io.c.
  *
- *     sans_io_server [PORT]      echoes; GET /health is answered with a page; ends when it has been idle for ten seconds */
+ *     sans_io_server [PORT]      echoes; GET /health is answered with a page; ends when it has been
+ *                                idle for ten seconds */
 #define WEIR_USE_INTERNAL_API
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,17 +23,17 @@
 #define CONNECTIONS  16
 #define IDLE_MS      10000
 #define HANDSHAKE_MS 5000
-#define BACKLOG_MAX  ((size_t)256 * 1024) /* bytes unsent from which on nothing more is read */
+#define BACKLOG_MAX  ((size_t)256 * 1024) /* unsent bytes from which on reading stops */
 
 struct connection {
     weir_endpoint *endpoint;
-    weir_buffer in;  /* the request; later what the endpoint has not eaten yet */
+    weir_buffer in;  /* the request; later what the endpoint has not consumed yet */
     weir_buffer out; /* bytes for the kernel */
     weir_http_scan scan;
-    uint64_t request_due_ms; /* when the request has to be there */
+    uint64_t request_due_ms; /* when the request has to be complete */
     int fd;                  /* -1: free */
     bool refused;            /* close it when out is written */
-    bool eof;                /* the peer has said all it had to say */
+    bool eof;                /* the peer's output has ended */
 };
 
 static struct connection connections[CONNECTIONS];
@@ -95,7 +97,7 @@ static int write_page(char *out, size_t capacity, const void *what)
     return weir_http_response_write(out, capacity, what);
 }
 
-/* What is no WebSocket may still be a question with an answer. */
+/* A plain HTTP request can still have an answer. */
 static bool refuse(struct connection *connection, const weir_http_head *head,
                    const weir_handshake_refusal *refusal)
 {
@@ -119,7 +121,7 @@ static int write_acceptance(char *out, size_t capacity, const void *what)
     return weir_handshake_response_write(out, capacity, acceptance->request, &acceptance->answer);
 }
 
-/* Tells what the client brought along. */
+/* Prints what the client sent with its request. */
 static void describe(const weir_handshake_request *request)
 {
     weir_http_cursor cursor = {0};
@@ -155,15 +157,15 @@ static bool accept_request(struct connection *connection, const weir_handshake_r
     return true;
 }
 
-/* --- after it --- */
+/* --- the session --- */
 
-/* A large piece is not put together first: its header by itself, then its payload from where it lies, masked on its way if
- * frames are (a server's are not). */
+/* A large piece is copied once: its header is written by itself, then the payload is copied from
+ * where it lies. It is masked on the way if frames are masked (a server's are not). */
 static int echo_piece(struct connection *connection, const weir_frame *piece)
 {
     uint8_t key[4];
     if (weir_endpoint_output_ended(connection->endpoint))
-        return WEIR_OK; /* our Close is out: what still comes is nobody's */
+        return WEIR_OK; /* our Close was sent: what still comes is dropped */
     if (piece->size < 4096)
         return weir_endpoint_send(connection->endpoint, piece, &connection->out);
     int status = weir_endpoint_send_head(connection->endpoint, piece, &connection->out, key);
@@ -184,8 +186,8 @@ static bool has_rest(const struct connection *connection)
     return connection->endpoint != NULL && weir_endpoint_rest(connection->endpoint, &rest) > 0;
 }
 
-/* What is not eaten yet moves to the front; as long as there is some nothing is read, and the clock of pings stands still for
- * the peer. */
+/* Moves what is not consumed yet to the front. As long as there is some, nothing is read, and the
+ * ping timeout of the peer is suspended. */
 static void keep_rest(struct connection *connection)
 {
     uint8_t *rest;
@@ -198,8 +200,8 @@ static void keep_rest(struct connection *connection)
     weir_endpoint_hold(connection->endpoint, size > 0, now_ms());
 }
 
-/* Eats what has been fed, as long as the output does not pile up. */
-static bool eat(struct connection *connection)
+/* Consumes what has been fed, as long as less than BACKLOG_MAX is unsent. */
+static bool consume(struct connection *connection)
 {
     weir_endpoint *endpoint = connection->endpoint;
     weir_event event;
@@ -225,10 +227,10 @@ static bool feed(struct connection *connection, size_t from)
     if (weir_endpoint_feed(connection->endpoint, in->data + from, in->size - from, now_ms()) !=
         WEIR_OK)
         return false;
-    return eat(connection);
+    return consume(connection);
 }
 
-/* The request has come, in part or whole. */
+/* Takes the request, in part or whole. */
 static bool take_request(struct connection *connection)
 {
     weir_http_field fields[WEIR_HTTP_FIELDS_DEFAULT];
@@ -265,11 +267,11 @@ static bool take_input(struct connection *connection)
         return take_request(connection);
     if (!weir_endpoint_input_ended(connection->endpoint))
         return feed(connection, from);
-    connection->in.size = 0; /* after a Close or a fault only the end of the stream is awaited */
+    connection->in.size = 0; /* after a Close or an error, only the end of the stream is awaited */
     return true;
 }
 
-/* Bytes to the kernel, as many as it takes. Returns false when the connection is broken. */
+/* Sends as many bytes as the kernel takes. Returns false when the connection is broken. */
 static bool write_out(struct connection *connection)
 {
     while (connection->out.size > 0) {
@@ -287,7 +289,8 @@ static bool write_out(struct connection *connection)
     return true;
 }
 
-/* Whatever the endpoint owes, then bytes to the kernel, then what it wants of the stream. Returns false when all is over. */
+/* Flushes the endpoint, sends its bytes, and shuts the stream down if the endpoint wants that.
+ * Returns false when the connection has to be closed. */
 static bool put_output(struct connection *connection)
 {
     weir_endpoint *endpoint = connection->endpoint;
@@ -310,7 +313,7 @@ static uint64_t deadline_of(const struct connection *connection)
                                         : connection->request_due_ms;
 }
 
-/* Its deadline has passed. Returns false when that is the end. */
+/* Its deadline has passed. Returns false when the connection has to be closed. */
 static bool tick(struct connection *connection)
 {
     bool roomy = connection->out.size < BACKLOG_MAX;
@@ -319,7 +322,7 @@ static bool tick(struct connection *connection)
                WEIR_OK;
 }
 
-/* Whether what the peer sends next is to be read now. */
+/* Whether to read from the peer now. */
 static bool reads(const struct connection *connection)
 {
     return !connection->eof && !connection->refused && !has_rest(connection);
@@ -335,7 +338,7 @@ static bool serve(struct connection *connection, short events)
     while (put_output(connection)) {
         if (!has_rest(connection) || connection->out.size >= BACKLOG_MAX)
             return true;
-        if (!eat(connection))
+        if (!consume(connection))
             return false;
     }
     return false;

@@ -1,5 +1,6 @@
-/* examples/simulated.c - a handler of yours, tested in a simulated world: a network with latency, cut reads and writes and
- * resets, and a clock that jumps. A day passes in no time, and a run that fails is replayed from its seed.
+/* examples/simulated.c - a handler of yours, tested in a simulated world: a network with latency,
+ * cut reads and writes and resets, and a virtual clock. A day takes a fraction of a second, and a
+ * run that fails is replayed from its seed.
  *
  *     simulated [SEED [RUNS]] */
 #include <stdio.h>
@@ -7,7 +8,7 @@
 #include <string.h>
 #include <weir/weir.h>
 
-/* The handler under test: says good morning once an hour, until told to stop. */
+/* The handler under test: sends a greeting once an hour, until a message comes. */
 static int greet_hourly(weir_session *session, void *arg)
 {
     (void)arg;
@@ -64,7 +65,8 @@ static int live(void *arg)
     return WEIR_OK;
 }
 
-/* One world: whatever its network did, nobody may be left behind; and in a perfect one, all 24 greetings arrive. */
+/* Runs one world. Whatever its network does, no coroutine may be left. In a perfect network, all 24
+ * greetings are received. */
 static bool run(uint64_t seed, bool perfect)
 {
     weir_loop *loop;

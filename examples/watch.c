@@ -1,12 +1,12 @@
-/* examples/watch.c - watches a session from beside it: an observer of its frames, the round-trip time of its pings, the
- * close reason as a deferred.
+/* examples/watch.c - watches a session: an observer of its frames, the round-trip time of its
+ * pings, the close reason as a deferred.
  *
- *     watch URL [MESSAGES]      talks to an echo server and tells what happens */
+ *     watch URL [MESSAGES]      talks to an echo server and prints what happens */
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/weir.h>
 
-static void tell(const char *direction, const weir_frame *frame)
+static void print_frame(const char *direction, const weir_frame *frame)
 {
     char text[128];
     (void)weir_frame_describe(frame, text, sizeof text);
@@ -16,13 +16,13 @@ static void tell(const char *direction, const weir_frame *frame)
 static void on_frame_in(weir_session *session, const weir_frame *frame, void *context)
 {
     (void)session, (void)context;
-    tell("<-", frame);
+    print_frame("<-", frame);
 }
 
 static void on_frame_out(weir_session *session, const weir_frame *frame, void *context)
 {
     (void)session, (void)context;
-    tell("->", frame);
+    print_frame("->", frame);
 }
 
 static void on_ended(weir_session *session, const weir_end *end, void *context)
@@ -79,7 +79,7 @@ int main(int argc, char **argv)
     weir_connect_options options = {
         .url = argv[1],
         .handler = converse,
-        .session.deflate.enabled = true, /* if the server likes it, too */
+        .session.deflate.enabled = true, /* if the server agrees */
         .arg = argc > 2 ? argv[2] : three,
         .connect_timeout_ms = 2000,
         .failure = &failure,

@@ -1,13 +1,13 @@
-/* examples/workers.c - work that blocks, done by threads; its results come back into the loop by weir_loop_post(), the one
- * door from other threads.
+/* examples/workers.c - threads do work that blocks. Its results come back to the loop by
+ * weir_loop_post(), which other threads may call.
  *
- *     workers      a server whose answers are computed by threads, and three clients that ask at once */
+ *     workers      a server that answers with what threads compute, and three clients at once */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <weir/weir.h>
 
-/* One piece of work: filled by the coroutine, computed by a thread, completed on the loop. */
+/* One piece of work: the coroutine fills it, a thread computes it, the loop completes it. */
 struct job {
     weir_loop *loop;
     weir_deferred *done;
@@ -21,7 +21,7 @@ static void complete(void *arg) /* on the loop's thread again */
     weir_deferred_complete(job->done, WEIR_OK, &job->result);
 }
 
-static void *compute(void *arg) /* in a thread: nothing of weir but weir_loop_post() */
+static void *compute(void *arg) /* in a thread: of weir, it calls only weir_loop_post() */
 {
     struct job *job = arg;
     unsigned long a = 0, b = 1;
@@ -32,7 +32,7 @@ static void *compute(void *arg) /* in a thread: nothing of weir but weir_loop_po
     }
     job->result = a;
     if (weir_loop_post(job->loop, complete, job) != WEIR_OK)
-        abort(); /* no memory for 24 bytes: whoever waits would wait for ever */
+        abort(); /* no memory for 24 bytes: the coroutine would wait for ever */
     return NULL;
 }
 

@@ -1,4 +1,4 @@
-"""What is measured: each part drives the servers and leaves its figures, as plain data."""
+"""What is measured: each part drives the servers and returns its figures as plain data."""
 
 import os
 import re
@@ -40,11 +40,11 @@ class Bench:
 
     @staticmethod
     def is_central(server):
-        """Measured at length in the short form, too."""
+        """Measured at length in the short form as well."""
         return server.name in (YARDSTICK, "weir epoll", "weir io_uring")
 
     def quietly(self, work, *arguments):
-        """None for a run that failed, which is said."""
+        """The figures of a run. None: it failed, and that was printed."""
         try:
             return work(*arguments)
         except Failure as failure:
@@ -52,10 +52,10 @@ class Bench:
             return None
 
     def in_turns(self, processes, rounds, *options):
-        """Rounds that take turns, so that the machine's moods hit all alike: {name: [figures or None of each round]}."""
+        """Measures in turns, round by round, so that a change of the machine's speed affects all: {name: [figures or None of each round]}."""
         found = {process.server.name: [] for process in processes}
         for index in range(rounds):
-            shift = index % len(processes)  # nobody always comes behind the same neighbour
+            shift = index % len(processes)  # no server always follows the same one
             for process in processes[shift:] + processes[:shift]:
                 few = not self.full and index > 0 and not self.is_central(process.server)
                 found[process.server.name].append(
@@ -122,7 +122,7 @@ def throughput(bench, stack):
 
 
 def memory(bench, _):
-    """Resident memory of idle sessions, each server in a fresh process; what its first connection makes resident, code above all, is no part of a session."""
+    """Resident memory of idle sessions, each server in a fresh process. The memory that the first connection touches, mostly code, is no part of a session."""
     table = bench.results["memory"] = {}
     idle = 10000 if bench.full else 2000
     for server in bench.servers:
@@ -153,7 +153,7 @@ def compression(bench, stack):
 
 
 def fairness(bench, stack):
-    """1,000 light sessions, alone and beside one that streams at full speed: how late are their answers?"""
+    """1,000 light sessions, alone and beside one that streams at full speed: the latency of their answers."""
     table = bench.results["fairness"] = {}
     servers = bench.named(YARDSTICK, "weir epoll", "weir io_uring")
     processes = start_all(stack, servers)
@@ -205,7 +205,7 @@ def scale_idle(bench):
 
 
 def in_memory(bench):
-    """Sessions over streams in memory: what as many idle ones cost as no process may have sockets."""
+    """Sessions over streams in memory: the cost of more idle sessions than a process may have sockets."""
     program = BUILD / "bench/bench_scale"
     if not program.exists() or not bench.full:
         return None
@@ -215,7 +215,7 @@ def in_memory(bench):
 
 
 def scale(bench, stack):
-    """How it goes on with many sessions."""
+    """The cost with many sessions."""
     bench.results["scale"] = {"cost": scale_cost(bench, stack), "idle": scale_idle(bench), "in_memory": in_memory(bench)}
 
 
@@ -238,7 +238,7 @@ def number(text, pattern):
 
 
 def micro(bench, _):
-    """Parts of the library. Of ratios to a yardstick in the same run: the median of all runs. Of times: the least, for others on the machine can only add to them."""
+    """Parts of the library. A ratio to a yardstick in the same run is the median of all runs. A time is the least of all runs, because other work on the machine can only add to it."""
     runs = [output_of(bench, "bench_wire") + output_of(bench, "bench_coroutine") for _ in range(5 if bench.full else 3)]
     figures = bench.results["micro"] = {"text": runs[-1]}
 
@@ -267,7 +267,7 @@ def deflate_alone(bench, _):
 
 
 def allocations(bench, _):
-    """Whether messages allocate, once a conversation has begun: a test counts."""
+    """Whether messages allocate once a conversation has begun. A test counts."""
     program = BUILD / "tests/test_ws_steady"
     table = bench.results["allocations"] = {}
     for server in bench.named("weir epoll", "weir io_uring"):
@@ -276,7 +276,7 @@ def allocations(bench, _):
 
 
 def others(bench, _):
-    """What the remaining programs of bench/ say: a line each, or several."""
+    """The output of the remaining programs of bench/: a line each, or several."""
     said = bench.results["others"] = {}
     for path in sorted((BUILD / "bench").glob("bench_*")):
         if path.name not in ("bench_wire", "bench_coroutine", "bench_deflate", "bench_scale"):

@@ -1,4 +1,4 @@
-"""The servers that are measured: how each is built, started on a core of its own, driven and looked into."""
+"""The servers that are measured: how each is built, started on a core of its own, driven and traced."""
 
 import collections
 import contextlib
@@ -34,7 +34,7 @@ def run(command, **options):
 
 
 class Server:
-    """One contestant. modes: the arguments that make it compress, by "apart" and "takeover"; a mode that is not there it cannot do."""
+    """One contestant. modes: the arguments that make it compress, by "apart" and "takeover"; a mode that is missing is not supported."""
 
     def __init__(self, name, kind, command, modes=None, prepare=None):
         self.name, self.kind, self.command, self.modes = name, kind, command, modes or {}
@@ -47,7 +47,7 @@ class Server:
 # --- what has to be built ---
 
 def compile_peer(source, output, command, needs):
-    """Builds a peer unless that is done; Unavailable when its package is not there."""
+    """Builds a peer unless that is done. Unavailable: its package is missing."""
     tool = command[0]
     if not shutil.which(tool):
         raise Unavailable(f"{tool} is not installed")
@@ -131,7 +131,7 @@ SERVERS = [
 
 
 def available(say):
-    """The servers that can be measured here; says which cannot, and why."""
+    """The servers that can be measured here. Prints which cannot, and why."""
     usable = []
     for server in SERVERS:
         try:
@@ -150,7 +150,7 @@ class Running:
     def __init__(self, server, *options):
         self.server = server
         environment = dict(os.environ, GOMAXPROCS="1")
-        self.log = tempfile.TemporaryFile()  # what it says later is nobody's business, but must not block it
+        self.log = tempfile.TemporaryFile()  # it is not read later, but writing must not block the server
         read, write = os.pipe()
         with os.fdopen(read) as said:
             self.process = subprocess.Popen([*server.command, *options], stdin=subprocess.DEVNULL, stdout=write,
@@ -201,7 +201,7 @@ def drive(process, *options):
     return read_figures(process, done)
 
 
-# --- looking into a server while it is driven, which slows it: never in a round that counts ---
+# --- tracing a server while it is driven, which slows it: never in a round that counts ---
 
 def can_perf():
     return bool(shutil.which("perf")) and \
@@ -231,7 +231,7 @@ def count_system_calls(process, *options):
 
 
 def is_behind_a_system_call(memory, place):
-    """An interrupt that was held back in the kernel comes at the first instruction outside: the time was the kernel's."""
+    """An interrupt that the kernel has deferred comes at the first instruction outside: the time was the kernel's."""
     try:
         memory.seek(place - 2)
         return memory.read(2) == b"\x0f\x05"  # syscall, on x86-64

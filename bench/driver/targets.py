@@ -84,7 +84,7 @@ def compression(targets):
 
 
 def growth(rows):
-    """What the kernel's own cost grows by is no growth of ours: beside raw, at the same number."""
+    """The growth of the kernel's own cost is no growth of ours, so the yardstick is raw at the same number."""
     ratios = [row["cpu_ratio"] for _, row in sorted((rows or {}).items()) if row and row["cpu_ratio"]]
     return max(ratios) / ratios[0] if len(ratios) > 1 else None
 

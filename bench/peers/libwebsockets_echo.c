@@ -1,5 +1,6 @@
-/* bench/peers/libwebsockets_echo.c - an echo on libwebsockets, to be measured beside weir's. Each session queues what is to go back: libwebsockets wants every write asked for. With --deflate it
- * compresses, without context takeover. */
+/* bench/peers/libwebsockets_echo.c - an echo on libwebsockets, to be measured beside weir's. Each
+ * session queues what it has to send back, because libwebsockets allows a write only after a
+ * request for it. With --deflate it compresses, without context takeover. */
 #include <libwebsockets.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -47,7 +48,7 @@ static struct piece *take(struct session *session)
     return piece;
 }
 
-/* All that is queued, as long as nothing is stuck. */
+/* Sends what is queued, as long as the socket takes it. */
 static int write_queue(struct lws *wsi, struct session *session)
 {
     struct piece *piece;

@@ -1,7 +1,7 @@
 // bench/peers/ws_echo.mjs - an echo on npm ws, to be measured beside weir's. --deflate: it compresses without context takeover, --deflate=takeover: with it.
 import { createRequire } from "node:module";
 
-const { WebSocketServer } = createRequire(import.meta.url)("ws"); // heeds NODE_PATH, as an import does not
+const { WebSocketServer } = createRequire(import.meta.url)("ws"); // uses NODE_PATH, which an import does not
 const mode = process.argv[2] ?? "";
 const apart = mode !== "--deflate=takeover";
 const server = new WebSocketServer({

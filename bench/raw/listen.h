@@ -1,4 +1,5 @@
-/* bench/raw/listen.h - what the raw echoes share: a listener on a free port of the loopback, said on standard output. */
+/* bench/raw/listen.h - what the raw echoes share: a listener on a free port of the loopback, which
+ * is printed on standard output. */
 #ifndef WEIR_BENCH_RAW_LISTEN_H
 #define WEIR_BENCH_RAW_LISTEN_H
 

@@ -1,5 +1,6 @@
-/* bench/raw/raw_epoll.c - the yardstick: sends back whatever comes, by one read and one write through one buffer of 512 KiB. Only what the kernel does not take is
- * kept for its connection, which is not read until that is written. */
+/* bench/raw/raw_epoll.c - the yardstick: sends back whatever comes, by one read and one write
+ * through one buffer of 512 KiB. Bytes that the kernel does not take are kept for their connection.
+ * It is not read until they are written. */
 #include "listen.h"
 
 #include <errno.h>

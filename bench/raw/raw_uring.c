@@ -1,5 +1,6 @@
-/* bench/raw/raw_uring.c - the yardstick on io_uring: sends back whatever comes. A connection either receives, into a buffer that the kernel takes from a ring of them, or sends that buffer; all
- * that is ready goes to the kernel in one call a turn. */
+/* bench/raw/raw_uring.c - the yardstick on io_uring: sends back whatever comes. A connection either
+ * receives, into a buffer that the kernel takes from a ring, or sends that buffer. All that is
+ * ready goes to the kernel in one call a turn. */
 #include "listen.h"
 
 #include <errno.h>
@@ -80,7 +81,7 @@ static void on_connection(int fd)
 
 static void on_received(struct connection *connection, const struct io_uring_cqe *done)
 {
-    if (done->res == -ENOBUFS) { /* others hold them all, and give them back */
+    if (done->res == -ENOBUFS) { /* other connections hold all buffers, and return them */
         receive(connection);
         return;
     }
@@ -95,7 +96,7 @@ static void on_received(struct connection *connection, const struct io_uring_cqe
                        connection->size, MSG_WAITALL | MSG_NOSIGNAL);
 }
 
-/* All was sent, or the peer is gone, which the next receive says. */
+/* All was sent, or the peer is gone, which the next receive reports. */
 static void on_sent(struct connection *connection)
 {
     give_buffer(connection->buffer);

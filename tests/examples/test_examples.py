@@ -131,7 +131,7 @@ def check_those_that_end_by_themselves():
     for _ in range(1 << 20):
         digest = (digest * 31 + ord("*")) & 0xFFFFFFFF
     assert run("pieces", "1").decode() == f"1048576 bytes, sum {digest:08x}\nclosed: closed normally\n"
-    assert run("embed_poll").endswith(b"the host hears of answer 3\n3 answers\n")
+    assert run("embed_poll").endswith(b"the host is notified of answer 3\n3 answers\n")
     answers = sorted(run("workers").splitlines())
     assert answers == [b"fibonacci(10) = 55", b"fibonacci(50) = 12586269025",
                        b"fibonacci(80) = 23416728348467685"], answers
