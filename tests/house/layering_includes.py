@@ -28,14 +28,14 @@ class Tree:
                 self.files[name] = INCLUDE.findall(path.read_text(encoding="utf-8"))
 
     def public_place(self, header):
-        """The place of include/weir/x.h: the one that has x.c or x_*.c; else the highest that it includes, which
-        is a room of ws for one that joins the protocol and the runtime."""
+        """The place of include/weir/x.h: the one that is called x, or has x.c or x_*.c; else the highest that it
+        includes, which is a room of ws for one that joins the protocol and the runtime."""
         name = pathlib.PurePosixPath(header)
         if name.name in HEADERS:
             return HEADERS[name.name]
         for place in STOREYS:
-            room = re.compile(f"src/{place}/{name.stem}(_\\w+)?\\.c")
-            if any(map(room.fullmatch, self.files)):
+            source = re.compile(f"src/{place}/{name.stem}(_\\w+)?\\.c")
+            if place.split("/")[-1] == name.stem or any(map(source.fullmatch, self.files)):
                 return place
         below = {self.public_place(f"include/{name}") for _, name in self.files.get(header, [])
                  if name.startswith("weir/") and name[5:] not in SHARED}

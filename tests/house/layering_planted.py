@@ -22,7 +22,7 @@ CLEAN = {
     "src/net/tcp.c": '#include "net/tcp.h"\n#include "rt/loop.h"',
     "src/ws/flow/inlet.h": "#include <weir/frame.h>",
     "src/ws/session/session.h": '#include "ws/flow/inlet.h"',
-    "src/ws/session/session.c": '#include <weir/session.h>\n#include "net/tcp.h"\n#include "ws/session/session.h"',
+    "src/ws/session/update.c": '#include <weir/session.h>\n#include "net/tcp.h"\n#include "ws/session/session.h"',
     "src/ws/server/server.c": '#include <weir/server.h>\n#include "ws/session/session.h"',
     "cli/main.c": "#include <weir/session.h>",
 }
