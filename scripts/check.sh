@@ -38,14 +38,14 @@ check_sizes()
     list_c_files | xargs /usr/bin/python3 scripts/check-sizes.py
 }
 
-check_layering()
-{
-    tests/house/test_layering.py
-}
-
 check_clang_build()
 {
     configure_and_build clang -- --no-print-directory -s
+}
+
+check_layering()
+{
+    WEIR_BUILD_DIR="$root/build/clang" WEIR_CC=clang tests/house/test_layering.py
 }
 
 check_symbols()
@@ -95,8 +95,8 @@ run_step "format" check_format
 run_step "shell scripts" check_shell
 run_step "nothing left over" check_leftovers
 run_step "sizes of functions and files" check_sizes
-run_step "layering" check_layering
 run_step "build by Clang" check_clang_build
+run_step "layering" check_layering
 run_step "exported symbols" check_symbols
 run_step "headers stand alone" check_headers
 run_step "clang-tidy" check_tidy
