@@ -32,7 +32,7 @@ static int open_pair(struct crowd *crowd, const weir_session_options *server)
     const weir_session_options client = {.ping_interval_ms = WEIR_UNLIMITED};
     weir_stream *ends[2];
     size_t i = crowd->opened;
-    int status = weir_stream_pair(weir_loop_current(), &ends[0], &ends[1]);
+    int status = weir_stream_pair(&ends[0], &ends[1], weir_loop_current());
     if (status != WEIR_OK)
         return status;
     status = weir_session_start(&crowd->servers[i], weir_scope_current(), ends[0], WEIR_ROLE_SERVER,

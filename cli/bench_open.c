@@ -29,7 +29,7 @@ bool bench_resolve(bench_run *run)
     struct addrinfo *found;
     char host[WEIR_URL_HOST_MAX + 1];
     char port[8];
-    if (weir_url_host_header(&run->url, run->host, sizeof run->host) < 0)
+    if (weir_url_host_header_write(run->host, sizeof run->host, &run->url) < 0)
         return false;
     if (run->url.scheme == WEIR_URL_UNIX)
         return resolve_unix(run);
@@ -156,7 +156,7 @@ static bool agree(bench_run *run, const weir_handshake_response *response, const
     weir_fault fault;
     if (!deflate->options.enabled)
         return true;
-    int agreed = weir_deflate_accept(&terms, &response->head, in, &deflate->options, &fault);
+    int agreed = weir_deflate_answer_parse(&terms, &response->head, in, &deflate->options, &fault);
     if (agreed < 0)
         bench_fail(run, CLI_EXIT_PROTOCOL, "the server broke the protocol: %s", fault.rule);
     else if (agreed == 0)

@@ -264,7 +264,7 @@ static void take_frames(bench_run *run, bench_connection *connection, uint8_t *d
     }
     if (status < 0 && status != WEIR_EAGAIN) {
         weir_fault fault;
-        weir_parser_fault(&connection->parser, &fault);
+        weir_parser_fault_get(&fault, &connection->parser);
         bench_fail(run, CLI_EXIT_PROTOCOL, "the server broke the protocol: %s", fault.rule);
     }
 }

@@ -98,7 +98,7 @@ static int converse(void *arg)
         receive_all(talk);
         talk->closing = true;
         talk->status = weir_session_join(talk->session);
-        weir_session_end(talk->session, &talk->end);
+        weir_session_end_get(&talk->end, talk->session);
         weir_session_free(talk->session);
         talk->session = NULL;
     }
@@ -299,7 +299,7 @@ static int report_clean_close(const struct talk *talk)
 {
     char text[256];
     const weir_close_reason *reason = weir_end_reason(&talk->end);
-    (void)weir_close_reason_describe(reason, text, sizeof text);
+    (void)weir_close_reason_describe(text, sizeof text, reason);
     cli_complain(NAME, "closed by %s: %s", talk->end.by_peer ? "server" : "client", text);
     bool good = reason->code == WEIR_CLOSE_NORMAL || reason->code == WEIR_CLOSE_GOING_AWAY ||
                 reason->code == WEIR_CLOSE_NO_STATUS;

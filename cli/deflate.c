@@ -72,5 +72,5 @@ bool cli_read_deflate(weir_deflate_options *deflate, const char *text)
             return false;
         text = text[size] == ',' ? text + size + 1 : NULL;
     }
-    return weir_deflate_options_are_valid(deflate);
+    return weir_deflate_options_is_valid(deflate);
 }

@@ -109,7 +109,7 @@ static int expect_message(struct demo *demo, uint8_t type, const void *data, siz
                 memcmp(frame.data, data, size) == 0;
     if (!same) {
         char got[64];
-        (void)weir_frame_describe(&frame, got, sizeof got);
+        (void)weir_frame_describe(got, sizeof got, &frame);
         status = say(demo, WEIR_EPROTOCOL, "what came back is not what was sent: %s", got);
     }
     weir_frame_release(&frame);
@@ -128,7 +128,7 @@ static int expect_end(struct demo *demo, bool by_server, const weir_close_reason
     struct seen_end here;
     struct seen_end there;
     int status = weir_session_join(demo->session);
-    weir_session_end(demo->session, &end);
+    weir_session_end_get(&end, demo->session);
     weir_session_free(demo->session);
     demo->session = NULL;
     if (status != WEIR_CLOSED)
@@ -140,8 +140,8 @@ static int expect_end(struct demo *demo, bool by_server, const weir_close_reason
     char text[160];
     bool client_agrees = is_end(&here, by_server, reason);
     bool agreed = client_agrees && is_end(&there, !by_server, reason);
-    (void)weir_close_reason_describe(client_agrees ? &there.reason : &here.reason, text,
-                                     sizeof text);
+    (void)weir_close_reason_describe(text, sizeof text,
+                                     client_agrees ? &there.reason : &here.reason);
     if (!agreed)
         return say(demo, WEIR_EPROTOCOL, "the %s saw another end: %s",
                    client_agrees ? "server" : "client", text);

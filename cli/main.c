@@ -58,7 +58,7 @@ static int print_version(void)
 {
     printf("weir %s\n"
            "built with: %s\n",
-           weir_version(), weir_build_options());
+           weir_version(), weir_features());
     print_loops();
     return CLI_EXIT_OK;
 }

@@ -1,5 +1,5 @@
 # Options, optional dependencies and compiler flags. What is on or off is printed at the end of the
-# configuration and reported by weir_build_options().
+# configuration and reported by weir_features().
 
 option(WEIR_WERROR "Treat warnings as errors" OFF)
 option(WEIR_LTO "Link-time optimization of libweir.so and the command (GCC only)" OFF)

@@ -71,7 +71,7 @@ static int take_line(struct guest *guest, weir_frame *frame)
 {
     char line[sizeof guest->name + 2 + LINE_MAX];
     weir_view text;
-    if (weir_frame_text_view(frame, &text.data, &text.size) != WEIR_OK)
+    if (weir_frame_text_get(&text, frame) != WEIR_OK)
         return weir_close(guest->session, WEIR_CLOSE_CANNOT_ACCEPT, "only text is spoken here");
     if (weir_view_equal(text, "/who"))
         return say_who(guest);
@@ -125,7 +125,7 @@ static int visit(weir_session *session, void *arg)
     int status = weir_channel_new(&guest.mailbox, weir_session_loop(session), &mailbox);
     if (status != WEIR_OK)
         return status;
-    weir_loop_random(weir_session_loop(session), &number, sizeof number);
+    weir_loop_random(&number, sizeof number, weir_session_loop(session));
     snprintf(guest.name, sizeof guest.name, "guest-%u", number);
     guest.next = guests;
     guests = &guest;

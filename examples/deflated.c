@@ -85,7 +85,8 @@ static int shake_hands(struct peer *client, struct peer *server)
         size = weir_handshake_response_parse(&answered, response, (size_t)size, NULL, &offer);
     if (size < 0)
         return size;
-    int agreed = weir_deflate_accept(&client->terms, &answered.head, response, &wanted, &fault);
+    int agreed =
+        weir_deflate_answer_parse(&client->terms, &answered.head, response, &wanted, &fault);
     printf("offered: %s\nagreed: %s\n", offered, agreed == 1 ? "yes" : "no");
     if (fault.rule != NULL)
         printf("the answer broke %s\n", fault.rule);

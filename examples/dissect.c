@@ -60,12 +60,12 @@ static void show_close(const weir_frame *frame)
 {
     char text[256];
     weir_close_reason reason;
-    int status = weir_frame_close_reason(frame, &reason);
+    int status = weir_frame_close_reason_get(&reason, frame);
     if (status != WEIR_OK) {
         printf("  %s\n", weir_strerror(status));
         return;
     }
-    (void)weir_close_reason_describe(&reason, text, sizeof text);
+    (void)weir_close_reason_describe(text, sizeof text, &reason);
     printf("  %s%s%s\n", text,
            weir_close_code_name(reason.code) == NULL ? ", a code that is not registered" : "",
            weir_close_code_is_sendable(reason.code) ? "" : ", which may not be sent");
@@ -104,12 +104,12 @@ static int show(const weir_frame_head *head, weir_collector *payload)
     static unsigned long controls;
     char text[128];
     weir_frame frame;
-    int status = weir_collector_take(payload, NULL, &frame);
+    int status = weir_collector_take(&frame, payload, NULL);
     if (status != WEIR_OK)
         return status;
     frame.type = head->type;
     frame.fin = head->fin;
-    (void)weir_frame_describe(&frame, text, sizeof text);
+    (void)weir_frame_describe(text, sizeof text, &frame);
     printf("%s%s%s\n", text, head->opcode == 0 ? ", continuation" : "",
            head->masked ? ", masked" : "");
     show_payload(&frame);
@@ -126,7 +126,7 @@ static int remask(const weir_frame_head *head, weir_collector *payload)
     uint8_t bytes[WEIR_FRAME_HEAD_MAX];
     weir_frame_head own = *head;
     weir_frame frame;
-    int status = weir_collector_take(payload, NULL, &frame);
+    int status = weir_collector_take(&frame, payload, NULL);
     if (status != WEIR_OK)
         return status;
     own.masked = true;
@@ -185,7 +185,7 @@ int main(int argc, char **argv)
         status = take(&parser, &head, &payload, in, size);
     bool missing = weir_collector_has_remaining(&payload);
     weir_collector_fini(&payload);
-    weir_parser_fault(&parser, &fault);
+    weir_parser_fault_get(&fault, &parser);
     if (fault.rule != NULL)
         fprintf(stderr, "byte %llu: %s\n", (unsigned long long)fault.offset, fault.rule);
     else if (!weir_parser_is_between_frames(&parser))

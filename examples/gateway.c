@@ -60,8 +60,8 @@ static int serve_one(void *arg)
     struct bridge bridge = {.stream = arg};
     weir_address peer;
     char name[WEIR_ADDRESS_ROOM];
-    if (weir_stream_peer_address(bridge.stream, &peer) != WEIR_OK ||
-        weir_address_describe(&peer, name, sizeof name) < 0)
+    if (weir_stream_peer_address_get(&peer, bridge.stream) != WEIR_OK ||
+        weir_address_describe(name, sizeof name, &peer) < 0)
         snprintf(name, sizeof name, "?");
     int status = weir_stream_keep_alive(bridge.stream, 60, 10);
     if (status == WEIR_OK)
@@ -91,10 +91,10 @@ static int run(void *arg)
         status = weir_listener_open(&listener, weir_loop_current(), &address, false);
     if (status != WEIR_OK)
         return status;
-    if (weir_listener_address(listener, &address) == WEIR_OK)
+    if (weir_listener_address_get(&address, listener) == WEIR_OK)
         printf("listening on 127.0.0.1:%u\n", (unsigned)weir_address_port(&address));
     fflush(stdout);
-    while ((status = weir_listener_accept(listener, &stream)) == WEIR_OK) {
+    while ((status = weir_listener_accept(&stream, listener)) == WEIR_OK) {
         status = weir_go(weir_scope_current(), "bridge", serve_one, stream);
         if (status != WEIR_OK)
             weir_stream_close(stream);

@@ -48,10 +48,10 @@ static int serve(void *arg)
                (unsigned long long)weir_reader_max_frame_size(reader),
                weir_writer_masking(writer) ? "masked" : "not masked");
         status = echo_in_capitals(reader, writer);
-        weir_reader_fault(reader, &fault);
+        weir_reader_fault_get(&fault, reader);
         if (fault.rule != NULL)
             printf("the peer broke %s\n", fault.rule);
-        weir_writer_close(writer); /* the peer reads an end of stream */
+        weir_writer_shutdown(writer); /* the peer reads an end of stream */
         int flushed = weir_writer_flush(writer);
         printf("%zu bytes left to write: %s\n", weir_writer_queued_bytes(writer),
                weir_strerror(flushed));
@@ -83,7 +83,7 @@ static int run(void *arg)
     (void)arg;
     weir_stream *here, *there;
     weir_session *session;
-    int status = weir_stream_pair(weir_loop_current(), &here, &there);
+    int status = weir_stream_pair(&here, &there, weir_loop_current());
     if (status == WEIR_OK)
         status = weir_go(weir_scope_current(), "serve", serve, there);
     if (status != WEIR_OK)

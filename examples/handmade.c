@@ -19,7 +19,7 @@ static int find(const weir_url *url, weir_address *addresses, size_t *count)
     *count = 1;
     return url->scheme == WEIR_URL_UNIX
                ? weir_address_unix(&addresses[0], text)
-               : weir_resolve(text, url->port, addresses, ADDRESSES, count);
+               : weir_resolve(addresses, ADDRESSES, count, text, url->port);
 }
 
 static int dial(weir_stream **out, const weir_url *url)
@@ -62,8 +62,8 @@ static int shake_hands(weir_stream *stream, const weir_url *url)
     char host[WEIR_URL_HOST_HEADER_ROOM];
     char request[2048];
     weir_handshake_offer offer = {.host = host, .path = url->path, .query = url->query};
-    weir_loop_random(weir_stream_loop(stream), offer.nonce, sizeof offer.nonce);
-    int size = weir_url_host_header(url, host, sizeof host);
+    weir_loop_random(offer.nonce, sizeof offer.nonce, weir_stream_loop(stream));
+    int size = weir_url_host_header_write(host, sizeof host, url);
     if (size >= 0)
         size = weir_handshake_request_write(request, sizeof request, &offer);
     if (size < 0)
@@ -86,7 +86,7 @@ static int provoke(weir_session *session)
     status = weir_deferred_await(reason, &end);
     if (!weir_deferred_is_complete(reason))
         return status; /* we were cancelled, and it goes on */
-    (void)weir_close_reason_describe(weir_end_reason(end), text, sizeof text);
+    (void)weir_close_reason_describe(text, sizeof text, weir_end_reason(end));
     printf("the server says: %s\n", text);
     return status == WEIR_CLOSED ? WEIR_OK : status;
 }
@@ -117,8 +117,8 @@ static int run(void *arg)
     int status = dial(&stream, url);
     if (status != WEIR_OK)
         return status;
-    if (weir_stream_local_address(stream, &own) == WEIR_OK &&
-        weir_address_describe(&own, text, sizeof text) > 0)
+    if (weir_stream_local_address_get(&own, stream) == WEIR_OK &&
+        weir_address_describe(text, sizeof text, &own) > 0)
         printf("from %s\n", text);
     status = shake_hands(stream, url);
     if (status != WEIR_OK) {
@@ -140,7 +140,7 @@ int main(int argc, char **argv)
     weir_fault fault = {.rule = "handmade URL"};
     char text[512];
     if (argc != 2 || weir_url_parse(&url, argv[1], strlen(argv[1]), &fault) != WEIR_OK ||
-        url.scheme == WEIR_URL_WSS || weir_url_write(&url, text, sizeof text) < 0) {
+        url.scheme == WEIR_URL_WSS || weir_url_write(text, sizeof text, &url) < 0) {
         fprintf(stderr, "%s\n", fault.rule != NULL ? fault.rule : "only ws and ws+unix");
         return 2;
     }

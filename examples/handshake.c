@@ -12,7 +12,7 @@ static void show_params(const weir_extension *extension)
 {
     weir_view rest = extension->params;
     weir_extension_param param;
-    while (weir_extension_param_next(&rest, &param) > 0) {
+    while (weir_extension_param_next(&param, &rest) > 0) {
         int number = weir_extension_param_number(&param, 1000000);
         printf("    %.*s", (int)param.name.size, param.name.data);
         if (number >= 0)
@@ -27,7 +27,7 @@ static void show_params(const weir_extension *extension)
 static void show_extensions(weir_view rest)
 {
     weir_extension extension;
-    while (weir_extension_next(&rest, &extension) > 0) {
+    while (weir_extension_next(&extension, &rest) > 0) {
         printf("  offers %.*s\n", (int)extension.name.size, extension.name.data);
         show_params(&extension);
     }
@@ -64,7 +64,7 @@ static int choose_extensions(char *out, size_t capacity, const weir_http_head *h
     size_t count = 0;
     weir_http_cursor cursor = {0};
     weir_extension extension;
-    while (weir_extension_head_next(head, &cursor, &extension) > 0) {
+    while (weir_extension_head_next(&extension, head, &cursor) > 0) {
         char **name = known;
         while (*name != NULL && !weir_view_equal(extension.name, *name))
             name++;
@@ -87,7 +87,7 @@ static int show_acceptance(const weir_handshake_request *request, char **known)
     int size = weir_handshake_response_write(answer, sizeof answer, request, &acceptance);
     if (chosen < 0 || size < 0)
         return 1;
-    weir_handshake_accept_key(accept, request->key);
+    weir_handshake_accept_value(accept, request->key);
     printf("its key %.*s gives %s\nto be answered with:\n%s", (int)request->key.size,
            request->key.data, accept, answer);
     return 0;

@@ -9,7 +9,7 @@
 static void show(const char *role, const weir_frame *frame)
 {
     char text[128];
-    (void)weir_frame_describe(frame, text, sizeof text);
+    (void)weir_frame_describe(text, sizeof text, frame);
     printf("%s got %s\n", role, text);
 }
 
@@ -17,7 +17,7 @@ static void show(const char *role, const weir_frame *frame)
 static int answer_close(weir_session *session, const weir_frame *frame)
 {
     weir_close_reason reason;
-    int status = weir_frame_close_reason(frame, &reason);
+    int status = weir_frame_close_reason_get(&reason, frame);
     return weir_close(session, status == WEIR_OK ? reason.code : 0, reason.message);
 }
 
@@ -97,7 +97,7 @@ static int run(void *arg)
     (void)arg;
     weir_stream *here, *there;
     weir_session *server = NULL, *client = NULL;
-    int status = weir_stream_pair(weir_loop_current(), &here, &there);
+    int status = weir_stream_pair(&here, &there, weir_loop_current());
     if (status != WEIR_OK)
         return status;
     weir_scope *scope = weir_scope_current();

@@ -133,7 +133,7 @@ static int drive(struct talk *talk, uint8_t *in, size_t room, size_t have)
         if (status != WEIR_OK || (weir_endpoint_wants(talk->endpoint) & WEIR_WANT_CLOSE))
             break;
         /* A large message is read into the memory where it is joined. */
-        size_t wanted = weir_endpoint_room(talk->endpoint, &to);
+        size_t wanted = weir_endpoint_room(&to, talk->endpoint);
         if (wanted == 0) {
             to = in;
             wanted = room;
@@ -169,7 +169,7 @@ int main(int argc, char **argv)
     if (status == WEIR_OK)
         status = drive(&talk, in, sizeof in, (size_t)have);
     if (talk.endpoint != NULL)
-        weir_endpoint_end(talk.endpoint, &end);
+        weir_endpoint_end_get(&end, talk.endpoint);
     weir_endpoint_free(talk.endpoint);
     weir_buffer_fini(&talk.out);
     close(talk.fd);

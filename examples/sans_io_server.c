@@ -59,7 +59,7 @@ static void drop(struct connection *connection)
     weir_end end;
     if (connection->endpoint != NULL) {
         weir_endpoint_terminate(connection->endpoint); /* does nothing when it has ended */
-        weir_endpoint_end(connection->endpoint, &end);
+        weir_endpoint_end_get(&end, connection->endpoint);
         printf("ended: %s%s\n", weir_end_kind_name(end.kind),
                weir_endpoint_round_trip_ms(connection->endpoint) == WEIR_UNLIMITED
                    ? ""
@@ -130,10 +130,10 @@ static void describe(const weir_handshake_request *request)
     printf("%.*s asks for %.*s;", agent != NULL ? (int)agent->value.size : 8,
            agent != NULL ? agent->value.data : "somebody", (int)request->path.size,
            request->path.data);
-    while (weir_handshake_subprotocol_next(request, &cursor, &element))
+    while (weir_handshake_subprotocol_next(&element, request, &cursor))
         printf(" speaks %.*s;", (int)element.size, element.data);
     cursor = (weir_http_cursor){0};
-    while (weir_http_list_next(&request->head, "Accept-Language", &cursor, &element))
+    while (weir_http_list_next(&element, &request->head, "Accept-Language", &cursor))
         printf(" reads %.*s;", (int)element.size, element.data);
     printf("\n");
     fflush(stdout);
@@ -183,7 +183,8 @@ static int echo_piece(struct connection *connection, const weir_frame *piece)
 static bool has_rest(const struct connection *connection)
 {
     uint8_t *rest;
-    return connection->endpoint != NULL && weir_endpoint_rest(connection->endpoint, &rest) > 0;
+    return connection->endpoint != NULL &&
+           weir_endpoint_pending_input(&rest, connection->endpoint) > 0;
 }
 
 /* Moves what is not consumed yet to the front. As long as there is some, nothing is read, and the
@@ -191,10 +192,10 @@ static bool has_rest(const struct connection *connection)
 static void keep_rest(struct connection *connection)
 {
     uint8_t *rest;
-    size_t size = weir_endpoint_rest(connection->endpoint, &rest);
+    size_t size = weir_endpoint_pending_input(&rest, connection->endpoint);
     if (size > 0) {
         memmove(connection->in.data, rest, size);
-        weir_endpoint_move_rest(connection->endpoint, connection->in.data);
+        weir_endpoint_move_input(connection->endpoint, connection->in.data);
     }
     connection->in.size = size;
     weir_endpoint_hold(connection->endpoint, size > 0, now_ms());

@@ -86,7 +86,7 @@ static bool run(uint64_t seed, bool perfect)
     uint64_t start_ms = weir_loop_now(loop);
     good = weir_loop_run(loop, "world", live, &world) == WEIR_OK && good;
     uint64_t hours = (weir_loop_now(loop) - start_ms) / 3600000;
-    good = weir_sim_stats_get(loop, &stats) == WEIR_OK && stats.open_ends == 0 && good;
+    good = weir_sim_stats_get(&stats, loop) == WEIR_OK && stats.open_ends == 0 && good;
     if (perfect)
         good = good && world.status == WEIR_OK && world.greetings == 24 && hours == 24;
     printf("seed %llu: %u greetings in %llu hours, %llu faults, %s%s\n", (unsigned long long)seed,

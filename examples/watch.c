@@ -9,7 +9,7 @@
 static void print_frame(const char *direction, const weir_frame *frame)
 {
     char text[128];
-    (void)weir_frame_describe(frame, text, sizeof text);
+    (void)weir_frame_describe(text, sizeof text, frame);
     printf("  %s %s\n", direction, text);
 }
 
@@ -39,7 +39,7 @@ static int wait_for_reason(void *arg)
     int status = weir_deferred_await(weir_session_close_reason(arg), &value);
     if (status == WEIR_CANCELLED)
         return status;
-    (void)weir_close_reason_describe(weir_end_reason(value), text, sizeof text);
+    (void)weir_close_reason_describe(text, sizeof text, weir_end_reason(value));
     printf("the close reason: %s\n", text);
     return WEIR_OK;
 }
@@ -52,7 +52,8 @@ static int converse(weir_session *session, void *arg)
     int status = weir_session_observe(session, &observer);
     if (status != WEIR_OK)
         return status;
-    printf("messages are %scompressed\n", weir_session_deflate_terms(session, NULL) ? "" : "not ");
+    printf("messages are %scompressed\n",
+           weir_session_deflate_terms_get(NULL, session) ? "" : "not ");
     weir_session_set_ping(session, 20, 1000);
     status = weir_go(weir_session_scope(session), "reason", wait_for_reason, session);
     for (unsigned long i = 0; status == WEIR_OK && i < count; i++) {

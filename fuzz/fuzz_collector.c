@@ -43,7 +43,7 @@ static void take(weir_collector *collector, struct model *model, bool masked)
 {
     static const uint8_t key[4] = {1, 2, 3, 250};
     weir_frame frame;
-    int status = weir_collector_take(collector, masked ? key : NULL, &frame);
+    int status = weir_collector_take(&frame, collector, masked ? key : NULL);
     FUZZ_CHECK(status == (model->remaining > 0 ? WEIR_ESTATE : WEIR_OK));
     if (status != WEIR_OK)
         return;

@@ -45,18 +45,18 @@ static void check_round_trip(const weir_extension *extension, const weir_extensi
     if (size > 0) {
         weir_view rest = {out, (size_t)size};
         weir_extension again;
-        FUZZ_CHECK(weir_extension_next(&rest, &again) == 1);
+        FUZZ_CHECK(weir_extension_next(&again, &rest) == 1);
         FUZZ_CHECK(weir_view_equal(again.name, name));
         for (size_t i = 0; i < count; i++) {
             weir_extension_param param;
-            FUZZ_CHECK(weir_extension_param_next(&again.params, &param) == 1);
+            FUZZ_CHECK(weir_extension_param_next(&param, &again.params) == 1);
             FUZZ_CHECK(weir_view_equal(param.name, settings[i].name));
             FUZZ_CHECK((param.value.data != NULL) == (settings[i].value != NULL));
             FUZZ_CHECK(param.value.data == NULL || weir_view_equal(param.value, settings[i].value));
         }
         weir_extension_param none;
-        FUZZ_CHECK(weir_extension_param_next(&again.params, &none) == 0 &&
-                   weir_extension_next(&rest, &again) == 0);
+        FUZZ_CHECK(weir_extension_param_next(&none, &again.params) == 0 &&
+                   weir_extension_next(&again, &rest) == 0);
     }
     for (size_t i = 0; i < count; i++) {
         free((char *)settings[i].name);
@@ -73,7 +73,7 @@ static void read_parameters(const weir_extension *extension, weir_buffer *log)
     bool all = true;
     weir_extension_param param;
     int more;
-    while ((more = weir_extension_param_next(&rest, &param)) == 1) {
+    while ((more = weir_extension_param_next(&param, &rest)) == 1) {
         FUZZ_CHECK(param.name.size > 0);
         int number = weir_extension_param_number(&param, 15);
         FUZZ_CHECK((number >= 0 && number <= 15) || number == WEIR_EPROTOCOL);
@@ -93,7 +93,7 @@ static int read_list(weir_view value, weir_buffer *log)
 {
     weir_extension extension;
     int more;
-    while ((more = weir_extension_next(&value, &extension)) == 1) {
+    while ((more = weir_extension_next(&extension, &value)) == 1) {
         FUZZ_CHECK(extension.name.size > 0);
         log_view(log, extension.name);
         read_parameters(&extension, log);
@@ -108,7 +108,7 @@ static int read_field(weir_view value, weir_buffer *log)
     weir_http_cursor cursor = {0};
     weir_extension extension;
     int more;
-    while ((more = weir_extension_head_next(&head, &cursor, &extension)) == 1) {
+    while ((more = weir_extension_head_next(&extension, &head, &cursor)) == 1) {
         log_view(log, extension.name);
         read_parameters(&extension, log);
     }

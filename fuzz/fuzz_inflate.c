@@ -172,7 +172,7 @@ static void log_end(struct run *run)
     weir_end end;
     FUZZ_CHECK(weir_endpoint_flush(run->endpoint, 0, &run->end) == WEIR_OK);
     weir_endpoint_eof(run->endpoint, WEIR_OK, 0);
-    weir_endpoint_end(run->endpoint, &end);
+    weir_endpoint_end_get(&end, run->endpoint);
     fuzz_log_number(&run->end, end.kind);
     fuzz_log_number(&run->end, (uintptr_t)end.fault.rule);
 }

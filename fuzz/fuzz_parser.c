@@ -59,7 +59,7 @@ static void run(weir_parser parser, const struct fuzz_input *input, uint8_t seed
         at += part;
     }
     weir_fault fault;
-    weir_parser_fault(&parser, &fault);
+    weir_parser_fault_get(&fault, &parser);
     FUZZ_CHECK(fault.status == (status == WEIR_EAGAIN ? WEIR_OK : status));
     fuzz_log_number(log, (uint64_t)(uint32_t)status);
     fuzz_log_number(log, parser.offset);

@@ -65,11 +65,11 @@ static void check_acceptance(const struct verdict *verdict, const uint8_t *in)
     weir_http_cursor cursor = {0};
     weir_view offered;
     weir_extension extension;
-    while (weir_handshake_subprotocol_next(request, &cursor, &offered))
+    while (weir_handshake_subprotocol_next(&offered, request, &cursor))
         check_view(offered, in, request->head.size);
     memset(&cursor, 0, sizeof cursor);
     int more;
-    while ((more = weir_extension_head_next(&request->head, &cursor, &extension)) == 1)
+    while ((more = weir_extension_head_next(&extension, &request->head, &cursor)) == 1)
         check_view(extension.name, in, request->head.size);
     FUZZ_CHECK(more == 0);
     int size = weir_handshake_response_write(out, sizeof out, request, NULL);

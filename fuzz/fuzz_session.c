@@ -116,7 +116,7 @@ static void on_event(struct run *run, weir_event *event)
 static size_t place(const struct run *run, const uint8_t *data, size_t size, uint8_t **in,
                     uint8_t **own)
 {
-    size_t room = weir_endpoint_room(run->endpoint, in);
+    size_t room = weir_endpoint_room(in, run->endpoint);
     *own = room == 0 ? fuzz_copy(data, size) : NULL;
     if (room == 0) {
         *in = *own;
@@ -160,7 +160,7 @@ static void let_end(struct run *run)
         FUZZ_CHECK(weir_endpoint_tick(run->endpoint, run->now_ms, &run->out) == WEIR_OK);
     }
     weir_end end;
-    weir_endpoint_end(run->endpoint, &end);
+    weir_endpoint_end_get(&end, run->endpoint);
     FUZZ_CHECK(end.kind != WEIR_END_NONE &&
                (end.fault.rule != NULL) ==
                    (end.kind == WEIR_END_PROTOCOL || end.kind == WEIR_END_TOO_BIG));

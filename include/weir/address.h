@@ -33,8 +33,8 @@ WEIR_API WEIR_MUST_USE int weir_address_unix(weir_address *out, const char *path
  * Returns the size in bytes, not counting the NUL that ends the text; WEIR_ADDRESS_ROOM bytes
  * are always enough. Never suspends, thread-safe. Errors: WEIR_ETOOBIG (then out, if it has any
  * room, is empty), WEIR_EINVAL. */
-WEIR_API WEIR_MUST_USE int weir_address_describe(const weir_address *address, char *out,
-                                                 size_t size);
+WEIR_API WEIR_MUST_USE int weir_address_describe(char *out, size_t size,
+                                                 const weir_address *address);
 
 /** The port of a TCP address; 0 for any other. Never suspends, thread-safe. */
 WEIR_API uint16_t weir_address_port(const weir_address *address);
@@ -46,8 +46,8 @@ WEIR_API uint16_t weir_address_port(const weir_address *address);
  * Errors: WEIR_ERESOLVE, WEIR_CANCELLED, WEIR_EINVAL (host empty or over 255 bytes, max 0),
  * WEIR_ESTATE outside a coroutine (when it had to suspend), WEIR_ELIMIT (256 names are being
  * asked for already), WEIR_ENOMEM, WEIR_SYSTEM(...). */
-WEIR_API WEIR_MUST_USE int weir_resolve(const char *host, uint16_t port, weir_address *out,
-                                        size_t max, size_t *count);
+WEIR_API WEIR_MUST_USE int weir_resolve(weir_address *out, size_t max, size_t *count,
+                                        const char *host, uint16_t port);
 
 WEIR_END_DECLS
 #endif

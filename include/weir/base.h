@@ -4,6 +4,20 @@
  * A function that can fail returns int: WEIR_OK (0), or a negative status that weir_strerror() names.
  * Errors of the operating system are statuses too: WEIR_SYSTEM(errno).
  *
+ * Order of arguments:
+ * - A function that makes an object or fills a value takes the pointer to it first:
+ *   weir_channel_new(&channel, loop, options), weir_session_end_get(&end, session).
+ * - A function that writes text or bytes takes the room and its size first:
+ *   weir_url_write(out, capacity, url).
+ * - A function that moves data through an object takes the object first, as recv() does:
+ *   weir_receive(session, &frame), weir_stream_read(stream, out, size, &got),
+ *   weir_endpoint_send(endpoint, frame, output), which appends to a buffer.
+ * - What is told besides (a fault, a number of bytes) comes last.
+ *
+ * Names: weir_TYPE_NOUN() returns a value, weir_TYPE_NOUN_get() fills *out with one,
+ * weir_TYPE_set_NOUN() changes one, weir_TYPE_is_ADJECTIVE() asks; all else is a verb. What is done
+ * to a session every day has no type in its name: weir_send(), weir_receive(), weir_close().
+ *
  * Ownership is said in four words. Borrows: for the call. Keeps: until a named event. Takes: the callee
  * releases it, also on failure. Lends: the result is valid until a named call. No word: by value. */
 #ifndef WEIR_BASE_H

@@ -4,9 +4,9 @@
 #define WEIR_CLIENT_H
 
 #include <weir/base.h>
+#include <weir/handler.h>
 #include <weir/http.h>
 #include <weir/loop.h>
-#include <weir/server.h>
 #include <weir/session.h>
 
 WEIR_BEGIN_DECLS

@@ -84,7 +84,7 @@ WEIR_API const weir_close_reason *weir_end_reason(const weir_end *end);
 WEIR_API const char *weir_end_kind_name(enum weir_end_kind kind);
 
 /** Writes "NORMAL (1000) message" to out, cut at size and always terminated; returns the length it wanted. */
-WEIR_API size_t weir_close_reason_describe(const weir_close_reason *reason, char *out, size_t size);
+WEIR_API size_t weir_close_reason_describe(char *out, size_t size, const weir_close_reason *reason);
 
 WEIR_END_DECLS
 #endif

@@ -37,8 +37,8 @@ WEIR_INTERNAL_API bool weir_collector_has_remaining(const weir_collector *collec
 /** Hands the payload over: fills data, size, release and owner of *out (and fin = true), the type is the caller's affair. It
  * is unmasked with key when key is not NULL (for one frame: a key never spans fragments). The collector is empty afterwards.
  * Errors: WEIR_ESTATE while bytes are missing. */
-WEIR_INTERNAL_API WEIR_MUST_USE int weir_collector_take(weir_collector *collector,
-                                                        const uint8_t *key, weir_frame *out);
+WEIR_INTERNAL_API WEIR_MUST_USE int weir_collector_take(weir_frame *out, weir_collector *collector,
+                                                        const uint8_t *key);
 
 /** Drops what was collected; the collector is empty and usable again. */
 WEIR_INTERNAL_API void weir_collector_fini(weir_collector *collector);

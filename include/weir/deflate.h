@@ -49,7 +49,7 @@ typedef struct weir_deflate_terms {
 #define WEIR_DEFLATE_TEXT_ROOM 160
 
 /** Whether every value is in its range. */
-WEIR_API bool weir_deflate_options_are_valid(const weir_deflate_options *options);
+WEIR_API bool weir_deflate_options_is_valid(const weir_deflate_options *options);
 
 /** Client: writes its offer, the value of Sec-WebSocket-Extensions. Returns the size without the NUL. Errors: WEIR_EINVAL
  * (options), WEIR_ETOOBIG (capacity under WEIR_DEFLATE_TEXT_ROOM may be short). Borrows all. */
@@ -69,11 +69,11 @@ WEIR_INTERNAL_API WEIR_MUST_USE int weir_deflate_answer_write(char *out, size_t 
 /** Client: reads the answer to its offer. Returns 1 and fills *out: agreed; 0: the server does without; WEIR_EPROTOCOL: the
  * answer does not fit the offer, and *fault (may be NULL) says how: fault->offset counts from in, where the bytes of the
  * head begin. Borrows all. */
-WEIR_INTERNAL_API WEIR_MUST_USE int weir_deflate_accept(weir_deflate_terms *out,
-                                                        const weir_http_head *answer,
-                                                        const void *in,
-                                                        const weir_deflate_options *options,
-                                                        weir_fault *fault);
+WEIR_INTERNAL_API WEIR_MUST_USE int weir_deflate_answer_parse(weir_deflate_terms *out,
+                                                              const weir_http_head *answer,
+                                                              const void *in,
+                                                              const weir_deflate_options *options,
+                                                              weir_fault *fault);
 
 WEIR_END_DECLS
 #endif

@@ -69,7 +69,7 @@ enum weir_event_kind {
     WEIR_EVENT_PING, /**< the peer's ping: flush() will answer it, unless our Close was sent (not in FRAMES) */
     WEIR_EVENT_PONG, /**< the pong that answers our last ping: round_trip_ms is known now (not in FRAMES) */
     WEIR_EVENT_CLOSE, /**< the peer's Close: no more data comes (not in FRAMES) */
-    WEIR_EVENT_FAULT, /**< the peer broke a rule: see weir_endpoint_end(); no more data comes */
+    WEIR_EVENT_FAULT, /**< the peer broke a rule: see weir_endpoint_end_get(); no more data comes */
 };
 
 /** One event. frame.release is NULL when frame.data lies in the input that was fed (unmasked in place), valid as long as that
@@ -96,7 +96,7 @@ WEIR_API void weir_endpoint_free(weir_endpoint *endpoint);
 WEIR_API void weir_endpoint_set_codec(weir_endpoint *endpoint, weir_codec *codec);
 
 /** Hands over bytes that arrived. Keeps in (and unmasks it in place) until next() has eaten it all, that is said WEIR_EAGAIN, or
- * weir_endpoint_rest() took the rest away. Only allowed when the previous input is eaten: else WEIR_ESTATE. */
+ * weir_endpoint_pending_input() took the rest away. Only allowed when the previous input is eaten: else WEIR_ESTATE. */
 WEIR_API WEIR_MUST_USE int weir_endpoint_feed(weir_endpoint *endpoint, void *in, size_t size,
                                               uint64_t now_ms);
 
@@ -108,13 +108,13 @@ WEIR_API WEIR_MUST_USE int weir_endpoint_next(weir_endpoint *endpoint, weir_even
 
 /** Where the bytes that come next may be read to: up to as many as it returns. They are payload of a message that is being joined, and fed from there they are not
  * copied any more. 0 (*room NULL): there is no such place now. Lends *room until the next call that changes the endpoint. */
-WEIR_API size_t weir_endpoint_room(const weir_endpoint *endpoint, uint8_t **room);
+WEIR_API size_t weir_endpoint_room(uint8_t **room, const weir_endpoint *endpoint);
 
 /** The bytes fed and not yet eaten (Lends *rest; NULL size 0 when none). */
-WEIR_API size_t weir_endpoint_rest(const weir_endpoint *endpoint, uint8_t **rest);
+WEIR_API size_t weir_endpoint_pending_input(uint8_t **rest, const weir_endpoint *endpoint);
 
 /** Tells that the uneaten bytes now stand at in, with the same content (the driver moved them). */
-WEIR_API void weir_endpoint_move_rest(weir_endpoint *endpoint, void *in);
+WEIR_API void weir_endpoint_move_input(weir_endpoint *endpoint, void *in);
 
 /** The peer's end of stream: status WEIR_OK for an orderly end-of-file, else the system's error. Call it when next() has
  * eaten all that came before; input not yet eaten is discarded. After an orderly one a Close that is still owed can be
@@ -189,7 +189,7 @@ WEIR_API bool weir_endpoint_input_ended(const weir_endpoint *endpoint);
 WEIR_API bool weir_endpoint_output_ended(const weir_endpoint *endpoint);
 
 /** How it ended: fills *out; kind WEIR_END_NONE while it has not. WEIR_END_CLEAN stands as soon as a Close went each way. */
-WEIR_API void weir_endpoint_end(const weir_endpoint *endpoint, weir_end *out);
+WEIR_API void weir_endpoint_end_get(weir_end *out, const weir_endpoint *endpoint);
 
 /** Settings that may change at any time. Values as in the options. The delivery counts from the next message on, the limits
  * from the next frame, the timeout from the next ping. An interval restarts the pause between pings,

@@ -31,19 +31,19 @@ typedef struct weir_extension_param {
  * and moves on. Its parameters are checked too. Empty list elements are passed over. Lends *out
  * as long as the text. Returns 1; 0 at the end; WEIR_EPROTOCOL when the text breaks the grammar
  * (RFC 6455 9.1), *rest is then undefined. */
-WEIR_INTERNAL_API WEIR_MUST_USE int weir_extension_next(weir_view *rest, weir_extension *out);
+WEIR_INTERNAL_API WEIR_MUST_USE int weir_extension_next(weir_extension *out, weir_view *rest);
 
 /** The same over all lines of Sec-WebSocket-Extensions in a head, one after the other. Zero
  * *cursor to start. */
-WEIR_INTERNAL_API WEIR_MUST_USE int weir_extension_head_next(const weir_http_head *head,
-                                                             weir_http_cursor *cursor,
-                                                             weir_extension *out);
+WEIR_INTERNAL_API WEIR_MUST_USE int weir_extension_head_next(weir_extension *out,
+                                                             const weir_http_head *head,
+                                                             weir_http_cursor *cursor);
 
 /** Takes the next parameter off the front: *rest starts as weir_extension.params. Lends *out as
  * long as the text. Returns 1; 0 at the end; WEIR_EPROTOCOL when the text breaks the grammar (it
  * cannot after weir_extension_next). */
-WEIR_INTERNAL_API WEIR_MUST_USE int weir_extension_param_next(weir_view *rest,
-                                                              weir_extension_param *out);
+WEIR_INTERNAL_API WEIR_MUST_USE int weir_extension_param_next(weir_extension_param *out,
+                                                              weir_view *rest);
 
 /** The value of a parameter as a decimal number without leading zeros and signs, max at most,
  * escapes of a quoted value undone. Returns it (0..max); WEIR_EPROTOCOL when there is no value,

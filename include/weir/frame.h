@@ -8,6 +8,7 @@
 
 #include <weir/base.h>
 #include <weir/close.h>
+#include <weir/view.h>
 
 WEIR_BEGIN_DECLS
 
@@ -86,20 +87,20 @@ WEIR_API WEIR_MUST_USE int weir_frame_copy(weir_frame *out, const weir_frame *fr
 /** Releases the bytes and empties *frame; does nothing on an empty or zeroed one. */
 WEIR_API void weir_frame_release(weir_frame *frame);
 
-/** The payload of a whole text frame: Lends *text until the frame is released; not terminated by NUL.
+/** The payload of a whole text frame. Lends *out until the frame is released. On failure *out is absent.
  * Errors: WEIR_EINVAL when it is no text frame, or a fragment. */
-WEIR_API WEIR_MUST_USE int weir_frame_text_view(const weir_frame *frame, const char **text,
-                                                size_t *size);
+WEIR_API WEIR_MUST_USE int weir_frame_text_get(weir_view *out, const weir_frame *frame);
 
 /** The payload of any frame: Lends it until the frame is released. */
 WEIR_API const uint8_t *weir_frame_bytes(const weir_frame *frame, size_t *size);
 
 /** The reason inside a Close frame, copied. Errors: WEIR_CLOSED when the payload is empty (no reason was given; *out then has
  * code 1005), WEIR_EINVAL when it is no Close frame, WEIR_EPROTOCOL when the payload is malformed. */
-WEIR_API WEIR_MUST_USE int weir_frame_close_reason(const weir_frame *frame, weir_close_reason *out);
+WEIR_API WEIR_MUST_USE int weir_frame_close_reason_get(weir_close_reason *out,
+                                                       const weir_frame *frame);
 
 /** Writes "Frame TEXT (fin=true, size=5)" to out, cut at size and always terminated; returns the length it wanted. */
-WEIR_API size_t weir_frame_describe(const weir_frame *frame, char *out, size_t size);
+WEIR_API size_t weir_frame_describe(char *out, size_t size, const weir_frame *frame);
 
 WEIR_END_DECLS
 #endif

@@ -25,8 +25,8 @@ WEIR_BEGIN_DECLS
 #define WEIR_HANDSHAKE_ACCEPT_SIZE 28 /**< characters of Sec-WebSocket-Accept */
 
 /** The accept value of a key, terminated by NUL (RFC 6455 4.2.2). The key is taken as is. */
-WEIR_INTERNAL_API void weir_handshake_accept_key(char out[WEIR_HANDSHAKE_ACCEPT_SIZE + 1],
-                                                 weir_view key);
+WEIR_INTERNAL_API void weir_handshake_accept_value(char out[WEIR_HANDSHAKE_ACCEPT_SIZE + 1],
+                                                   weir_view key);
 
 /* ---- server ---- */
 
@@ -86,8 +86,8 @@ WEIR_INTERNAL_API WEIR_MUST_USE int weir_handshake_request_parse(weir_handshake_
 
 /** The next subprotocol that the client offers, in its order. Zero *cursor to start. Lends *out
  * as long as the head. Returns whether there was one. */
-WEIR_API bool weir_handshake_subprotocol_next(const weir_handshake_request *request,
-                                              weir_http_cursor *cursor, weir_view *out);
+WEIR_API bool weir_handshake_subprotocol_next(weir_view *out, const weir_handshake_request *request,
+                                              weir_http_cursor *cursor);
 
 /** The first of the server's subprotocols, most wanted first, that the client offers; case
  * matters (RFC 6455 4.2.2). Lends one of supported; NULL: none in common. */
@@ -127,7 +127,7 @@ WEIR_INTERNAL_API WEIR_MUST_USE int weir_handshake_refusal_write(
 
 /** What a client asks for. */
 typedef struct weir_handshake_offer {
-    const char *host; /**< value of the Host field: see weir_url_host_header */
+    const char *host; /**< value of the Host field: see weir_url_host_header_write */
     weir_view path;   /**< begins with '/'; absent or empty: "/" */
     weir_view query;  /**< sent after '?' unless it is empty */
     uint8_t nonce[WEIR_HANDSHAKE_NONCE_SIZE]; /**< random, new ones each time (4.1) */
@@ -165,7 +165,7 @@ typedef struct weir_handshake_response {
  *
  * Returns the size of all heads (> 0), and *response is filled: the WebSocket is open, what
  * follows are frames. The extensions that the server chose:
- * weir_extension_head_next(&response->head, ...); each was offered, their parameters are yet to
+ * weir_extension_head_next(out, &response->head, cursor); each was offered, their parameters are yet to
  * be checked. 0: more is needed. Errors: WEIR_EREFUSED: the server answered with another status
  * than 101: response->head is filled, its body may follow at in + head.size. WEIR_EPROTOCOL and
  * response->fault: it is no HTTP/1.1 response; or it is 101 and breaks RFC 6455 4.1: Upgrade is

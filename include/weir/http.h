@@ -73,8 +73,8 @@ typedef struct weir_http_cursor {
  * without blanks around it; empty elements are passed over (5.6.1.2). For lists of tokens: a
  * comma inside a quoted string separates too. Returns whether there was one; *element is lent as
  * long as the head. */
-WEIR_API bool weir_http_list_next(const weir_http_head *head, const char *name,
-                                  weir_http_cursor *cursor, weir_view *element);
+WEIR_API bool weir_http_list_next(weir_view *element, const weir_http_head *head, const char *name,
+                                  weir_http_cursor *cursor);
 
 /** A plain answer to a request, after which the connection ends. */
 typedef struct weir_http_answer {

@@ -77,7 +77,7 @@ WEIR_API uint64_t weir_loop_now(const weir_loop *loop);
 WEIR_API const char *weir_loop_backend_name(const weir_loop *loop);
 
 /** Unpredictable bytes from the kernel's generator (in the simulated world: from the seed). */
-WEIR_API void weir_loop_random(weir_loop *loop, void *out, size_t size);
+WEIR_API void weir_loop_random(void *out, size_t size, weir_loop *loop);
 
 /** Writes one line for every live coroutine and every session: name, scope, what it waits for. write() gets whole lines with
  * their newline, not ended by NUL; it must not suspend and not use the loop. From another thread: weir_service_dump(), or

@@ -54,7 +54,7 @@ typedef struct weir_parser {
     uint8_t mask; /**< enum weir_parser_mask */
     /** Reserved bits that the first frame of a data message may have; settable. */
     uint8_t rsv_allowed;
-    uint8_t rule; /**< the rule that was broken; private, see weir_parser_fault() */
+    uint8_t rule; /**< the rule that was broken; private, see weir_parser_fault_get() */
 } weir_parser;
 
 /** Makes a parser at the start of a stream; nothing is to be released. max_frame_size 0:
@@ -64,7 +64,7 @@ WEIR_INTERNAL_API void weir_parser_init(weir_parser *parser, enum weir_parser_ma
 
 /** Eats input up to the next event. WEIR_OK: *event is filled, and *eaten bytes of in are done with (perhaps none).
  * WEIR_EAGAIN: all is eaten and more is needed. WEIR_EPROTOCOL, WEIR_ETOOBIG: the byte behind the eaten ones broke a rule,
- * see weir_parser_fault(); every further call says the same and eats nothing. Borrows in, and unmasks what it reports. */
+ * see weir_parser_fault_get(); every further call says the same and eats nothing. Borrows in, and unmasks what it reports. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_parser_feed(weir_parser *parser, void *in, size_t size,
                                                      size_t *eaten, weir_parser_event *event);
 
@@ -72,7 +72,7 @@ WEIR_INTERNAL_API WEIR_MUST_USE int weir_parser_feed(weir_parser *parser, void *
 WEIR_INTERNAL_API bool weir_parser_is_between_frames(const weir_parser *parser);
 
 /** Which rule was broken, at which byte; zeroed when none was. */
-WEIR_INTERNAL_API void weir_parser_fault(const weir_parser *parser, weir_fault *out);
+WEIR_INTERNAL_API void weir_parser_fault_get(weir_fault *out, const weir_parser *parser);
 
 WEIR_END_DECLS
 #endif

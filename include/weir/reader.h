@@ -38,7 +38,7 @@ WEIR_INTERNAL_API WEIR_MUST_USE int weir_reader_start(weir_reader **out, weir_sc
 
 /** The channel of frames (items are weir_frame); whoever receives one releases it. A payload may be a view of the read
  * buffer. After the last frame it gives: WEIR_CLOSED when that was a Close (what follows is not read); WEIR_ELOST at an
- * end-of-file without one; WEIR_EPROTOCOL or WEIR_ETOOBIG when the peer broke a rule, see weir_reader_fault();
+ * end-of-file without one; WEIR_EPROTOCOL or WEIR_ETOOBIG when the peer broke a rule, see weir_reader_fault_get();
  * WEIR_SYSTEM(...); WEIR_CANCELLED when the scope was cancelled or the stream closed. Lends it as long as the handle. */
 WEIR_INTERNAL_API weir_channel *weir_reader_incoming(weir_reader *reader);
 
@@ -48,7 +48,7 @@ WEIR_INTERNAL_API uint64_t weir_reader_max_frame_size(const weir_reader *reader)
 WEIR_INTERNAL_API void weir_reader_set_max_frame_size(weir_reader *reader, uint64_t bytes);
 
 /** Which rule the peer broke; zeroed when none was. */
-WEIR_INTERNAL_API void weir_reader_fault(const weir_reader *reader, weir_fault *out);
+WEIR_INTERNAL_API void weir_reader_fault_get(weir_fault *out, const weir_reader *reader);
 
 /** Ends it if need be, drops the frames that nobody has taken, and gives up the handle. Bytes that were read and not
  * delivered are lost. NULL is allowed. Does not suspend. */

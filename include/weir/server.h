@@ -9,6 +9,7 @@
 #define WEIR_SERVER_H
 
 #include <weir/base.h>
+#include <weir/handler.h>
 #include <weir/http.h>
 #include <weir/loop.h>
 #include <weir/session.h>
@@ -21,29 +22,6 @@ typedef struct weir_server weir_server;
 typedef struct weir_service weir_service;
 /** A request that has not been answered yet: for the upgrade hook. */
 typedef struct weir_upgrade weir_upgrade;
-
-/** The straight-line shape: a coroutine for the whole session. What it returns closes the session: WEIR_OK or WEIR_CLOSED:
- * 1000; another negative status: 1011; cancelled: 1001. When its connection has ended it may finish what it does, for as
- * long as a closing handshake may take (close_timeout_ms); then it is cancelled. */
-typedef int (*weir_handler)(weir_session *session, void *arg);
-
-/** The message shape: called for each message (or piece), one at a time in order; the frame is released after it returns,
- * unless it was sent on. Returning a negative status closes the session with 1011 (WEIR_CLOSED: 1000). Cancelled as a
- * weir_handler is. */
-typedef int (*weir_message_handler)(weir_session *session, weir_frame *frame, void *arg);
-
-/** What serves the sessions of one path. Exactly one of handler and on_message. */
-typedef struct weir_route {
-    /** "/chat": exactly that; "/chat/...": everything below "/chat/"; NULL: any path. */
-    const char *path;
-    weir_handler handler;            /**< the straight-line shape */
-    weir_message_handler on_message; /**< the message shape */
-    /** With on_message: called first, may suspend; a negative status closes with 1011. NULL: nothing. */
-    int (*on_open)(weir_session *session, void *arg);
-    void (*on_close)(weir_session *session, const weir_end *end,
-                     void *arg); /**< called last, must not suspend; NULL: nothing */
-    void *arg;                   /**< handed to all of them */
-} weir_route;
 
 /** How to serve. url and either a handler or routes have to be set. Borrows all that it points to, as long as it serves. */
 typedef struct weir_serve_options {

@@ -9,7 +9,7 @@
  * A status that ends a conversation tells how it ended: WEIR_CLOSED: a Close was exchanged (the normal end); WEIR_ELOST: the
  * connection ended without one; WEIR_ETIMEDOUT: no answer to a ping, or to our Close; WEIR_EPROTOCOL, WEIR_EUTF8,
  * WEIR_ETOOBIG: the peer broke a rule or limit; WEIR_CANCELLED: ended on this side; WEIR_SYSTEM(...): the system's error.
- * weir_session_end() tells the rest. */
+ * weir_session_end_get() tells the rest. */
 #ifndef WEIR_SESSION_H
 #define WEIR_SESSION_H
 
@@ -173,7 +173,7 @@ WEIR_API weir_channel *weir_session_outgoing(weir_session *session);
 WEIR_API weir_deferred *weir_session_close_reason(weir_session *session);
 
 /** How it ended: fills *out; kind WEIR_END_NONE while it has not. */
-WEIR_API void weir_session_end(const weir_session *session, weir_end *out);
+WEIR_API void weir_session_end_get(weir_end *out, const weir_session *session);
 
 /** The scope that the session is: what is started in it ends with it. Lends it as long as the
  * session. NULL as weir_session_incoming(). */
@@ -209,7 +209,7 @@ WEIR_API const char *weir_session_path(const weir_session *session);
 
 /** Whether messages can be compressed (permessage-deflate was agreed on), and on which terms: fills *out then (NULL: not
  * asked). */
-WEIR_API bool weir_session_deflate_terms(const weir_session *session, weir_deflate_terms *out);
+WEIR_API bool weir_session_deflate_terms_get(weir_deflate_terms *out, const weir_session *session);
 
 /** Watches a session from now on. observer NULL: no more. Copies *observer. Errors: WEIR_ENOMEM (as before it goes on; never
  * for NULL). */

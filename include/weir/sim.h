@@ -54,7 +54,7 @@ typedef struct weir_sim_stats {
 } weir_sim_stats;
 
 /** Fills *out. Errors: WEIR_EINVAL when the loop is not simulated. */
-WEIR_API WEIR_MUST_USE int weir_sim_stats_get(weir_loop *loop, weir_sim_stats *out);
+WEIR_API WEIR_MUST_USE int weir_sim_stats_get(weir_sim_stats *out, weir_loop *loop);
 
 WEIR_END_DECLS
 #endif

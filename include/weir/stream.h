@@ -34,7 +34,7 @@ WEIR_API WEIR_MUST_USE int weir_stream_connect(weir_stream **out, const weir_add
  * is read from the other. At most 64 KiB are on the way in either direction. They work in every
  * loop, also a simulated one, without latency and without faults. On failure both are NULL.
  * Errors: WEIR_EINVAL, WEIR_ENOMEM. Does not suspend. */
-WEIR_API WEIR_MUST_USE int weir_stream_pair(weir_loop *loop, weir_stream **a, weir_stream **b);
+WEIR_API WEIR_MUST_USE int weir_stream_pair(weir_stream **a, weir_stream **b, weir_loop *loop);
 
 /** **Suspends** while nothing has arrived. Reads 1..size bytes, their number into *got (0 on
  * failure); size must not be 0. Cancelling loses nothing: the stream stays usable. Errors:
@@ -78,10 +78,12 @@ WEIR_API void weir_stream_reset(weir_stream *stream);
  * a name. On failure *out is zeroed.
  * Errors: WEIR_EINVAL, WEIR_ESTATE (the stream was broken by a cancelled write),
  * WEIR_SYSTEM(...). */
-WEIR_API WEIR_MUST_USE int weir_stream_local_address(const weir_stream *stream, weir_address *out);
+WEIR_API WEIR_MUST_USE int weir_stream_local_address_get(weir_address *out,
+                                                         const weir_stream *stream);
 
-/** The address of the other end. Otherwise as weir_stream_local_address(). */
-WEIR_API WEIR_MUST_USE int weir_stream_peer_address(const weir_stream *stream, weir_address *out);
+/** The address of the other end. Otherwise as weir_stream_local_address_get(). */
+WEIR_API WEIR_MUST_USE int weir_stream_peer_address_get(weir_address *out,
+                                                        const weir_stream *stream);
 
 /** Has TCP probe a peer that was silent for idle_s seconds, three times, interval_s apart,
  * before the connection counts as lost: both at least 1. Does nothing on streams that are not
@@ -107,11 +109,12 @@ WEIR_API WEIR_MUST_USE int weir_listener_open(weir_listener **out, weir_loop *lo
  * the kernel. Out of descriptors or memory: accepting pauses for a moment and goes on. On
  * failure *out is NULL. Errors: WEIR_CLOSED (the listener was closed by somebody else),
  * WEIR_CANCELLED, WEIR_ESTATE (outside a coroutine), WEIR_EINVAL, WEIR_SYSTEM(...). */
-WEIR_API WEIR_MUST_USE int weir_listener_accept(weir_listener *listener, weir_stream **out);
+WEIR_API WEIR_MUST_USE int weir_listener_accept(weir_stream **out, weir_listener *listener);
 
 /** Where it listens, with the port that was taken. On failure *out is zeroed. Errors:
  * WEIR_EINVAL, WEIR_SYSTEM(...). */
-WEIR_API WEIR_MUST_USE int weir_listener_address(const weir_listener *listener, weir_address *out);
+WEIR_API WEIR_MUST_USE int weir_listener_address_get(weir_address *out,
+                                                     const weir_listener *listener);
 
 /** Closes a listener and frees it, soon (Takes). Connections that nobody has accepted are reset;
  * who waits wakes with WEIR_CLOSED. NULL is allowed. Does not suspend. */

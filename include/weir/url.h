@@ -18,7 +18,7 @@ WEIR_BEGIN_DECLS
 /** The most bytes that a host may have: the limit of a DNS name (RFC 1035 2.3.4). */
 #define WEIR_URL_HOST_MAX 255
 
-/** Room for any Host field that weir_url_host_header writes: the host, brackets, colon, port and
+/** Room for any Host field that weir_url_host_header_write writes: the host, brackets, colon, port and
  * NUL. */
 #define WEIR_URL_HOST_HEADER_ROOM (WEIR_URL_HOST_MAX + 2 + 6 + 1)
 
@@ -56,11 +56,12 @@ WEIR_API WEIR_MUST_USE int weir_url_parse(weir_url *out, const char *text, size_
  * WEIR_URL_HOST_HEADER_ROOM bytes are always enough. Returns the size in bytes, not counting the
  * NUL that ends the text; out needs one byte more. out NULL: only measures. Errors: WEIR_EINVAL
  * for a zeroed URL; WEIR_ETOOBIG when capacity is short. */
-WEIR_API WEIR_MUST_USE int weir_url_host_header(const weir_url *url, char *out, size_t capacity);
+WEIR_API WEIR_MUST_USE int weir_url_host_header_write(char *out, size_t capacity,
+                                                      const weir_url *url);
 
 /** Writes a URL in full, the port always said unless it is the scheme's default; parsed again it
- * gives the same parts. Returns and errors: as weir_url_host_header. */
-WEIR_API WEIR_MUST_USE int weir_url_write(const weir_url *url, char *out, size_t capacity);
+ * gives the same parts. Returns and errors: as weir_url_host_header_write. */
+WEIR_API WEIR_MUST_USE int weir_url_write(char *out, size_t capacity, const weir_url *url);
 
 WEIR_END_DECLS
 #endif

@@ -21,7 +21,7 @@ WEIR_API const char *weir_version(void);
 
 /** What the linked library was built with, words separated by a space, a leading '-' for what was left
  * out: "epoll io_uring sim deflate libdeflate context=x86_64". Lends a string that stays valid for ever. */
-WEIR_API const char *weir_build_options(void);
+WEIR_API const char *weir_features(void);
 
 WEIR_END_DECLS
 #endif

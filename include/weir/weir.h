@@ -39,6 +39,7 @@
 /* ws: sessions */
 #include <weir/client.h>
 #include <weir/deflate_codec.h>
+#include <weir/handler.h>
 #include <weir/reader.h>
 #include <weir/server.h>
 #include <weir/session.h>

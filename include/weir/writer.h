@@ -36,7 +36,7 @@ WEIR_INTERNAL_API WEIR_MUST_USE int weir_writer_start(weir_writer **out, weir_sc
                                                       const weir_writer_options *options);
 
 /** The channel of frames (items are weir_frame), for weir_select(). A frame that borrows its bytes is copied if it has to
- * queue. A writer does not notice when the channel itself is closed: weir_writer_close() ends it. Lends it as long as the
+ * queue. A writer does not notice when the channel itself is closed: weir_writer_shutdown() ends it. Lends it as long as the
  * handle. */
 WEIR_INTERNAL_API weir_channel *weir_writer_outgoing(weir_writer *writer);
 
@@ -53,7 +53,7 @@ WEIR_INTERNAL_API WEIR_MUST_USE int weir_writer_flush(weir_writer *writer);
 
 /** Ends it without a Close frame: what is queued still goes out, then the stream's writing direction is ended. Does not
  * suspend, does not wait. */
-WEIR_INTERNAL_API void weir_writer_close(weir_writer *writer);
+WEIR_INTERNAL_API void weir_writer_shutdown(weir_writer *writer);
 
 /** Whether frames are masked; the default follows the role. */
 WEIR_INTERNAL_API bool weir_writer_masking(const weir_writer *writer);

@@ -266,7 +266,7 @@ int weir_deflate_codec_new(weir_codec **out, weir_deflate *shared, enum weir_rol
                            const weir_deflate_options *options, const weir_deflate_terms *terms)
 {
     *out = NULL;
-    if (!weir_deflate_options_are_valid(options))
+    if (!weir_deflate_options_is_valid(options))
         return WEIR_EINVAL;
     struct codec *codec = weir__alloc(&shared->allocator, sizeof *codec);
     if (codec == NULL)

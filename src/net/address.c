@@ -133,7 +133,7 @@ static void describe_unix(const weir_address *address, char *out)
     snprintf(out, WEIR_ADDRESS_ROOM, "unix:%.*s", (int)size, un.sun_path);
 }
 
-int weir_address_describe(const weir_address *address, char *out, size_t size)
+int weir_address_describe(char *out, size_t size, const weir_address *address)
 {
     char text[WEIR_ADDRESS_ROOM] = "none";
     if (address == NULL || (out == NULL && size > 0))

@@ -151,7 +151,7 @@ void weir_listener_close(weir_listener *listener)
     weir__io_close(&listener->io, false);
 }
 
-int weir_listener_address(const weir_listener *listener, weir_address *out)
+int weir_listener_address_get(weir_address *out, const weir_listener *listener)
 {
     if (out == NULL)
         return WEIR_EINVAL;
@@ -166,7 +166,7 @@ static void withdraw_acceptor(struct weir__wait *wait)
     weir__list_remove(&WEIR__CONTAINER(wait, struct acceptor, wait)->link);
 }
 
-int weir_listener_accept(weir_listener *listener, weir_stream **out)
+int weir_listener_accept(weir_stream **out, weir_listener *listener)
 {
     struct acceptor acceptor = {.stream = NULL};
     if (out == NULL)

@@ -290,7 +290,7 @@ static void open_end(weir_stream *stream, struct pair_end *end)
     weir__task_init(&end->io->task, update);
 }
 
-int weir_stream_pair(weir_loop *loop, weir_stream **a, weir_stream **b)
+int weir_stream_pair(weir_stream **a, weir_stream **b, weir_loop *loop)
 {
     if (a != NULL)
         *a = NULL;

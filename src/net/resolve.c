@@ -251,7 +251,7 @@ static int answer_localhost(uint16_t port, weir_address *out, size_t max, size_t
     return WEIR_OK;
 }
 
-int weir_resolve(const char *host, uint16_t port, weir_address *out, size_t max, size_t *count)
+int weir_resolve(weir_address *out, size_t max, size_t *count, const char *host, uint16_t port)
 {
     if (count != NULL)
         *count = 0;

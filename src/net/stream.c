@@ -555,12 +555,12 @@ static int ask_address(const weir_stream *stream, bool peer, weir_address *out)
     return stream == NULL ? WEIR_EINVAL : weir__stream_ask_address(&stream->io, peer, out);
 }
 
-int weir_stream_local_address(const weir_stream *stream, weir_address *out)
+int weir_stream_local_address_get(weir_address *out, const weir_stream *stream)
 {
     return ask_address(stream, false, out);
 }
 
-int weir_stream_peer_address(const weir_stream *stream, weir_address *out)
+int weir_stream_peer_address_get(weir_address *out, const weir_stream *stream)
 {
     return ask_address(stream, true, out);
 }

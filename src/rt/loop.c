@@ -396,7 +396,7 @@ const char *weir_loop_backend_name(const weir_loop *loop)
     return loop->backend->name;
 }
 
-void weir_loop_random(weir_loop *loop, void *out, size_t size)
+void weir_loop_random(void *out, size_t size, weir_loop *loop)
 {
     loop->backend->random(loop, out, size);
 }

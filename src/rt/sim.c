@@ -308,7 +308,7 @@ int weir_sim_set(weir_loop *loop, const weir_sim_options *options)
     return status;
 }
 
-int weir_sim_stats_get(weir_loop *loop, weir_sim_stats *out)
+int weir_sim_stats_get(weir_sim_stats *out, weir_loop *loop)
 {
     if (loop == NULL || out == NULL || loop->backend != &weir__backend_sim)
         return WEIR_EINVAL;

@@ -34,7 +34,7 @@ const char *weir_version(void)
     return VERSION_TEXT;
 }
 
-const char *weir_build_options(void)
+const char *weir_features(void)
 {
     return "epoll " URING_TEXT " sim " DEFLATE_TEXT " " LIBDEFLATE_TEXT
            " context=" WEIR_CONTEXT_NAME;

@@ -121,7 +121,7 @@ const char *weir_end_kind_name(enum weir_end_kind kind)
     return "unknown";
 }
 
-size_t weir_close_reason_describe(const weir_close_reason *reason, char *out, size_t size)
+size_t weir_close_reason_describe(char *out, size_t size, const weir_close_reason *reason)
 {
     const char *name = weir_close_code_name(reason->code);
     const char *space = reason->message_size > 0 ? " " : "";

@@ -93,7 +93,7 @@ bool weir_collector_has_remaining(const weir_collector *collector)
     return collector->remaining > 0;
 }
 
-int weir_collector_take(weir_collector *collector, const uint8_t *key, weir_frame *out)
+int weir_collector_take(weir_frame *out, weir_collector *collector, const uint8_t *key)
 {
     if (collector->remaining > 0)
         return WEIR_ESTATE;

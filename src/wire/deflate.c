@@ -40,7 +40,7 @@ static uint8_t lesser(uint8_t a, uint8_t b)
     return a < b ? a : b;
 }
 
-bool weir_deflate_options_are_valid(const weir_deflate_options *options)
+bool weir_deflate_options_is_valid(const weir_deflate_options *options)
 {
     return is_window(options->server_max_window_bits) &&
            is_window(options->client_max_window_bits) && options->level <= LEVEL_MAX &&
@@ -111,7 +111,7 @@ static const char *read_params(struct reading *reading, weir_view params, bool i
 {
     weir_extension_param param;
     *reading = (struct reading){0};
-    while (weir_extension_param_next(&params, &param) > 0) {
+    while (weir_extension_param_next(&param, &params) > 0) {
         enum parameter parameter = parameter_of(param.name);
         reading->at = param.name;
         if (mentions(reading, parameter))
@@ -164,7 +164,7 @@ int weir_deflate_offer_write(char *out, size_t capacity, const weir_deflate_opti
 {
     weir__text text = {.out = out, .capacity = capacity};
     uint8_t client_bits = unless_widest(options->client_max_window_bits);
-    if (!weir_deflate_options_are_valid(options))
+    if (!weir_deflate_options_is_valid(options))
         return WEIR_EINVAL;
     weir__text_put_string(&text, extension_name);
     put_flag(&text, SERVER_NO_TAKEOVER, !options->server_context_takeover);
@@ -205,7 +205,7 @@ bool weir_deflate_choose(weir_deflate_terms *out, const weir_http_head *request,
     weir_http_cursor cursor = {0};
     weir_extension extension;
     struct reading offer;
-    while (weir_extension_head_next(request, &cursor, &extension) > 0)
+    while (weir_extension_head_next(&extension, request, &cursor) > 0)
         if (weir_view_equal(extension.name, extension_name) &&
             read_params(&offer, extension.params, true) == NULL && agree(out, &offer, options))
             return true;
@@ -235,14 +235,14 @@ static int refuse(weir_fault *fault, weir_view at, const void *in, const char *r
     return WEIR_EPROTOCOL;
 }
 
-int weir_deflate_accept(weir_deflate_terms *out, const weir_http_head *answer, const void *in,
-                        const weir_deflate_options *options, weir_fault *fault)
+int weir_deflate_answer_parse(weir_deflate_terms *out, const weir_http_head *answer, const void *in,
+                              const weir_deflate_options *options, weir_fault *fault)
 {
     weir_http_cursor cursor = {0};
     weir_extension extension;
     struct reading reading;
     int agreed = 0;
-    while (weir_extension_head_next(answer, &cursor, &extension) > 0) {
+    while (weir_extension_head_next(&extension, answer, &cursor) > 0) {
         if (!weir_view_equal(extension.name, extension_name))
             continue;
         if (agreed != 0)

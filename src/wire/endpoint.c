@@ -264,13 +264,13 @@ int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event)
     return status == WEIR__GO_ON ? WEIR_CLOSED : status;
 }
 
-size_t weir_endpoint_rest(const weir_endpoint *endpoint, uint8_t **rest)
+size_t weir_endpoint_pending_input(uint8_t **rest, const weir_endpoint *endpoint)
 {
     *rest = endpoint->in_size > 0 ? endpoint->in : NULL;
     return endpoint->in_size;
 }
 
-size_t weir_endpoint_room(const weir_endpoint *endpoint, uint8_t **room)
+size_t weir_endpoint_room(uint8_t **room, const weir_endpoint *endpoint)
 {
     *room = NULL;
     if (endpoint->rare == NULL || endpoint->in_size > 0 || (endpoint->head_type & 8) != 0 ||
@@ -279,7 +279,7 @@ size_t weir_endpoint_room(const weir_endpoint *endpoint, uint8_t **room)
     return weir__collector_room(&endpoint->rare->collector, room);
 }
 
-void weir_endpoint_move_rest(weir_endpoint *endpoint, void *in)
+void weir_endpoint_move_input(weir_endpoint *endpoint, void *in)
 {
     if (endpoint->in_size > 0)
         endpoint->in = in;
@@ -445,7 +445,7 @@ static void fill_reason(weir_close_reason *out, unsigned code, const char *messa
         memcpy(out->message, message, size);
 }
 
-void weir_endpoint_end(const weir_endpoint *endpoint, weir_end *out)
+void weir_endpoint_end_get(weir_end *out, const weir_endpoint *endpoint)
 {
     const struct weir__endpoint_rare *rare = endpoint->rare;
     enum weir__rule rule = (enum weir__rule)endpoint->parser.rule;
@@ -455,7 +455,7 @@ void weir_endpoint_end(const weir_endpoint *endpoint, weir_end *out)
         .status = status_of_end(endpoint),
     };
     if (out->kind == WEIR_END_PROTOCOL || out->kind == WEIR_END_TOO_BIG)
-        weir_parser_fault(&endpoint->parser, &out->fault);
+        weir_parser_fault_get(&out->fault, &endpoint->parser);
     if (endpoint->ours_is_cause)
         fill_reason(&out->ours, endpoint->ours, weir__rule_text(rule),
                     cause_size(weir__rule_text(rule)));

@@ -55,7 +55,7 @@ static int hand_over(weir_endpoint *endpoint, bool ends, weir_event *event)
     event->first = endpoint->delivery == WEIR_DELIVER_MESSAGES || !endpoint->piece_given;
     endpoint->piece_given = true;
     if (endpoint->rare != NULL) {
-        int status = weir_collector_take(&endpoint->rare->collector, NULL, &event->frame);
+        int status = weir_collector_take(&event->frame, &endpoint->rare->collector, NULL);
         if (status != WEIR_OK)
             return status;
     }

@@ -75,7 +75,7 @@ static int take_collected(weir_endpoint *endpoint, const weir_parser_event *piec
     fill(event, endpoint, piece);
     weir_frame joined = {0};
     if (endpoint->rare != NULL) {
-        int status = weir_collector_take(&endpoint->rare->collector, NULL, &joined);
+        int status = weir_collector_take(&joined, &endpoint->rare->collector, NULL);
         if (status != WEIR_OK)
             return status;
     }

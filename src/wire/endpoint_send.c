@@ -128,7 +128,7 @@ int weir_endpoint_close(weir_endpoint *endpoint, const weir_close_reason *reason
 static int send_close_frame(weir_endpoint *endpoint, const weir_frame *frame, weir_buffer *out)
 {
     weir_close_reason reason;
-    int status = weir_frame_close_reason(frame, &reason);
+    int status = weir_frame_close_reason_get(&reason, frame);
     if (status != WEIR_OK && status != WEIR_CLOSED)
         return WEIR_EINVAL;
     status = send_reason(endpoint, &reason, out);

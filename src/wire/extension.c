@@ -63,7 +63,7 @@ static bool take_param(weir_view *rest, weir_extension_param *out)
     return out->quoted ? take_quoted(rest, &out->value) : take_token(rest, &out->value);
 }
 
-int weir_extension_param_next(weir_view *rest, weir_extension_param *out)
+int weir_extension_param_next(weir_extension_param *out, weir_view *rest)
 {
     skip_blanks(rest);
     if (rest->size == 0)
@@ -71,7 +71,7 @@ int weir_extension_param_next(weir_view *rest, weir_extension_param *out)
     return take_char(rest, ';') && take_param(rest, out) ? 1 : WEIR_EPROTOCOL;
 }
 
-int weir_extension_next(weir_view *rest, weir_extension *out)
+int weir_extension_next(weir_extension *out, weir_view *rest)
 {
     weir_extension_param ignored;
     do
@@ -90,11 +90,11 @@ int weir_extension_next(weir_view *rest, weir_extension *out)
     return rest->size == 0 || rest->data[0] == ',' ? 1 : WEIR_EPROTOCOL;
 }
 
-int weir_extension_head_next(const weir_http_head *head, weir_http_cursor *cursor,
-                             weir_extension *out)
+int weir_extension_head_next(weir_extension *out, const weir_http_head *head,
+                             weir_http_cursor *cursor)
 {
     for (;;) {
-        int more = weir_extension_next(&cursor->rest, out);
+        int more = weir_extension_next(out, &cursor->rest);
         if (more != 0)
             return more;
         const weir_http_field *field =

@@ -132,12 +132,12 @@ void weir_frame_release(weir_frame *frame)
     *frame = (weir_frame){0};
 }
 
-int weir_frame_text_view(const weir_frame *frame, const char **text, size_t *size)
+int weir_frame_text_get(weir_view *out, const weir_frame *frame)
 {
+    *out = (weir_view){0};
     if (frame->type != WEIR_FRAME_TEXT || !frame->fin)
         return WEIR_EINVAL;
-    *text = (const char *)frame->data;
-    *size = frame->size;
+    *out = (weir_view){frame->data != NULL ? (const char *)frame->data : "", frame->size};
     return WEIR_OK;
 }
 
@@ -147,7 +147,7 @@ const uint8_t *weir_frame_bytes(const weir_frame *frame, size_t *size)
     return frame->data;
 }
 
-int weir_frame_close_reason(const weir_frame *frame, weir_close_reason *out)
+int weir_frame_close_reason_get(weir_close_reason *out, const weir_frame *frame)
 {
     *out = (weir_close_reason){0};
     if (frame->type != WEIR_FRAME_CLOSE)
@@ -168,7 +168,7 @@ int weir_frame_close_reason(const weir_frame *frame, weir_close_reason *out)
     return WEIR_OK;
 }
 
-size_t weir_frame_describe(const weir_frame *frame, char *out, size_t size)
+size_t weir_frame_describe(char *out, size_t size, const weir_frame *frame)
 {
     int wanted =
         snprintf(out, size, "Frame %s (fin=%s, size=%zu)", weir_frame_type_name(frame->type),

@@ -6,7 +6,7 @@
 #include "wire/sha1.h"
 #include "wire/text.h"
 
-void weir_handshake_accept_key(char out[WEIR_HANDSHAKE_ACCEPT_SIZE + 1], weir_view key)
+void weir_handshake_accept_value(char out[WEIR_HANDSHAKE_ACCEPT_SIZE + 1], weir_view key)
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
     uint8_t digest[WEIR__SHA1_SIZE];
@@ -22,7 +22,7 @@ static bool is_extension_offered(const weir_handshake_request *request, weir_vie
 {
     weir_http_cursor cursor = {0};
     weir_extension offered;
-    while (weir_extension_head_next(&request->head, &cursor, &offered) > 0)
+    while (weir_extension_head_next(&offered, &request->head, &cursor) > 0)
         if (weir__view_same(offered.name, name))
             return true;
     return false;
@@ -32,7 +32,7 @@ static bool are_extensions_offered(const weir_handshake_request *request, const 
 {
     weir_view rest = weir_view_of(value);
     weir_extension extension;
-    while (weir_extension_next(&rest, &extension) > 0)
+    while (weir_extension_next(&extension, &rest) > 0)
         if (!is_extension_offered(request, extension.name))
             return false;
     return weir__extensions_are_sendable(value);
@@ -62,7 +62,7 @@ int weir_handshake_response_write(char *out, size_t capacity, const weir_handsha
         return WEIR_EINVAL;
 
     char accept[WEIR_HANDSHAKE_ACCEPT_SIZE + 1];
-    weir_handshake_accept_key(accept, request->key);
+    weir_handshake_accept_value(accept, request->key);
     weir__text text = {.out = out, .capacity = capacity};
     weir__text_put_string(&text, "HTTP/1.1 101 Switching Protocols\r\n");
     weir__text_put_field(&text, "Upgrade", "websocket");

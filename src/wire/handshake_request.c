@@ -150,7 +150,7 @@ static int check_subprotocols(struct examination *e)
     weir_http_cursor cursor = {0};
     weir_view name;
     size_t count = 0;
-    for (; weir_handshake_subprotocol_next(e->request, &cursor, &name); count++)
+    for (; weir_handshake_subprotocol_next(&name, e->request, &cursor); count++)
         if (!weir__view_is_token(name))
             return refuse(e, 400, name, "RFC 6455 4.1: a subprotocol is not a token");
     if (field != NULL && count == 0)
@@ -221,17 +221,17 @@ int weir_handshake_request_parse(weir_handshake_request *request, const void *in
     return status;
 }
 
-bool weir_handshake_subprotocol_next(const weir_handshake_request *request,
-                                     weir_http_cursor *cursor, weir_view *out)
+bool weir_handshake_subprotocol_next(weir_view *out, const weir_handshake_request *request,
+                                     weir_http_cursor *cursor)
 {
-    return weir_http_list_next(&request->head, "Sec-WebSocket-Protocol", cursor, out);
+    return weir_http_list_next(out, &request->head, "Sec-WebSocket-Protocol", cursor);
 }
 
 static bool is_offered(const weir_handshake_request *request, const char *name)
 {
     weir_http_cursor cursor = {0};
     weir_view offered;
-    while (weir_handshake_subprotocol_next(request, &cursor, &offered))
+    while (weir_handshake_subprotocol_next(&offered, request, &cursor))
         if (weir_view_equal(offered, name))
             return true;
     return false;

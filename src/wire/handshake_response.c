@@ -68,7 +68,7 @@ static int check_accept(struct examination *e)
     if (accept.data == NULL)
         return refuse(e, accept, "RFC 6455 4.1: Sec-WebSocket-Accept is missing");
     weir__base64_encode(key, e->offer->nonce, sizeof e->offer->nonce);
-    weir_handshake_accept_key(expected, weir_view_of(key));
+    weir_handshake_accept_value(expected, weir_view_of(key));
     if (!weir_view_equal(accept, expected))
         return refuse(e, accept, "RFC 6455 4.1: Sec-WebSocket-Accept does not answer our key");
     return WEIR_OK;
@@ -99,7 +99,7 @@ static bool is_extension_offered(const weir_handshake_offer *offer, weir_view na
 {
     weir_view rest = weir_view_of(offer->extensions);
     weir_extension offered;
-    while (weir_extension_next(&rest, &offered) > 0)
+    while (weir_extension_next(&offered, &rest) > 0)
         if (weir__view_same(offered.name, name))
             return true;
     return false;
@@ -113,7 +113,7 @@ static int check_extensions(struct examination *e)
     weir_view at;
     if (weir__extensions_check(head, &at) != WEIR_OK)
         return refuse(e, at, "RFC 6455 9.1: malformed Sec-WebSocket-Extensions");
-    while (weir_extension_head_next(head, &cursor, &chosen) > 0)
+    while (weir_extension_head_next(&chosen, head, &cursor) > 0)
         if (!is_extension_offered(e->offer, chosen.name))
             return refuse(e, chosen.name, "RFC 6455 4.1: an extension that was not offered");
     return WEIR_OK;

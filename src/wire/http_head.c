@@ -69,8 +69,8 @@ static weir_view take_element(weir_view *rest)
     return element;
 }
 
-bool weir_http_list_next(const weir_http_head *head, const char *name, weir_http_cursor *cursor,
-                         weir_view *element)
+bool weir_http_list_next(weir_view *element, const weir_http_head *head, const char *name,
+                         weir_http_cursor *cursor)
 {
     for (;;) {
         while (cursor->rest.size > 0) {

@@ -52,7 +52,7 @@ bool weir__http_list_has(const weir_http_head *head, const char *name, const cha
 {
     weir_http_cursor cursor = {0};
     weir_view found;
-    while (weir_http_list_next(head, name, &cursor, &found))
+    while (weir_http_list_next(&found, head, name, &cursor))
         if (weir_view_equal_nocase(found, element))
             return true;
     return false;
@@ -67,7 +67,7 @@ int weir__extensions_check(const weir_http_head *head, weir_view *at)
     weir_extension extension;
     size_t count = 0;
     int more;
-    while ((more = weir_extension_head_next(head, &cursor, &extension)) > 0)
+    while ((more = weir_extension_head_next(&extension, head, &cursor)) > 0)
         count++;
     *at = cursor.field > 0 ? head->fields[cursor.field - 1].value : field->value;
     return more < 0 || count == 0 ? WEIR_EPROTOCOL : WEIR_OK;
@@ -79,7 +79,7 @@ bool weir__extensions_are_sendable(const char *value)
     weir_extension extension;
     size_t count = 0;
     int more;
-    while ((more = weir_extension_next(&rest, &extension)) > 0)
+    while ((more = weir_extension_next(&extension, &rest)) > 0)
         count++;
     return more == 0 && count > 0 && weir__view_is_value(weir_view_of(value));
 }

@@ -23,7 +23,7 @@ bool weir_parser_is_between_frames(const weir_parser *parser)
     return parser->state == WEIR__AWAIT_BITS;
 }
 
-void weir_parser_fault(const weir_parser *parser, weir_fault *out)
+void weir_parser_fault_get(weir_fault *out, const weir_parser *parser)
 {
     enum weir__rule rule = (enum weir__rule)parser->rule;
     *out = (weir_fault){0};

@@ -135,7 +135,7 @@ static void put_authority(weir__text *text, const weir_url *url, const struct sc
     }
 }
 
-int weir_url_host_header(const weir_url *url, char *out, size_t capacity)
+int weir_url_host_header_write(char *out, size_t capacity, const weir_url *url)
 {
     weir__text text = {.out = out, .capacity = capacity};
     const struct scheme *scheme = scheme_of_url(url);
@@ -148,7 +148,7 @@ int weir_url_host_header(const weir_url *url, char *out, size_t capacity)
     return weir__text_end(&text);
 }
 
-int weir_url_write(const weir_url *url, char *out, size_t capacity)
+int weir_url_write(char *out, size_t capacity, const weir_url *url)
 {
     weir__text text = {.out = out, .capacity = capacity};
     const struct scheme *scheme = scheme_of_url(url);

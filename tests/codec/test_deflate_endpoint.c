@@ -374,13 +374,13 @@ static void pieces_come_as_they_are_inflated_in_constant_memory(void **state)
         weir_frame_release(&event.frame);
         /* The driver may move what is not eaten, at any time. */
         uint8_t *rest;
-        size_t rest_size = weir_endpoint_rest(place.rig->endpoint, &rest);
+        size_t rest_size = weir_endpoint_pending_input(&rest, place.rig->endpoint);
         assert_true(rest_size > 0 || event.last);
         uint8_t *moved = malloc(rest_size + 1);
         assert_non_null(moved);
         if (rest_size > 0)
             memcpy(moved, rest, rest_size);
-        weir_endpoint_move_rest(place.rig->endpoint, moved);
+        weir_endpoint_move_input(place.rig->endpoint, moved);
         free(bytes);
         bytes = moved;
     }

@@ -104,7 +104,7 @@ MUTANTS = [
     ("an offer of a window under 8 is taken", TERMS, "if (number < WINDOW_BITS_MIN)", "if (number < 0)", CODED),
     ("an offer of a flag with a value is taken", TERMS, "return param->value.data == NULL ? NULL :", "return param != NULL ? NULL :", CODED),
     ("an offer of a quoted window is taken", TERMS, "param->quoted ? WEIR_EPROTOCOL : weir_ext", "weir_ext", CODED),
-    ("no offer is looked at but the first", TERMS, "while (weir_extension_head_next(request,", "if (weir_extension_head_next(request,", CODED),
+    ("no offer is looked at but the first", TERMS, "while (weir_extension_head_next(&extension, request,", "if (weir_extension_head_next(&extension, request,", CODED),
     ("a server does not grant that its context is forgotten", TERMS, "offered->server_no_context_takeover || !options->server_context_takeover", "!options->server_context_takeover", CODED),
     ("a server's window is wider than the client asks for", TERMS, "lesser(or_widest(options->server_max_window_bits),\n                                 or_widest(offered->server_max_window_bits));", "or_widest(options->server_max_window_bits);", CODED),
     ("a server names a window to a client that mentions none", TERMS, ".client_max_window_bits = unless_widest(client_bits),", ".client_max_window_bits = client_bits,", CODED),

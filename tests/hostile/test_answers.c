@@ -42,7 +42,8 @@ static void send_answer(const struct answerer *self, weir_stream *stream, const 
     char accept[WEIR_HANDSHAKE_ACCEPT_SIZE + 1];
     const char *key = strstr(request, field);
     assert_non_null(key);
-    weir_handshake_accept_key(accept, (weir_view){key + sizeof field - 1, WEIR_HANDSHAKE_KEY_SIZE});
+    weir_handshake_accept_value(accept,
+                                (weir_view){key + sizeof field - 1, WEIR_HANDSHAKE_KEY_SIZE});
     const char *at = self->answer;
     const char *end = at + self->size;
     for (int status = WEIR_OK; status == WEIR_OK && at < end;) {
@@ -64,7 +65,7 @@ static int answer(void *arg)
     weir_stream *stream;
     char request[2048];
     size_t got;
-    assert_ok(weir_listener_accept(self->listener, &stream));
+    assert_ok(weir_listener_accept(&stream, self->listener));
     (void)read_request(stream, request, sizeof request);
     send_answer(self, stream, request);
     while (self->stays && weir_stream_read(stream, request, sizeof request, &got) == WEIR_OK)
@@ -83,7 +84,7 @@ static int try_to_open(struct answerer *self, bool offers, weir_connect_failure 
     char url[64];
     assert_ok(weir_address_tcp(&address, "127.0.0.1", 0));
     assert_ok(weir_listener_open(&self->listener, weir_loop_current(), &address, false));
-    assert_ok(weir_listener_address(self->listener, &address));
+    assert_ok(weir_listener_address_get(&address, self->listener));
     self->done = false;
     assert_ok(weir_go(weir_scope_current(), "answer", answer, self));
     snprintf(url, sizeof url, "ws://127.0.0.1:%u/", weir_address_port(&address));

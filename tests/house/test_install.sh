@@ -23,7 +23,7 @@ cat >"$scratch/main.c" <<'PROGRAM'
 
 int main(void)
 {
-    puts(weir_build_options());
+    puts(weir_features());
     return strcmp(weir_version(), EXPECTED_VERSION);
 }
 PROGRAM

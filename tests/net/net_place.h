@@ -116,7 +116,7 @@ static inline weir_listener *listen_at(weir_address *address)
 {
     weir_listener *listener;
     assert_int_equal(weir_listener_open(&listener, weir_loop_current(), address, false), WEIR_OK);
-    assert_int_equal(weir_listener_address(listener, address), WEIR_OK);
+    assert_int_equal(weir_listener_address_get(address, listener), WEIR_OK);
     return listener;
 }
 
@@ -126,7 +126,7 @@ static inline void connect_both(weir_stream **client, weir_stream **server)
     weir_address address = tcp("127.0.0.1", 0);
     weir_listener *listener = listen_at(&address);
     assert_int_equal(weir_stream_connect(client, &address, 5000), WEIR_OK);
-    assert_int_equal(weir_listener_accept(listener, server), WEIR_OK);
+    assert_int_equal(weir_listener_accept(server, listener), WEIR_OK);
     weir_listener_close(listener);
 }
 
@@ -157,7 +157,7 @@ typedef void (*join_ends)(weir_stream **a, weir_stream **b);
 
 static inline void join_by_pair(weir_stream **a, weir_stream **b)
 {
-    assert_int_equal(weir_stream_pair(weir_loop_current(), a, b), WEIR_OK);
+    assert_int_equal(weir_stream_pair(a, b, weir_loop_current()), WEIR_OK);
 }
 
 /* Runs a conversation over each of them. */

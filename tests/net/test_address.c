@@ -15,7 +15,7 @@
 static void expect_text(const weir_address *address, const char *text)
 {
     char got[WEIR_ADDRESS_ROOM];
-    assert_int_equal(weir_address_describe(address, got, sizeof got), strlen(text));
+    assert_int_equal(weir_address_describe(got, sizeof got, address), strlen(text));
     assert_string_equal(got, text);
 }
 
@@ -121,10 +121,10 @@ static void a_path_has_1_to_107_bytes(void **state)
     assert_true(is_zeroed(&address));
     path[107] = '\0';
     assert_int_equal(weir_address_unix(&address, path), WEIR_OK);
-    assert_int_equal(weir_address_describe(&address, text, sizeof text), 5 + 107);
+    assert_int_equal(weir_address_describe(text, sizeof text, &address), 5 + 107);
     path[0] = '@';
     assert_int_equal(weir_address_unix(&address, path), WEIR_OK);
-    assert_int_equal(weir_address_describe(&address, text, sizeof text), 5 + 107);
+    assert_int_equal(weir_address_describe(text, sizeof text, &address), 5 + 107);
     assert_int_equal(weir_address_unix(&address, ""), WEIR_EINVAL);
     assert_int_equal(weir_address_unix(&address, "@"), WEIR_EINVAL);
     assert_int_equal(weir_address_unix(&address, NULL), WEIR_EINVAL);
@@ -137,12 +137,12 @@ static void text_that_does_not_fit_is_refused_whole(void **state)
     weir_address address;
     (void)state;
     assert_int_equal(weir_address_tcp(&address, "127.0.0.1", 80), WEIR_OK);
-    assert_int_equal(weir_address_describe(&address, text, 12), WEIR_ETOOBIG);
+    assert_int_equal(weir_address_describe(text, 12, &address), WEIR_ETOOBIG);
     assert_string_equal(text, "");
-    assert_int_equal(weir_address_describe(&address, text, 13), 12);
-    assert_int_equal(weir_address_describe(&address, NULL, 0), WEIR_ETOOBIG);
-    assert_int_equal(weir_address_describe(&address, NULL, 1), WEIR_EINVAL);
-    assert_int_equal(weir_address_describe(NULL, text, 13), WEIR_EINVAL);
+    assert_int_equal(weir_address_describe(text, 13, &address), 12);
+    assert_int_equal(weir_address_describe(NULL, 0, &address), WEIR_ETOOBIG);
+    assert_int_equal(weir_address_describe(NULL, 1, &address), WEIR_EINVAL);
+    assert_int_equal(weir_address_describe(text, 13, NULL), WEIR_EINVAL);
 }
 
 static void no_address_is_none(void **state)

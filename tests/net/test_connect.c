@@ -136,7 +136,7 @@ static int go_on_after_failures(void *arg)
     uint64_t start_ms = now_ms();
     assert_int_equal(weir__connect_any(addresses, 4, 5000, &client), WEIR_OK);
     assert_in_range(since_ms(start_ms), 0, 200);
-    assert_int_equal(weir_listener_accept(listener, &server), WEIR_OK);
+    assert_int_equal(weir_listener_accept(&server, listener), WEIR_OK);
     write_text(client, "hello");
     expect_text(server, "hello");
     weir_stream_close(client);
@@ -208,7 +208,7 @@ static int win(void *arg)
     uint64_t start_ms = now_ms();
     assert_int_equal(weir__connect_any(addresses, 12, WEIR_UNLIMITED, &client), WEIR_OK);
     assert_in_range(since_ms(start_ms), 10000, 10010);
-    assert_int_equal(weir_stream_peer_address(client, &peer), WEIR_OK);
+    assert_int_equal(weir_stream_peer_address_get(&peer, client), WEIR_OK);
     assert_int_equal(weir_address_port(&peer), weir_address_port(&addresses[0]));
     weir_stream_close(client);
     for (int i = 0; i < 12; i++)
@@ -274,7 +274,7 @@ static int connect_once(void *arg)
     *status = weir_listener_open(&listener, weir_loop_current(), &addresses[1], false);
     if (*status != WEIR_OK)
         return WEIR_OK;
-    assert_int_equal(weir_listener_address(listener, &addresses[1]), WEIR_OK);
+    assert_int_equal(weir_listener_address_get(&addresses[1], listener), WEIR_OK);
     addresses[0].size = 0;
     *status = weir__connect_any(addresses, 2, 500, &client);
     assert_true((*status == WEIR_OK) == (client != NULL));

@@ -14,7 +14,7 @@ static void converse_at(weir_address address)
     weir_stream *client, *server;
     weir_listener *listener = listen_at(&address);
     assert_int_equal(weir_stream_connect(&client, &address, 5000), WEIR_OK);
-    assert_int_equal(weir_listener_accept(listener, &server), WEIR_OK);
+    assert_int_equal(weir_listener_accept(&server, listener), WEIR_OK);
     write_text(client, "hello");
     expect_text(server, "hello");
     write_text(server, "good day");
@@ -139,7 +139,7 @@ static int share(void *arg)
     weir_listener *first, *second, *third;
     (void)arg;
     assert_int_equal(weir_listener_open(&first, weir_loop_current(), &address, true), WEIR_OK);
-    assert_int_equal(weir_listener_address(first, &address), WEIR_OK);
+    assert_int_equal(weir_listener_address_get(&address, first), WEIR_OK);
     assert_int_equal(weir_listener_open(&second, weir_loop_current(), &address, true), WEIR_OK);
     assert_int_equal(weir_listener_open(&third, weir_loop_current(), &address, false),
                      WEIR_SYSTEM(EADDRINUSE));
@@ -164,7 +164,7 @@ struct accepting {
 static int accept_one(void *arg)
 {
     struct accepting *accepting = arg;
-    accepting->status = weir_listener_accept(accepting->listener, &accepting->stream);
+    accepting->status = weir_listener_accept(&accepting->stream, accepting->listener);
     return WEIR_OK;
 }
 
@@ -228,7 +228,7 @@ static void closing_wakes_those_who_wait(void **state)
 static int accept_too_late(void *arg)
 {
     weir_stream *stream;
-    return weir_listener_accept(arg, &stream);
+    return weir_listener_accept(&stream, arg);
 }
 
 static int cancel_accepting(void *arg)
@@ -240,7 +240,7 @@ static int cancel_accepting(void *arg)
     assert_int_equal(weir_with_deadline(10, accept_too_late, listener), WEIR_ETIMEDOUT);
     assert_int_equal(weir_stream_connect(&client, &address, 5000), WEIR_OK);
     assert_int_equal(weir_sleep(10), WEIR_OK);
-    assert_int_equal(weir_listener_accept(listener, &server), WEIR_OK);
+    assert_int_equal(weir_listener_accept(&server, listener), WEIR_OK);
     weir_stream_close(client);
     weir_stream_close(server);
     weir_listener_close(listener);
@@ -267,7 +267,7 @@ static int connect_many(void *arg)
     if (!place->is_sim) /* client, listener and at most 64 (and what a batch brought) in advance */
         assert_true(count_descriptors() < place->descriptors + 2 * MANY - 10);
     for (int i = 0; i < MANY; i++)
-        assert_int_equal(weir_listener_accept(listener, &servers[i]), WEIR_OK);
+        assert_int_equal(weir_listener_accept(&servers[i], listener), WEIR_OK);
     for (int i = 0; i < MANY; i++) {
         weir_stream_close(clients[i]);
         weir_stream_close(servers[i]);
@@ -343,7 +343,7 @@ static int act(void *arg)
     weir__listener_resume(actor.listener);
     assert_int_equal(weir__listener_start(actor.listener, act_on_stream, &actor), WEIR_OK);
     assert_int_equal(weir__listener_start(actor.listener, act_on_stream, &actor), WEIR_ESTATE);
-    assert_int_equal(weir_listener_accept(actor.listener, &stream), WEIR_ESTATE);
+    assert_int_equal(weir_listener_accept(&stream, actor.listener), WEIR_ESTATE);
     for (int i = 0; i < 5; i++)
         assert_int_equal(weir_stream_connect(&clients[i], &address, 5000), WEIR_OK);
     assert_int_equal(weir_sleep(20), WEIR_OK);
@@ -448,12 +448,12 @@ static int misuse(void *arg)
     assert_int_equal(weir_listener_open(&listener, loop, NULL, false), WEIR_EINVAL);
     assert_int_equal(weir_listener_open(&listener, loop, &none, false), WEIR_EINVAL);
     assert_null(listener);
-    assert_int_equal(weir_listener_accept(NULL, &stream), WEIR_EINVAL);
+    assert_int_equal(weir_listener_accept(&stream, NULL), WEIR_EINVAL);
     assert_null(stream);
     listener = listen_at(&address);
-    assert_int_equal(weir_listener_accept(listener, NULL), WEIR_EINVAL);
-    assert_int_equal(weir_listener_address(listener, NULL), WEIR_EINVAL);
-    assert_int_equal(weir_listener_address(NULL, &address), WEIR_EINVAL);
+    assert_int_equal(weir_listener_accept(NULL, listener), WEIR_EINVAL);
+    assert_int_equal(weir_listener_address_get(NULL, listener), WEIR_EINVAL);
+    assert_int_equal(weir_listener_address_get(&address, NULL), WEIR_EINVAL);
     weir_listener_close(listener);
     weir_listener_close(NULL);
     return WEIR_OK;
@@ -471,7 +471,7 @@ static void outside_of_a_coroutine_nobody_accepts(void **state)
     weir_listener *listener;
     weir_stream *stream;
     assert_int_equal(weir_listener_open(&listener, place->loop, &address, false), WEIR_OK);
-    assert_int_equal(weir_listener_accept(listener, &stream), WEIR_ESTATE);
+    assert_int_equal(weir_listener_accept(&stream, listener), WEIR_ESTATE);
     weir_listener_close(listener);
 }
 

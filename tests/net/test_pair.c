@@ -33,7 +33,7 @@ static int mix_sizes(void *arg)
     size_t written = 0, read = 0;
     uint32_t dice = 12345;
     (void)arg;
-    assert_int_equal(weir_stream_pair(weir_loop_current(), &a, &b), WEIR_OK);
+    assert_int_equal(weir_stream_pair(&a, &b, weir_loop_current()), WEIR_OK);
     for (int round = 0; round < 3000; round++) {
         dice = dice * 1664525 + 1013904223;
         size_t size = 1 + (dice >> 16) % ((dice >> 8 & 3) == 0 ? 3000 : 30);
@@ -82,7 +82,7 @@ static int leave_writer(void *arg)
         struct writing writing = {.stream = NULL};
         weir_stream *b;
         weir_scope scope;
-        assert_int_equal(weir_stream_pair(weir_loop_current(), &writing.stream, &b), WEIR_OK);
+        assert_int_equal(weir_stream_pair(&writing.stream, &b, weir_loop_current()), WEIR_OK);
         assert_int_equal(weir_scope_open(&scope), WEIR_OK);
         assert_int_equal(weir_go(&scope, "writer", write_large, &writing), WEIR_OK);
         assert_int_equal(weir_sleep(1), WEIR_OK);
@@ -110,7 +110,7 @@ static int shut_after_reset(void *arg)
 {
     weir_stream *a, *b;
     (void)arg;
-    assert_int_equal(weir_stream_pair(weir_loop_current(), &a, &b), WEIR_OK);
+    assert_int_equal(weir_stream_pair(&a, &b, weir_loop_current()), WEIR_OK);
     weir_stream_reset(a);
     assert_int_equal(weir_stream_shutdown(b), WEIR_SYSTEM(ENOTCONN));
     assert_int_equal(weir_stream_write(b, "x", 1), WEIR_SYSTEM(ECONNRESET));
@@ -133,7 +133,7 @@ static int hold_many(void *arg)
     assert_non_null(ends);
     size_t before = place->memory.live_bytes;
     for (size_t i = 0; i < 2 * MANY; i += 2)
-        assert_int_equal(weir_stream_pair(place->loop, &ends[i], &ends[i + 1]), WEIR_OK);
+        assert_int_equal(weir_stream_pair(&ends[i], &ends[i + 1], place->loop), WEIR_OK);
     assert_true((place->memory.live_bytes - before) / (2 * MANY) <= 192);
     for (size_t i = 0; i < 2 * MANY; i++)
         weir_stream_close(ends[i]);
@@ -152,7 +152,7 @@ static int use_pair(void *arg)
 {
     weir_stream *a, *b;
     int *status = arg;
-    *status = weir_stream_pair(weir_loop_current(), &a, &b);
+    *status = weir_stream_pair(&a, &b, weir_loop_current());
     if (*status != WEIR_OK) {
         assert_null(a);
         assert_null(b);

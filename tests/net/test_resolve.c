@@ -108,7 +108,7 @@ void freeaddrinfo(struct addrinfo *info)
 static void expect_address(const weir_address *address, const char *text)
 {
     char got[WEIR_ADDRESS_ROOM];
-    assert_true(weir_address_describe(address, got, sizeof got) > 0);
+    assert_true(weir_address_describe(got, sizeof got, address) > 0);
     assert_string_equal(got, text);
 }
 
@@ -117,10 +117,10 @@ static int resolve_numeric(void *arg)
     weir_address addresses[4];
     size_t count;
     (void)arg;
-    assert_int_equal(weir_resolve("192.0.2.1", 80, addresses, 4, &count), WEIR_OK);
+    assert_int_equal(weir_resolve(addresses, 4, &count, "192.0.2.1", 80), WEIR_OK);
     assert_int_equal(count, 1);
     expect_address(&addresses[0], "192.0.2.1:80");
-    assert_int_equal(weir_resolve("2001:db8::1", 443, addresses, 4, &count), WEIR_OK);
+    assert_int_equal(weir_resolve(addresses, 4, &count, "2001:db8::1", 443), WEIR_OK);
     assert_int_equal(count, 1);
     expect_address(&addresses[0], "[2001:db8::1]:443");
     return WEIR_OK;
@@ -142,11 +142,11 @@ static int resolve_localhost(void *arg)
     size_t count;
     (void)arg;
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
-        assert_int_equal(weir_resolve(hosts[i], 80, addresses, 4, &count), WEIR_OK);
+        assert_int_equal(weir_resolve(addresses, 4, &count, hosts[i], 80), WEIR_OK);
         assert_int_equal(count, 2);
         expect_address(&addresses[0], "[::1]:80");
         expect_address(&addresses[1], "127.0.0.1:80");
-        assert_int_equal(weir_resolve(hosts[i], 80, addresses, 1, &count), WEIR_OK);
+        assert_int_equal(weir_resolve(addresses, 1, &count, hosts[i], 80), WEIR_OK);
         assert_int_equal(count, 1);
     }
     return WEIR_OK;
@@ -166,7 +166,7 @@ static int resolve_in_sim(void *arg)
     size_t count = 9;
     (void)arg;
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
-        assert_int_equal(weir_resolve(hosts[i], 80, addresses, 4, &count), WEIR_ERESOLVE);
+        assert_int_equal(weir_resolve(addresses, 4, &count, hosts[i], 80), WEIR_ERESOLVE);
     assert_int_equal(count, 0);
     return WEIR_OK;
 }
@@ -185,12 +185,12 @@ static int resolve_name(void *arg)
     weir_address addresses[4];
     size_t count;
     (void)arg;
-    assert_int_equal(weir_resolve("example.org", 8080, addresses, 4, &count), WEIR_OK);
+    assert_int_equal(weir_resolve(addresses, 4, &count, "example.org", 8080), WEIR_OK);
     assert_int_equal(count, 2);
     expect_address(&addresses[0], "[2001:db8::7]:8080");
     expect_address(&addresses[1], "192.0.2.7:8080");
     assert_string_equal(resolver.host, "example.org");
-    assert_int_equal(weir_resolve("example.org", 8080, addresses, 1, &count), WEIR_OK);
+    assert_int_equal(weir_resolve(addresses, 1, &count, "example.org", 8080), WEIR_OK);
     assert_int_equal(count, 1);
     return WEIR_OK;
 }
@@ -207,7 +207,7 @@ static int resolve_status(void *arg)
     weir_address addresses[4];
     size_t count = 9;
     int *status = arg;
-    *status = weir_resolve("example.org", 80, addresses, 4, &count);
+    *status = weir_resolve(addresses, 4, &count, "example.org", 80);
     assert_true((count == 0) == (*status != WEIR_OK));
     return WEIR_OK;
 }
@@ -368,13 +368,13 @@ static void bad_arguments_are_refused(void **state)
     (void)state;
     memset(host, 'h', sizeof host);
     host[256] = '\0';
-    assert_int_equal(weir_resolve(host, 1, &address, 1, &count), WEIR_EINVAL);
+    assert_int_equal(weir_resolve(&address, 1, &count, host, 1), WEIR_EINVAL);
     assert_int_equal(count, 0);
-    assert_int_equal(weir_resolve("", 1, &address, 1, &count), WEIR_EINVAL);
-    assert_int_equal(weir_resolve(NULL, 1, &address, 1, &count), WEIR_EINVAL);
-    assert_int_equal(weir_resolve("::1", 1, NULL, 1, &count), WEIR_EINVAL);
-    assert_int_equal(weir_resolve("::1", 1, &address, 0, &count), WEIR_EINVAL);
-    assert_int_equal(weir_resolve("::1", 1, &address, 1, NULL), WEIR_EINVAL);
+    assert_int_equal(weir_resolve(&address, 1, &count, "", 1), WEIR_EINVAL);
+    assert_int_equal(weir_resolve(&address, 1, &count, NULL, 1), WEIR_EINVAL);
+    assert_int_equal(weir_resolve(NULL, 1, &count, "::1", 1), WEIR_EINVAL);
+    assert_int_equal(weir_resolve(&address, 0, &count, "::1", 1), WEIR_EINVAL);
+    assert_int_equal(weir_resolve(&address, 1, NULL, "::1", 1), WEIR_EINVAL);
 }
 
 static void outside_of_a_coroutine_nobody_asks(void **state)
@@ -383,7 +383,7 @@ static void outside_of_a_coroutine_nobody_asks(void **state)
     size_t count;
     (void)state;
     resolver_reset(false, 0, 0);
-    assert_int_equal(weir_resolve("example.org", 1, &address, 1, &count), WEIR_ESTATE);
+    assert_int_equal(weir_resolve(&address, 1, &count, "example.org", 1), WEIR_ESTATE);
     assert_int_equal(resolver_count(&resolver.asked), 0);
 }
 

@@ -25,7 +25,7 @@ static int serve(void *arg)
     weir_stream *stream;
     uint8_t data[4096];
     size_t size;
-    int status = weir_listener_accept(conversation->listener, &stream);
+    int status = weir_listener_accept(&stream, conversation->listener);
     if (status != WEIR_OK)
         return status;
     while ((status = weir_stream_read(stream, data, sizeof data, &size)) == WEIR_OK)
@@ -242,7 +242,7 @@ static int converse_as_far_as_it_goes(void *arg)
                                     &conversation->address, false);
     if (status != WEIR_OK)
         return status;
-    assert_int_equal(weir_listener_address(conversation->listener, &conversation->address),
+    assert_int_equal(weir_listener_address_get(&conversation->address, conversation->listener),
                      WEIR_OK);
     assert_int_equal(weir_scope_open(&scope), WEIR_OK);
     status = weir_go(&scope, "server", serve, conversation);

@@ -66,7 +66,7 @@ static void expect_end(weir_session *session, int status, enum weir_end_kind kin
     weir_end end;
     expect_no_more(session, status);
     assert_status(weir_session_join(session), status);
-    weir_session_end(session, &end);
+    weir_session_end_get(&end, session);
     assert_string_equal(weir_end_kind_name(end.kind), weir_end_kind_name(kind));
     assert_int_equal(end.ours.code, ours);
     assert_int_equal(end.theirs.code, theirs);
@@ -374,7 +374,7 @@ static int close_of_the_peer_is_told_with_code_and_reason(void *arg)
         weir_session *session = open_path("/obey");
         assert_ok(weir_send_text(session, cases[i].order));
         expect_no_more(session, WEIR_CLOSED);
-        weir_session_end(session, &end);
+        weir_session_end_get(&end, session);
         assert_true(end.by_peer);
         assert_int_equal(weir_end_reason(&end)->code, cases[i].code);
         assert_string_equal(weir_end_reason(&end)->message, cases[i].reason);
@@ -422,7 +422,7 @@ static int a_peer_that_breaks_the_protocol_is_told_how(void *arg)
         weir_session *session = open_path("/obey");
         assert_ok(weir_send_text(session, cases[i].order));
         expect_no_more(session, cases[i].status);
-        weir_session_end(session, &end);
+        weir_session_end_get(&end, session);
         snprintf(seen, sizeof seen, "%u %s", cases[i].code, end.ours.message);
         assert_non_null(end.fault.rule);
         assert_string_equal(end.ours.message, end.fault.rule);

@@ -66,7 +66,7 @@ static int whatever_is_offered_all_comes_back(void *arg)
         assert_ok(
             weir_client_open(&session, weir_scope_current(),
                              &(weir_connect_options){.url = url, .session.deflate = offers[i]}));
-        assert_true(weir_session_deflate_terms(session, &terms));
+        assert_true(weir_session_deflate_terms_get(&terms, session));
         assert_int_equal(terms.server_no_context_takeover, !offers[i].server_context_takeover);
         for (size_t size = 0; size <= sizeof data; size = size * 10 + 1)
             expect_echo(session, WEIR_FRAME_BINARY, data, size);

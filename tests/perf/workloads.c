@@ -251,7 +251,7 @@ static void converse(size_t count)
     weir_frame frame;
     weir_scope scope;
     need(weir_scope_open(&scope) == WEIR_OK, "a scope");
-    need(weir_stream_pair(weir_loop_current(), &ends[0], &ends[1]) == WEIR_OK, "streams");
+    need(weir_stream_pair(&ends[0], &ends[1], weir_loop_current()) == WEIR_OK, "streams");
     need(weir_session_start(&sessions[0], &scope, ends[0], WEIR_ROLE_SERVER, NULL) == WEIR_OK,
          "a server's session");
     need(weir_session_start(&sessions[1], &scope, ends[1], WEIR_ROLE_CLIENT, NULL) == WEIR_OK,

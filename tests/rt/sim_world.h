@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "rt/coroutine.h"
 #include "rt/backend.h"
+#include "rt/coroutine.h"
 #include "rt/loop.h"
 
 #include <weir/sim.h>
@@ -94,7 +94,7 @@ static inline void world_open(struct world *world, const weir_sim_options *sim)
 static inline weir_sim_stats world_stats(struct world *world)
 {
     weir_sim_stats stats;
-    assert_int_equal(weir_sim_stats_get(world->loop, &stats), WEIR_OK);
+    assert_int_equal(weir_sim_stats_get(&stats, world->loop), WEIR_OK);
     return stats;
 }
 

@@ -200,8 +200,8 @@ static void random_bytes_differ(void **state)
     uint8_t first[300] = {0};
     uint8_t second[300] = {0};
     size_t zeros = 0;
-    weir_loop_random(loop, first, sizeof first);
-    weir_loop_random(loop, second, sizeof second);
+    weir_loop_random(first, sizeof first, loop);
+    weir_loop_random(second, sizeof second, loop);
     assert_memory_not_equal(first, second, sizeof first);
     for (size_t i = 0; i < sizeof first; i++)
         zeros += first[i] == 0;

@@ -549,8 +549,8 @@ static void impossible_options_are_refused(void **state)
     assert_int_equal(weir_sim_set(world.loop, &bad[0]), WEIR_EINVAL);
     assert_int_equal(weir_sim_set(world.loop, NULL), WEIR_EINVAL);
     assert_int_equal(weir_sim_set(NULL, &perfect), WEIR_EINVAL);
-    assert_int_equal(weir_sim_stats_get(world.loop, NULL), WEIR_EINVAL);
-    assert_int_equal(weir_sim_stats_get(NULL, &stats), WEIR_EINVAL);
+    assert_int_equal(weir_sim_stats_get(NULL, world.loop), WEIR_EINVAL);
+    assert_int_equal(weir_sim_stats_get(&stats, NULL), WEIR_EINVAL);
     assert_int_equal(weir_loop_fd(world.loop), WEIR_ENOTSUP);
     world_close(&world);
 }

@@ -441,9 +441,9 @@ static void random_bytes_come_from_the_seed_and_move_nothing_else(void **state)
         struct world world;
         struct pair pair;
         world_open(&world, &sim);
-        weir_loop_random(world.loop, bytes[draws], sizeof bytes[draws]);
+        weir_loop_random(bytes[draws], sizeof bytes[draws], world.loop);
         for (int i = 0; i < draws * 1000; i++)
-            weir_loop_random(world.loop, &(uint64_t){0}, 8);
+            weir_loop_random(&(uint64_t){0}, 8, world.loop);
         pair_open(&pair, &world);
         for (int i = 0; i < 20; i++)
             assert_int_equal(sock_send(&pair.client, "some bytes", 10), 10);
@@ -457,7 +457,7 @@ static void random_bytes_come_from_the_seed_and_move_nothing_else(void **state)
     struct world world;
     sim.seed = 78;
     world_open(&world, &sim);
-    weir_loop_random(world.loop, bytes[1], sizeof bytes[1]);
+    weir_loop_random(bytes[1], sizeof bytes[1], world.loop);
     assert_memory_not_equal(bytes[0], bytes[1], sizeof bytes[0]);
     world_close(&world);
 }

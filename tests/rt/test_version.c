@@ -24,7 +24,7 @@ static void library_and_headers_tell_the_same_version(void **state)
 static bool was_built_with(const char *option)
 {
     size_t size = strlen(option);
-    for (const char *word = weir_build_options(); word != NULL; word = strchr(word, ' ')) {
+    for (const char *word = weir_features(); word != NULL; word = strchr(word, ' ')) {
         word += *word == ' ';
         if (strncmp(word, option, size) == 0 && (word[size] == ' ' || word[size] == '\0'))
             return true;

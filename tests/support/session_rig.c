@@ -137,9 +137,9 @@ static void connect_sockets(struct rig *rig, enum weir_role role, weir_stream **
     weir_stream **server = role == WEIR_ROLE_CLIENT ? &rig->wire : end;
     assert_ok(weir_address_tcp(&address, "127.0.0.1", 0));
     assert_ok(weir_listener_open(&listener, rig->loop, &address, false));
-    assert_ok(weir_listener_address(listener, &address));
+    assert_ok(weir_listener_address_get(&address, listener));
     assert_ok(weir_stream_connect(client, &address, 0));
-    assert_ok(weir_listener_accept(listener, server));
+    assert_ok(weir_listener_accept(server, listener));
     weir_listener_close(listener);
     narrow(*end, SO_SNDBUF, 64 * 1024);
     narrow(rig->wire, SO_RCVBUF, 128 * 1024);
@@ -152,7 +152,7 @@ void rig_open_streams(struct rig *rig, enum weir_role role, weir_stream **end)
     if (place.sockets)
         connect_sockets(rig, role, end);
     else
-        assert_ok(weir_stream_pair(rig->loop, end, &rig->wire));
+        assert_ok(weir_stream_pair(end, &rig->wire, rig->loop));
 }
 
 static void open_pair(struct rig *rig, enum weir_role role, const weir_session_options *options,
@@ -325,7 +325,7 @@ void rig_expect_ended(struct rig *rig, enum weir_end_kind kind, unsigned ours, u
     weir_end end;
     assert_int_not_equal(weir_deferred_await(weir_session_close_reason(rig->session), NULL),
                          WEIR_OK);
-    weir_session_end(rig->session, &end);
+    weir_session_end_get(&end, rig->session);
     assert_string_equal(weir_end_kind_name(end.kind), weir_end_kind_name(kind));
     assert_int_equal(end.ours.code, ours);
     assert_int_equal(end.theirs.code, theirs);

@@ -279,7 +279,7 @@ static inline const char *rig_sent(struct rig *rig)
 static inline weir_end rig_end(const struct rig *rig)
 {
     weir_end end;
-    weir_endpoint_end(rig->endpoint, &end);
+    weir_endpoint_end_get(&end, rig->endpoint);
     return end;
 }
 

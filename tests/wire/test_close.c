@@ -87,13 +87,13 @@ static void a_reason_is_described_and_cut_at_the_room(void **state)
     weir_close_reason reason;
     char out[64];
     assert_int_equal(weir_close_reason_init(&reason, 1000, "bye"), WEIR_OK);
-    assert_int_equal(weir_close_reason_describe(&reason, out, sizeof out), 17);
+    assert_int_equal(weir_close_reason_describe(out, sizeof out, &reason), 17);
     assert_string_equal(out, "NORMAL (1000) bye");
-    assert_int_equal(weir_close_reason_describe(&reason, out, 7), 17);
+    assert_int_equal(weir_close_reason_describe(out, 7, &reason), 17);
     assert_string_equal(out, "NORMAL");
-    assert_int_equal(weir_close_reason_describe(&reason, NULL, 0), 17);
+    assert_int_equal(weir_close_reason_describe(NULL, 0, &reason), 17);
     assert_int_equal(weir_close_reason_init(&reason, 4001, NULL), WEIR_OK);
-    assert_int_equal(weir_close_reason_describe(&reason, out, sizeof out), 4);
+    assert_int_equal(weir_close_reason_describe(out, sizeof out, &reason), 4);
     assert_string_equal(out, "4001");
 }
 

@@ -31,7 +31,7 @@ static void pieces_come_out_as_one(void **state)
     feed(&collector, "", 0);
     feed(&collector, ", World", 7);
     assert_false(weir_collector_has_remaining(&collector));
-    assert_int_equal(weir_collector_take(&collector, NULL, &frame), WEIR_OK);
+    assert_int_equal(weir_collector_take(&frame, &collector, NULL), WEIR_OK);
     assert_int_equal(frame.size, 12);
     assert_true(frame.fin);
     assert_memory_equal(frame.data, "Hello, World", 12);
@@ -50,7 +50,7 @@ static void no_more_is_eaten_than_the_frame_has(void **state)
     assert_int_equal(eaten, 3);
     assert_int_equal(weir_collector_feed(&collector, "lo", 2, NULL), WEIR_OK);
     weir_frame frame;
-    assert_int_equal(weir_collector_take(&collector, NULL, &frame), WEIR_OK);
+    assert_int_equal(weir_collector_take(&frame, &collector, NULL), WEIR_OK);
     assert_memory_equal(frame.data, "Hel", 3);
     weir_frame_release(&frame);
     weir_collector_fini(&collector);
@@ -66,9 +66,9 @@ static void fragments_are_joined_by_starting_again(void **state)
     feed(&collector, "ABC", 3);
     assert_int_equal(weir_collector_start(&collector, 0), WEIR_OK);
     assert_int_equal(weir_collector_start(&collector, 3), WEIR_OK);
-    assert_int_equal(weir_collector_take(&collector, NULL, &frame), WEIR_ESTATE);
+    assert_int_equal(weir_collector_take(&frame, &collector, NULL), WEIR_ESTATE);
     feed(&collector, "123", 3);
-    assert_int_equal(weir_collector_take(&collector, NULL, &frame), WEIR_OK);
+    assert_int_equal(weir_collector_take(&frame, &collector, NULL), WEIR_OK);
     assert_memory_equal(frame.data, "ABC123", 6);
     assert_int_equal(collector.size, 0);
     weir_frame_release(&frame);
@@ -84,7 +84,7 @@ static void an_empty_payload_needs_no_memory(void **state)
     weir_collector_init(&collector, &memory.allocator);
     weir_frame frame;
     assert_int_equal(weir_collector_start(&collector, 0), WEIR_OK);
-    assert_int_equal(weir_collector_take(&collector, NULL, &frame), WEIR_OK);
+    assert_int_equal(weir_collector_take(&frame, &collector, NULL), WEIR_OK);
     assert_int_equal(frame.size, 0);
     assert_null(frame.release);
     assert_int_equal(memory.calls, 0);
@@ -100,7 +100,7 @@ static void a_masked_payload_is_unmasked_as_it_is_taken(void **state)
     assert_int_equal(weir_collector_start(&collector, 5), WEIR_OK);
     feed(&collector, "\x7f\x9f\x4d", 3);
     feed(&collector, "\x51\x58", 2);
-    assert_int_equal(weir_collector_take(&collector, key, &frame), WEIR_OK);
+    assert_int_equal(weir_collector_take(&frame, &collector, key), WEIR_OK);
     assert_memory_equal(frame.data, "Hello", 5);
     weir_frame_release(&frame);
     weir_collector_fini(&collector);
@@ -182,7 +182,7 @@ static void what_is_written_into_the_room_is_not_copied(void **state)
     assert_int_equal(weir__collector_room(&collector, &next), 0);
     assert_null(next);
     weir_frame frame;
-    assert_int_equal(weir_collector_take(&collector, NULL, &frame), WEIR_OK);
+    assert_int_equal(weir_collector_take(&frame, &collector, NULL), WEIR_OK);
     assert_memory_equal(frame.data + 8998, "xxyz", 4);
     assert_int_equal(frame.data[9999], 'z');
     assert_ptr_equal(frame.data + 6000, room);
@@ -223,7 +223,7 @@ static void without_memory_nothing_is_eaten(void **state)
         }
         assert_true(memory.failed);
         weir_frame frame;
-        assert_int_equal(weir_collector_take(&collector, NULL, &frame), WEIR_OK);
+        assert_int_equal(weir_collector_take(&frame, &collector, NULL), WEIR_OK);
         weir_collector_fini(&collector);
         weir_frame_release(&frame);
         assert_true(failing_allocator_is_clean(&memory));

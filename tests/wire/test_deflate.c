@@ -194,7 +194,7 @@ static void client_offers_what_it_wants(void **state)
                          WEIR_ETOOBIG);
     }
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_false(weir_deflate_options_are_valid(&wrong[i]));
+        assert_false(weir_deflate_options_is_valid(&wrong[i]));
         assert_int_equal(weir_deflate_offer_write(offer, sizeof offer, &wrong[i]), WEIR_EINVAL);
     }
 }
@@ -214,12 +214,14 @@ static void expect_verdict(const struct answer_case *expected)
     weir_deflate_terms terms = {0};
     weir_fault fault = {0};
     init_lines(&lines, expected->answer, NULL);
-    int result = weir_deflate_accept(&terms, &lines.head, lines.bytes, expected->options, &fault);
+    int result =
+        weir_deflate_answer_parse(&terms, &lines.head, lines.bytes, expected->options, &fault);
     if (result != expected->result)
         print_error("%s: %d\n", expected->answer, result);
     assert_int_equal(result, expected->result);
-    assert_int_equal(weir_deflate_accept(&terms, &lines.head, lines.bytes, expected->options, NULL),
-                     result);
+    assert_int_equal(
+        weir_deflate_answer_parse(&terms, &lines.head, lines.bytes, expected->options, NULL),
+        result);
     if (result > 0) {
         char meaning[WEIR_DEFLATE_TEXT_ROOM];
         assert_true(weir_deflate_answer_write(meaning, sizeof meaning, &terms) > 0);

@@ -334,7 +334,7 @@ static void input_behind_a_close_is_discarded(void **state)
     assert_int_equal(weir_endpoint_next(rig->endpoint, &event), WEIR_OK);
     assert_int_equal(event.kind, WEIR_EVENT_CLOSE);
     assert_int_equal(event.frame.size, 2);
-    assert_int_equal(weir_endpoint_rest(rig->endpoint, &rest), 0);
+    assert_int_equal(weir_endpoint_pending_input(&rest, rig->endpoint), 0);
     assert_null(rest);
     assert_int_equal(weir_endpoint_next(rig->endpoint, &event), WEIR_CLOSED);
     assert_int_equal(weir_endpoint_feed(rig->endpoint, bytes, 11, rig->now), WEIR_OK);

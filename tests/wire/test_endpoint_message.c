@@ -132,17 +132,17 @@ static void uneaten_input_can_be_moved(void **state)
     assert_int_equal(weir_endpoint_feed(rig->endpoint, bytes, 10, rig->now), WEIR_OK);
     assert_int_equal(weir_endpoint_next(rig->endpoint, &event), WEIR_OK);
     assert_int_equal(weir_endpoint_feed(rig->endpoint, bytes, 1, rig->now), WEIR_ESTATE);
-    assert_int_equal(weir_endpoint_rest(rig->endpoint, &rest), 7);
+    assert_int_equal(weir_endpoint_pending_input(&rest, rig->endpoint), 7);
     assert_ptr_equal(rest, bytes + 3);
     memcpy(moved, rest, 7);
     memset(bytes, 0xFF, sizeof bytes);
-    weir_endpoint_move_rest(rig->endpoint, moved);
+    weir_endpoint_move_input(rig->endpoint, moved);
     assert_int_equal(weir_endpoint_next(rig->endpoint, &event), WEIR_OK);
     assert_memory_equal(event.frame.data, "b", 1);
     assert_int_equal(weir_endpoint_next(rig->endpoint, &event), WEIR_EAGAIN);
-    assert_int_equal(weir_endpoint_rest(rig->endpoint, &rest), 0);
+    assert_int_equal(weir_endpoint_pending_input(&rest, rig->endpoint), 0);
     assert_null(rest);
-    weir_endpoint_move_rest(rig->endpoint, bytes);
+    weir_endpoint_move_input(rig->endpoint, bytes);
     assert_int_equal(weir_endpoint_feed(rig->endpoint, moved, 0, rig->now), WEIR_OK);
     rig_free(rig);
 }
@@ -153,27 +153,27 @@ static void the_room_is_where_a_message_is_joined(void **state)
     (void)state;
     struct rig *rig = rig_new(WEIR_ROLE_CLIENT, WEIR_DELIVER_MESSAGES);
     uint8_t *room;
-    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 0);
+    assert_int_equal(weir_endpoint_room(&room, rig->endpoint), 0);
     assert_null(room);
     rig_feed(rig, "\x81\x09", 2);
-    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 0);
+    assert_int_equal(weir_endpoint_room(&room, rig->endpoint), 0);
     rig_feed(rig, "abc", 3);
-    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 6);
+    assert_int_equal(weir_endpoint_room(&room, rig->endpoint), 6);
     uint8_t *begin = memcpy(room, "defghi", 6);
     weir_event event;
     assert_int_equal(weir_endpoint_feed(rig->endpoint, room, 6, rig->now), WEIR_OK);
-    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 0); /* the input is not eaten */
+    assert_int_equal(weir_endpoint_room(&room, rig->endpoint), 0); /* the input is not eaten */
     assert_int_equal(weir_endpoint_next(rig->endpoint, &event), WEIR_OK);
     assert_int_equal(event.frame.size, 9);
     assert_memory_equal(event.frame.data, "abcdefghi", 9);
     assert_ptr_equal(event.frame.data + 3, begin);
     weir_frame_release(&event.frame);
     assert_int_equal(weir_endpoint_next(rig->endpoint, &event), WEIR_EAGAIN);
-    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 0);
+    assert_int_equal(weir_endpoint_room(&room, rig->endpoint), 0);
     rig_feed(rig, "\x01\x09part", 6);
-    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 5);
+    assert_int_equal(weir_endpoint_room(&room, rig->endpoint), 5);
     rig_feed(rig, "-one \x89\x04pi", 9); /* a ping between fragments, and cut */
-    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 0);
+    assert_int_equal(weir_endpoint_room(&room, rig->endpoint), 0);
     rig_free(rig);
 }
 
@@ -188,12 +188,12 @@ static void text_is_checked_in_the_room(void **state)
              "\x81\x09"
              "abc",
              5);
-    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 6);
+    assert_int_equal(weir_endpoint_room(&room, rig->endpoint), 6);
     memcpy(room, "de\xff", 3);
     assert_int_equal(weir_endpoint_feed(rig->endpoint, room, 3, rig->now), WEIR_OK);
     assert_int_equal(weir_endpoint_next(rig->endpoint, &event), WEIR_OK);
     assert_int_equal(event.kind, WEIR_EVENT_FAULT);
-    assert_int_equal(weir_endpoint_room(rig->endpoint, &room), 0);
+    assert_int_equal(weir_endpoint_room(&room, rig->endpoint), 0);
     rig_free(rig);
 }
 

@@ -119,7 +119,7 @@ static void log_joined(struct rig *rig, const weir_event *event, char *joined, s
 static uint8_t *place(const struct rig *rig, const uint8_t *bytes, size_t *part, uint8_t **own)
 {
     uint8_t *room;
-    size_t size = weir_endpoint_room(rig->endpoint, &room);
+    size_t size = weir_endpoint_room(&room, rig->endpoint);
     assert_int_equal(size == 0, room == NULL);
     *own = size == 0 ? malloc(*part) : NULL;
     assert_true(size > 0 || *own != NULL);

@@ -26,13 +26,13 @@ static int understand(const char *value, size_t size, char *out)
     int count = 0;
     int more;
     out[0] = '\0';
-    while ((more = weir_extension_next(&rest, &extension)) > 0) {
+    while ((more = weir_extension_next(&extension, &rest)) > 0) {
         weir_view params = extension.params;
         weir_extension_param param;
         int left;
         add(out, "", extension.name);
         strcat(out, "{");
-        for (int i = 0; (left = weir_extension_param_next(&params, &param)) > 0; i++) {
+        for (int i = 0; (left = weir_extension_param_next(&param, &params)) > 0; i++) {
             add(out, i > 0 ? "," : "", param.name);
             if (param.value.data != NULL)
                 add(out, param.quoted ? "='" : "=", param.value);
@@ -134,8 +134,8 @@ static void the_iterator_over_an_absent_value_ends_at_once(void **state)
     weir_view rest = {0};
     weir_extension extension;
     weir_extension_param param;
-    assert_int_equal(weir_extension_next(&rest, &extension), 0);
-    assert_int_equal(weir_extension_param_next(&rest, &param), 0);
+    assert_int_equal(weir_extension_next(&extension, &rest), 0);
+    assert_int_equal(weir_extension_param_next(&param, &rest), 0);
 }
 
 static void parameters_that_do_not_begin_with_a_semicolon_are_refused(void **state)
@@ -143,7 +143,7 @@ static void parameters_that_do_not_begin_with_a_semicolon_are_refused(void **sta
     (void)state;
     weir_view rest = weir_view_of("a=b");
     weir_extension_param param;
-    assert_int_equal(weir_extension_param_next(&rest, &param), WEIR_EPROTOCOL);
+    assert_int_equal(weir_extension_param_next(&param, &rest), WEIR_EPROTOCOL);
 }
 
 static void all_lines_of_the_field_are_read_in_order(void **state)
@@ -161,19 +161,19 @@ static void all_lines_of_the_field_are_read_in_order(void **state)
     weir_extension extension;
     static const char *const names[] = {"a", "b", "c"};
     for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(weir_extension_head_next(&head, &cursor, &extension), 1);
+        assert_int_equal(weir_extension_head_next(&extension, &head, &cursor), 1);
         assert_true(weir_view_equal(extension.name, names[i]));
     }
-    assert_int_equal(weir_extension_head_next(&head, &cursor, &extension), 0);
+    assert_int_equal(weir_extension_head_next(&extension, &head, &cursor), 0);
     head.field_count = 5;
-    assert_int_equal(weir_extension_head_next(&head, &cursor, &extension), WEIR_EPROTOCOL);
+    assert_int_equal(weir_extension_head_next(&extension, &head, &cursor), WEIR_EPROTOCOL);
 }
 
 static int number_of(const char *params, int max)
 {
     weir_view rest = weir_view_of(params);
     weir_extension_param param;
-    assert_int_equal(weir_extension_param_next(&rest, &param), 1);
+    assert_int_equal(weir_extension_param_next(&param, &rest), 1);
     return weir_extension_param_number(&param, max);
 }
 

@@ -186,7 +186,7 @@ static void a_server_reads_back_what_a_client_writes(void **state)
     weir_handshake_request request = {.head = {.fields = fields, .field_capacity = 16}};
     weir_handshake_offer offer = offer_of_the_rfc();
     assert_int_equal(weir_url_parse(&url, text, sizeof text - 1, NULL), WEIR_OK);
-    assert_true(weir_url_host_header(&url, host, sizeof host) > 0);
+    assert_true(weir_url_host_header_write(host, sizeof host, &url) > 0);
     offer.host = host;
     offer.path = url.path;
     offer.query = url.query;
@@ -205,7 +205,7 @@ static void a_server_reads_back_what_a_client_writes(void **state)
     weir_http_cursor cursor = {0};
     weir_view name;
     for (size_t i = 0; i < 2; i++) {
-        assert_true(weir_handshake_subprotocol_next(&request, &cursor, &name));
+        assert_true(weir_handshake_subprotocol_next(&name, &request, &cursor));
         assert_view(name, SUBPROTOCOLS[i]);
     }
     assert_view(weir_http_field_find(&request.head, "sec-websocket-extensions", 0)->value,
@@ -301,11 +301,11 @@ static void the_response_of_the_rfc_is_accepted(void **state)
     assert_view(response.subprotocol, "chat");
     weir_http_cursor cursor = {0};
     weir_extension extension;
-    assert_int_equal(weir_extension_head_next(&response.head, &cursor, &extension), 1);
+    assert_int_equal(weir_extension_head_next(&extension, &response.head, &cursor), 1);
     assert_view(extension.name, "permessage-deflate");
-    assert_int_equal(weir_extension_head_next(&response.head, &cursor, &extension), 1);
+    assert_int_equal(weir_extension_head_next(&extension, &response.head, &cursor), 1);
     assert_view(extension.params, "; y=1");
-    assert_int_equal(weir_extension_head_next(&response.head, &cursor, &extension), 0);
+    assert_int_equal(weir_extension_head_next(&extension, &response.head, &cursor), 0);
 }
 
 static void a_server_may_choose_nothing(void **state)

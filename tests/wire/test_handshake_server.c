@@ -46,7 +46,7 @@ static void what_is_not_said_is_absent(void **state)
     parse_good(&request, fields, WITH(""));
     assert_null(request.query.data);
     assert_null(request.origin.data);
-    assert_false(weir_handshake_subprotocol_next(&request, &cursor, &name));
+    assert_false(weir_handshake_subprotocol_next(&name, &request, &cursor));
 }
 
 static void bytes_after_the_head_are_left_alone(void **state)
@@ -140,7 +140,7 @@ static void the_accept_value_is_that_of_the_rfc(void **state)
 {
     (void)state;
     char accept[WEIR_HANDSHAKE_ACCEPT_SIZE + 1];
-    weir_handshake_accept_key(accept, weir_view_of("dGhlIHNhbXBsZSBub25jZQ=="));
+    weir_handshake_accept_value(accept, weir_view_of("dGhlIHNhbXBsZSBub25jZQ=="));
     assert_string_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
@@ -155,10 +155,10 @@ static void the_subprotocol_is_the_first_of_the_server_that_was_offered(void **s
                WITH("Sec-WebSocket-Protocol: a,b\r\nX: y\r\nsec-websocket-protocol: c\r\n"));
     static const char *const expected[] = {"a", "b", "c"};
     for (size_t i = 0; i < 3; i++) {
-        assert_true(weir_handshake_subprotocol_next(&request, &cursor, &name));
+        assert_true(weir_handshake_subprotocol_next(&name, &request, &cursor));
         assert_view(name, expected[i]);
     }
-    assert_false(weir_handshake_subprotocol_next(&request, &cursor, &name));
+    assert_false(weir_handshake_subprotocol_next(&name, &request, &cursor));
 
     static const char *const ours[] = {"x", "c", "a"};
     assert_ptr_equal(weir_handshake_choose_subprotocol(&request, ours, 3), ours[1]);

@@ -386,13 +386,13 @@ static void lists_run_over_all_lines_and_skip_empty_elements(void **state)
     weir_http_cursor cursor = {0};
     weir_view element;
     for (size_t i = 0; i < 4; i++) {
-        assert_true(weir_http_list_next(&head, "l", &cursor, &element));
+        assert_true(weir_http_list_next(&element, &head, "l", &cursor));
         assert_view(element, expected[i]);
     }
-    assert_false(weir_http_list_next(&head, "l", &cursor, &element));
-    assert_false(weir_http_list_next(&head, "l", &cursor, &element));
+    assert_false(weir_http_list_next(&element, &head, "l", &cursor));
+    assert_false(weir_http_list_next(&element, &head, "l", &cursor));
     cursor = (weir_http_cursor){0};
-    assert_false(weir_http_list_next(&head, "none", &cursor, &element));
+    assert_false(weir_http_list_next(&element, &head, "none", &cursor));
 }
 
 int main(void)

@@ -245,7 +245,7 @@ static void check_rule(const struct rule_case *rule, size_t chunk)
     size_t size = chunk == 0 ? sizeof bytes : (size_t)rule->offset + 1;
     feed_chunks(heard, bytes, size, chunk == 0 ? size : chunk);
     weir_fault fault;
-    weir_parser_fault(&heard->parser, &fault);
+    weir_parser_fault_get(&fault, &heard->parser);
     if (heard->status != rule->status || fault.offset != rule->offset ||
         strncmp(fault.rule, rule->rule, strlen(rule->rule)) != 0)
         fail_msg("case %zu, chunks of %zu: status %d at %llu: %s", (size_t)(rule - rules), chunk,
@@ -295,7 +295,7 @@ static void what_is_just_within_a_rule_is_taken(void **state)
             assert_int_equal(heard->frames, 1);
             assert_true(heard->heads[0].size == good[i].length);
             weir_fault fault;
-            weir_parser_fault(&heard->parser, &fault);
+            weir_parser_fault_get(&fault, &heard->parser);
             assert_int_equal(fault.status, 0);
             assert_null(fault.rule);
             free(heard);

@@ -94,7 +94,7 @@ static inline void fail_end(const struct end *end, const char *what)
 {
     weir_end own = end->end;
     if (end->session != NULL)
-        weir_session_end(end->session, &own);
+        weir_session_end_get(&own, end->session);
     fail_msg("end %u, way %d%s%s%s, sent %u, received %u, %s: %s", end->index, (int)end->way,
              end->sleeps ? ", sleeps" : "", end->floods ? ", floods" : "",
              end->slow ? ", slow" : "", end->sent, end->received, weir_end_kind_name(own.kind),

@@ -47,7 +47,7 @@ static int play_server(void *arg)
     weir_buffer out = {0};
     uint8_t request[4096];
     size_t got;
-    assert_ok(weir_listener_accept(script->listener, &stream));
+    assert_ok(weir_listener_accept(&stream, script->listener));
     assert_ok(weir_stream_read(stream, request, sizeof request, &got));
     answer_request(&out, request, got);
     assert_ok(weir_buffer_append(&out, script->frames, script->frames_size));
@@ -68,7 +68,7 @@ static void open_client(struct script *script, weir_session **client)
     char url[64];
     assert_ok(weir_address_tcp(&address, "127.0.0.1", 0));
     assert_ok(weir_listener_open(&script->listener, weir_loop_current(), &address, false));
-    assert_ok(weir_listener_address(script->listener, &address));
+    assert_ok(weir_listener_address_get(&address, script->listener));
     assert_ok(weir_go(weir_scope_current(), "server", play_server, script));
     snprintf(url, sizeof url, "ws://127.0.0.1:%u/", weir_address_port(&address));
     assert_ok(weir_client_open(client, weir_scope_current(), &(weir_connect_options){.url = url}));

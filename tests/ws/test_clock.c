@@ -216,7 +216,7 @@ static int half_a_handshake_is_over_and_sessions_are_not(void *arg)
     char answer[12];
     (void)arg;
     weir_session *client = start_talk(&server);
-    assert_ok(weir_listener_address(server->listener, &address));
+    assert_ok(weir_listener_address_get(&address, server->listener));
     assert_ok(weir_stream_connect(&half, &address, 0));
     assert_ok(weir_stream_write(half, "GET / HT", 8));
     assert_eventually(server->admission.pending_count == 1);

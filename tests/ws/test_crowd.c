@@ -174,7 +174,7 @@ static void be_a_client(struct member *member, enum way way)
     (void)weir_scope_join(&member->users);
     if (roll(&member->dice, 2) == 0)
         assert_int_not_equal(weir_session_join(member->session), WEIR_OK);
-    weir_session_end(member->session, &end);
+    weir_session_end_get(&end, member->session);
     seen.ends[end.kind]++;
     weir_session_free(member->session);
 }

@@ -105,7 +105,7 @@ static int all_arrives_with_every_setting(void *arg)
         deflate.client_max_window_bits = (uint8_t)(15 - i % 8);
         weir_session *client = open_client(server, &deflate);
         weir_deflate_terms terms;
-        assert_true(weir_session_deflate_terms(client, &terms));
+        assert_true(weir_session_deflate_terms_get(&terms, client));
         assert_int_equal(terms.server_no_context_takeover, !deflate.server_context_takeover);
         assert_int_equal(terms.client_no_context_takeover, !deflate.client_context_takeover);
         converse(client);
@@ -125,7 +125,7 @@ static int one_side_alone_does_not_compress(void *arg)
             .url = "ws://127.0.0.1:0", .handler = rig_echo, .session.deflate.enabled = side == 0};
         assert_ok(weir_server_start(&server, weir_scope_current(), &options));
         weir_session *client = open_client(server, &(weir_deflate_options){.enabled = side != 0});
-        assert_false(weir_session_deflate_terms(client, NULL));
+        assert_false(weir_session_deflate_terms_get(NULL, client));
         converse(client);
         close_client(client);
         weir_server_free(server);
@@ -189,7 +189,7 @@ static int a_bomb_gets_1009(void *arg)
     weir_frame frame = weir_frame_binary(zeros, LARGE);
     assert_ok(weir_send(client, &frame));
     assert_status(weir_session_join(client), WEIR_CLOSED);
-    weir_session_end(client, &end);
+    weir_session_end_get(&end, client);
     assert_int_equal(end.theirs.code, 1009);
     weir_session_free(client);
     weir_server_free(server);
@@ -215,7 +215,7 @@ static int settings_out_of_range_are_refused(void *arg)
         assert_status(weir_client_open(&session, weir_scope_current(), &connect), WEIR_EINVAL);
     }
     /* Without a handshake nobody knows what was agreed on. */
-    assert_ok(weir_stream_pair(weir_loop_current(), &ends[0], &ends[1]));
+    assert_ok(weir_stream_pair(&ends[0], &ends[1], weir_loop_current()));
     assert_status(weir_session_start(&session, weir_scope_current(), ends[0], WEIR_ROLE_SERVER,
                                      &(weir_session_options){.deflate.enabled = true}),
                   WEIR_EINVAL);
@@ -241,7 +241,7 @@ static int answer_strangely(void *arg)
     size_t got;
     weir_http_field fields[20];
     weir_handshake_request request = {.head = {.fields = fields, .field_capacity = 20}};
-    assert_ok(weir_listener_accept(stranger->listener, &stream));
+    assert_ok(weir_listener_accept(&stream, stranger->listener));
     int parsed = 0;
     while (parsed == 0) {
         assert_ok(weir_stream_read(stream, head + size, sizeof head - size, &got));
@@ -282,7 +282,7 @@ static int the_client_takes_no_answer_that_does_not_fit(void *arg)
     (void)arg;
     assert_ok(weir_address_tcp(&address, "127.0.0.1", 0));
     assert_ok(weir_listener_open(&stranger.listener, weir_loop_current(), &address, false));
-    assert_ok(weir_listener_address(stranger.listener, &address));
+    assert_ok(weir_listener_address_get(&address, stranger.listener));
     snprintf(url, sizeof url, "ws://127.0.0.1:%u", (unsigned)weir_address_port(&address));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         weir_scope scope;
@@ -301,7 +301,7 @@ static int the_client_takes_no_answer_that_does_not_fit(void *arg)
             assert_int_equal(failure.http_status, 101);
             assert_true(failure.fault.offset > 100);
         } else {
-            assert_true(weir_session_deflate_terms(client, NULL));
+            assert_true(weir_session_deflate_terms_get(NULL, client));
             weir_session_free(client);
         }
         assert_ok(weir_scope_join(&scope));

@@ -41,7 +41,7 @@ static bool has_living_session(const struct side *side)
     weir_end end;
     if (side->session == NULL)
         return false;
-    weir_session_end(side->session, &end);
+    weir_session_end_get(&end, side->session);
     return end.kind == WEIR_END_NONE;
 }
 

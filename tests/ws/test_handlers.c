@@ -27,7 +27,7 @@ static void expect_close_code(weir_session *client, unsigned code)
 {
     weir_end end;
     assert_status(weir_session_join(client), WEIR_CLOSED);
-    weir_session_end(client, &end);
+    weir_session_end_get(&end, client);
     assert_int_equal(end.theirs.code, code);
     assert_int_equal(end.theirs.message_size, 0); /* internals do not leak */
     weir_session_free(client);
@@ -161,7 +161,7 @@ static int server_that_stops_ends_idle_on_message_sessions_cleanly(void *arg)
     weir_session *client = call(server);
     weir_server_stop(server);
     assert_status(weir_session_join(client), WEIR_CLOSED);
-    weir_session_end(client, &end);
+    weir_session_end_get(&end, client);
     assert_true(end.by_peer);
     assert_int_equal(end.theirs.code, WEIR_CLOSE_GOING_AWAY);
     weir_session_free(client);

@@ -33,7 +33,7 @@ static void note_close(weir_session *session, const weir_end *end, void *arg)
     weir_end told;
     (void)arg;
     assert_ptr_equal(session, host.session);
-    weir_session_end(session, &told);
+    weir_session_end_get(&told, session);
     assert_int_equal(told.kind, end->kind);
     host.end = end->kind;
     host.offset = end->fault.offset;
@@ -117,7 +117,7 @@ static void expect_end(struct talk *talk, enum weir_end_kind kind, unsigned code
 {
     weir_end seen;
     assert_int_not_equal(weir_session_join(talk->client), WEIR_OK);
-    weir_session_end(talk->client, &seen);
+    weir_session_end_get(&seen, talk->client);
     assert_int_equal(seen.theirs.code, code);
     assert_eventually(host.closed == 1);
     assert_int_equal(host.end, kind);
@@ -358,7 +358,7 @@ static int compression_goes_on_where_it_was(void *arg)
         expect_echo(&talk, "the same again, and the same again");
         assert_eventually(rests());
     }
-    assert_true(weir_session_deflate_terms(host.session, &terms));
+    assert_true(weir_session_deflate_terms_get(&terms, host.session));
     assert_false(terms.server_no_context_takeover);
     end(&talk);
     return WEIR_OK;
@@ -463,7 +463,7 @@ static void leave_by_going_away(struct talk *talk)
     weir_end told;
     (void)talk;
     weir_close_now(host.session, 1001, NULL);
-    weir_session_end(host.session, &told);
+    weir_session_end_get(&told, host.session);
     assert_int_equal(told.kind, WEIR_END_CANCELLED);
     weir_terminate(host.session); /* twice is once */
 }

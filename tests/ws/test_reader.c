@@ -88,11 +88,11 @@ static int a_control_frame_that_is_too_long(void *arg)
     weir_fault fault;
     (void)arg;
     open_reader(&bench, &(weir_reader_options){.role = WEIR_ROLE_CLIENT});
-    weir_reader_fault(bench.reader, &fault);
+    weir_reader_fault_get(&fault, bench.reader);
     assert_null(fault.rule);
     assert_ok(weir_stream_write(bench.rig.wire, "\x89\x7e", 2));
     expect_end(&bench, WEIR_EPROTOCOL);
-    weir_reader_fault(bench.reader, &fault);
+    weir_reader_fault_get(&fault, bench.reader);
     assert_non_null(strstr(fault.rule, "125"));
     close_reader(&bench, WEIR_OK);
     return WEIR_OK;
@@ -307,7 +307,7 @@ static int read_two(void *arg)
     struct bench bench;
     weir_frame frame;
     int *outcome = arg;
-    *outcome = weir_stream_pair(weir_loop_current(), &bench.end, &bench.rig.wire);
+    *outcome = weir_stream_pair(&bench.end, &bench.rig.wire, weir_loop_current());
     if (*outcome != WEIR_OK)
         return WEIR_OK;
     int opened = weir_scope_open(&bench.scope);

@@ -234,7 +234,7 @@ static int result_of_the_handler_closes(void *arg)
         if (cases[i].handler == wait_for_ever)
             weir_server_stop(server);
         assert_status(weir_session_join(client), WEIR_CLOSED);
-        weir_session_end(client, &end);
+        weir_session_end_get(&end, client);
         assert_int_equal(end.theirs.code, cases[i].code);
         assert_int_equal(end.theirs.message_size, 0);
         assert_true(end.by_peer);
@@ -463,7 +463,7 @@ static int answer_with(void *arg)
     weir_stream *stream;
     char request[1024];
     size_t got;
-    assert_ok(weir_listener_accept(self->listener, &stream));
+    assert_ok(weir_listener_accept(&stream, self->listener));
     assert_ok(weir_stream_read(stream, request, sizeof request, &got));
     if (self->answer != NULL)
         assert_ok(weir_stream_write(stream, self->answer, strlen(self->answer)));
@@ -499,7 +499,7 @@ static int client_tells_what_went_wrong(void *arg)
         char url[64];
         assert_ok(weir_address_tcp(&address, "127.0.0.1", 0));
         assert_ok(weir_listener_open(&self.listener, weir_loop_current(), &address, false));
-        assert_ok(weir_listener_address(self.listener, &address));
+        assert_ok(weir_listener_address_get(&address, self.listener));
         assert_ok(weir_go(weir_scope_current(), "answer", answer_with, &self));
         snprintf(url, sizeof url, "ws://127.0.0.1:%u/", weir_address_port(&address));
         weir_connect_options connect = {

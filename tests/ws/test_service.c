@@ -116,7 +116,7 @@ static int wait_for_going_away(void *arg)
     weir_service_stop(running->service);
     for (int i = 0; i < 8; i++) {
         assert_status(weir_session_join(sessions[i]), WEIR_CLOSED);
-        weir_session_end(sessions[i], &end);
+        weir_session_end_get(&end, sessions[i]);
         assert_int_equal(end.theirs.code, WEIR_CLOSE_GOING_AWAY);
         weir_session_free(sessions[i]);
     }

@@ -43,7 +43,7 @@ static void expect_last_and_end(const struct closer *closer, const struct closer
     weir_frame_release(&frame);
     assert_status(weir_receive(closer->session, &frame), WEIR_CLOSED);
     assert_status(weir_session_join(closer->session), WEIR_CLOSED);
-    weir_session_end(closer->session, &end);
+    weir_session_end_get(&end, closer->session);
     assert_int_equal(end.kind, WEIR_END_CLEAN);
     assert_int_equal(end.ours.code, closer->code);
     assert_int_equal(end.theirs.code, other->code);
@@ -177,7 +177,7 @@ static void reset_in_state(enum weir_role role, size_t i)
     assert_ok(weir_sleep(5));
     weir_stream_reset(rig.wire);
     int status = weir_session_join(rig.session);
-    weir_session_end(rig.session, &end);
+    weir_session_end_get(&end, rig.session);
     if (end.kind != states[i].kind || end.ours.code != states[i].ours ||
         end.theirs.code != states[i].theirs)
         fail_msg("%s: %s, ours %u, theirs %u", states[i].what, weir_end_kind_name(end.kind),
@@ -255,7 +255,7 @@ static int a_client_that_resets_while_it_shakes_hands_leaves_nothing(void *arg)
         options.on_upgrade = hooked ? think : NULL;
         options.upgrade_arg = &hook;
         assert_ok(weir_server_start(&server, weir_scope_current(), &options));
-        assert_ok(weir_listener_address(server->listener, &address));
+        assert_ok(weir_listener_address_get(&address, server->listener));
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             assert_ok(weir_stream_connect(&stream, &address, 0));
             assert_eventually(server->admission.pending_count == 1);
@@ -285,7 +285,7 @@ static int answer_and_reset(void *arg)
     weir_stream *stream;
     uint8_t byte;
     size_t got;
-    assert_ok(weir_listener_accept(breaker->listener, &stream));
+    assert_ok(weir_listener_accept(&stream, breaker->listener));
     assert_ok(weir_stream_read(stream, &byte, 1, &got));
     assert_ok(weir_stream_write(stream, breaker->answer, strlen(breaker->answer)));
     assert_ok(weir_sleep(20));
@@ -305,7 +305,7 @@ static int a_server_that_resets_while_it_shakes_hands_is_told_as_that(void *arg)
         weir_scope scope;
         assert_ok(weir_address_tcp(&address, "127.0.0.1", 0));
         assert_ok(weir_listener_open(&breaker.listener, weir_loop_current(), &address, false));
-        assert_ok(weir_listener_address(breaker.listener, &address));
+        assert_ok(weir_listener_address_get(&address, breaker.listener));
         assert_ok(weir_scope_open(&scope));
         assert_ok(weir_go(&scope, "breaker", answer_and_reset, &breaker));
         snprintf(url, sizeof url, "ws://127.0.0.1:%u/", weir_address_port(&address));

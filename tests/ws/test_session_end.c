@@ -25,7 +25,7 @@ static int peers_close_is_echoed_after_its_data(void *arg)
     assert_status(weir_session_join(rig.session), WEIR_CLOSED);
     rig_expect_ended(&rig, WEIR_END_CLEAN, 1013, 1013);
     weir_end end;
-    weir_session_end(rig.session, &end);
+    weir_session_end_get(&end, rig.session);
     assert_true(end.by_peer);
     assert_string_equal(weir_end_reason(&end)->message, "test");
     weir_session_free(rig.session);
@@ -198,7 +198,7 @@ static int end_of_file_without_close_is_a_loss(void *arg)
     assert_status(weir_session_join(rig.session), WEIR_ELOST);
     rig_expect_ended(&rig, WEIR_END_LOST, 0, 0);
     weir_end end;
-    weir_session_end(rig.session, &end);
+    weir_session_end_get(&end, rig.session);
     assert_int_equal(weir_end_reason(&end)->code, 1006);
     weir_session_free(rig.session);
     return WEIR_OK;
@@ -252,7 +252,7 @@ static int violations_are_answered_and_named(void *arg)
             rig_expect_received(&rig, WEIR_FRAME_TEXT, "good", 4);
             assert_status(weir_receive(rig.session, &frame), violations[i].status);
             rig_expect_close(&rig, violations[i].code);
-            weir_session_end(rig.session, &end);
+            weir_session_end_get(&end, rig.session);
             assert_int_equal(end.kind, violations[i].kind);
             assert_non_null(end.fault.rule);
             assert_true(end.fault.offset >= 6);
@@ -449,7 +449,7 @@ static int cancelled_scope_closes_with_1001(void *arg)
     weir_session *session = rig.session;
     assert_status(weir_scope_join(&scope), WEIR_CANCELLED);
     weir_end end;
-    weir_session_end(session, &end);
+    weir_session_end_get(&end, session);
     assert_int_equal(end.ours.code, 1001);
     uint8_t bytes[4];
     assert_ok(weir_stream_read_exactly(wire, bytes, 4));

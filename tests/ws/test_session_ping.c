@@ -112,7 +112,7 @@ static int clock_stands_still_while_a_message_arrives(void *arg)
         assert_ok(weir_sleep(60));
         rig_put(&rig, "x", 1);
     }
-    weir_session_end(rig.session, &end);
+    weir_session_end_get(&end, rig.session);
     assert_int_equal(end.kind, WEIR_END_NONE);
     uint64_t start = weir_loop_now(rig.loop);
     assert_status(weir_session_join(rig.session), WEIR_ETIMEDOUT);
@@ -185,7 +185,7 @@ static int own_slowness_is_not_the_peers_fault(void *arg)
         rig_put_text(&rig, "unread"); /* more than queue: the session stops reading */
     assert_ok(weir_sleep(200));
     weir_end end;
-    weir_session_end(rig.session, &end);
+    weir_session_end_get(&end, rig.session);
     assert_int_equal(end.kind, WEIR_END_NONE);
     for (int i = 0; i < 200; i++)
         rig_expect_received(&rig, WEIR_FRAME_TEXT, "unread", 6);

@@ -162,7 +162,7 @@ static int play_raw(struct scene *scene)
     weir_session *raw;
     weir_session *client;
     weir_session_options options = {.close_timeout_ms = 100, .ping_interval_ms = 1};
-    int status = weir_stream_pair(weir_loop_current(), &ends[0], &ends[1]);
+    int status = weir_stream_pair(&ends[0], &ends[1], weir_loop_current());
     if (status != WEIR_OK)
         return status;
     status = weir_session_start_raw(&raw, &scene->all, ends[0], WEIR_ROLE_SERVER, &options);

@@ -226,7 +226,7 @@ static int converse(struct client *client)
 static void expect_sane_end(struct client *client)
 {
     weir_end end;
-    weir_session_end(client->session, &end);
+    weir_session_end_get(&end, client->session);
     assert_int_not_equal(end.kind, WEIR_END_NONE);
     assert_int_not_equal(end.kind, WEIR_END_PROTOCOL); /* both sides are ours */
     assert_int_not_equal(end.kind, WEIR_END_TOO_BIG);
@@ -274,7 +274,7 @@ static int run_client(void *arg)
         seen.failed_connects++;
         return WEIR_OK;
     }
-    seen.compressed += weir_session_deflate_terms(client->session, NULL);
+    seen.compressed += weir_session_deflate_terms_get(NULL, client->session);
     status = converse(client);
     if (client->world->perfect)
         assert_status(status, WEIR_OK);
@@ -361,7 +361,7 @@ static uint64_t run_seed(uint64_t seed)
     assert_ok(weir_loop_new(&loop, &options));
     assert_ok(weir_loop_run(loop, "world", run_world, &world));
     assert_int_equal(weir_loop_coroutine_count(loop), 0);
-    while (weir_sim_stats_get(loop, &stats) == WEIR_OK && stats.open_ends > 0)
+    while (weir_sim_stats_get(&stats, loop) == WEIR_OK && stats.open_ends > 0)
         assert_true(weir_loop_turn(loop, -1) >= 0);
     seen.world.faults += stats.faults;
     seen.world.resets += stats.resets;

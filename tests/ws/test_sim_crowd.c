@@ -88,11 +88,11 @@ static int run_client(void *arg)
         status = open_client(end, &session);
     if (status == WEIR_OK) {
         be_born(end, session);
-        seen.compressed += weir_session_deflate_terms(session, NULL);
+        seen.compressed += weir_session_deflate_terms_get(NULL, session);
         (void)!converse(end);
         (void)weir_close(session, WEIR_CLOSE_NORMAL, NULL);
         (void)!weir_session_join(session);
-        weir_session_end(session, &how);
+        weir_session_end_get(&how, session);
         take_end(end, &how);
         weir_session_free(session);
     } else {
@@ -231,7 +231,7 @@ static void check_after(struct world *world)
         assert_true(client[0].has_ended || client[1].way == WAY_TERMINATE || !world->perfect);
         assert_true(client[1].has_ended || !client[0].has_ended || !world->perfect);
     }
-    while (weir_sim_stats_get(world->loop, &stats) == WEIR_OK && stats.open_ends > 0)
+    while (weir_sim_stats_get(&stats, world->loop) == WEIR_OK && stats.open_ends > 0)
         assert_true(weir_loop_turn(world->loop, -1) >= 0);
     seen.world.resets += stats.resets;
     seen.world.refusals += stats.refusals;

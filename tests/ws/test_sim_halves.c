@@ -55,7 +55,7 @@ static int echo(void *arg)
     struct scene *scene = arg;
     struct end end = {0};
     weir_frame frame;
-    int status = weir_listener_accept(scene->listener, &end.stream);
+    int status = weir_listener_accept(&end.stream, scene->listener);
     if (status == WEIR_OK)
         status = open_end(&end, WEIR_ROLE_SERVER);
     while (status == WEIR_OK) {
@@ -123,7 +123,7 @@ static int play(struct scene *scene)
     if (status == WEIR_OK)
         status = weir_listener_open(&scene->listener, weir_loop_current(), &address, false);
     if (status == WEIR_OK)
-        status = weir_listener_address(scene->listener, &address);
+        status = weir_listener_address_get(&address, scene->listener);
     if (status == WEIR_OK)
         status = weir_go(&scene->all, "echo", echo, scene);
     if (status == WEIR_OK)
@@ -151,7 +151,7 @@ static int play_in_scope(void *arg)
     weir_listener_close(scene->listener);
     /* A peer may still have to hear of the end; without memory the loop may have cancelled all. */
     if (weir_sleep(50) == WEIR_OK) {
-        assert_ok(weir_sim_stats_get(weir_loop_current(), &stats));
+        assert_ok(weir_sim_stats_get(&stats, weir_loop_current()));
         assert_int_equal(stats.open_ends, 0);
     }
     return WEIR_OK;

@@ -31,7 +31,7 @@ static void hang_up(struct call *call)
 static void expect_kind(weir_session *session, enum weir_end_kind kind)
 {
     weir_end end;
-    weir_session_end(session, &end);
+    weir_session_end_get(&end, session);
     assert_string_equal(weir_end_kind_name(end.kind), weir_end_kind_name(kind));
 }
 
@@ -70,7 +70,7 @@ static int twenty_mebibytes_of_noise_come_back(void *arg)
     struct call call;
     uint8_t *noise = test_malloc(LARGE);
     (void)arg;
-    weir_loop_random(weir_loop_current(), noise, LARGE);
+    weir_loop_random(noise, LARGE, weir_loop_current());
     place_call(&call, &(weir_session_options){.max_frame_size = WEIR_UNLIMITED,
                                               .max_message_size = WEIR_UNLIMITED});
     weir_frame frame = weir_frame_binary(noise, LARGE);
@@ -156,7 +156,7 @@ static int cancelled_scope_completes_the_close_reason(void *arg)
     weir_scope_cancel(&scope);
     (void)weir_scope_join(&scope);
     weir_end end;
-    weir_session_end(call.client, &end);
+    weir_session_end_get(&end, call.client);
     assert_int_equal(end.kind, WEIR_END_CLEAN);
     assert_int_equal(end.ours.code, 1001);
     weir_session_free(call.client);
@@ -298,7 +298,7 @@ static int peer_that_closes_first_stops_receiver_and_sender(void *arg)
     assert_ok(weir_scope_join(&scope));
     assert_status(weir_session_join(client), WEIR_CLOSED);
     weir_end end;
-    weir_session_end(client, &end);
+    weir_session_end_get(&end, client);
     assert_int_equal(end.theirs.code, 1001);
     assert_string_equal(end.theirs.message, "Completed.");
     weir_session_free(client);
@@ -400,7 +400,7 @@ static int cancelled_session_ends_its_peer(void *arg)
     assert_status(weir_session_join(peer), WEIR_CLOSED);
     assert_ok(weir_scope_join(&scope));
     weir_end end;
-    weir_session_end(peer, &end);
+    weir_session_end_get(&end, peer);
     assert_int_equal(end.theirs.code, 1001);
     weir_session_free(peer);
     weir_session_free(rig.session);

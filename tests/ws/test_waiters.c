@@ -68,7 +68,7 @@ static void open_stage(struct stage *stage, bool holds_lock, enum weir_overflow 
                     .ping_interval_ms = WEIR_UNLIMITED},
     };
     assert_ok(weir_server_start(&stage->server, weir_scope_current(), &options));
-    assert_ok(weir_listener_address(stage->server->listener, &address));
+    assert_ok(weir_listener_address_get(&address, stage->server->listener));
     assert_ok(weir_stream_connect(&stage->wire, &address, 0));
     assert_ok(weir_stream_write(stage->wire, request, sizeof request - 1));
     assert_eventually(stage->ready);

@@ -94,7 +94,7 @@ static int closed_without_a_close_frame(void *arg)
     (void)arg;
     open_writer(&bench, NULL);
     assert_ok(offer(&bench, weir_frame_binary("bye", 3)));
-    weir_writer_close(bench.writer);
+    weir_writer_shutdown(bench.writer);
     assert_status(offer(&bench, weir_frame_text("late", 4)), WEIR_CLOSED);
     expect_bytes(&bench,
                  "\x82\x03"
@@ -121,7 +121,7 @@ static int masking_can_be_set(void *arg)
     weir_writer_set_masking(bench.writer, false);
     assert_ok(offer(&bench, weir_frame_text("hi", 2)));
     expect_bytes(&bench, "\x81\x02hi", 4);
-    weir_writer_close(bench.writer);
+    weir_writer_shutdown(bench.writer);
     close_writer(&bench, WEIR_OK);
     return WEIR_OK;
 }
@@ -143,7 +143,7 @@ static int malformed_frames_are_refused(void *arg)
                  "\x01\x01"
                  "a",
                  3);
-    weir_writer_close(bench.writer);
+    weir_writer_shutdown(bench.writer);
     close_writer(&bench, WEIR_OK);
     return WEIR_OK;
 }
@@ -185,7 +185,7 @@ static int a_slow_peer_makes_senders_wait(void *arg)
     }
     assert_ok(weir_scope_join(&scope));
     assert_true(weir_writer_queued_bytes(bench.writer) == 0);
-    weir_writer_close(bench.writer);
+    weir_writer_shutdown(bench.writer);
     close_writer(&bench, WEIR_OK);
     return WEIR_OK;
 }
@@ -316,7 +316,7 @@ static int write_two(void *arg)
 {
     struct bench bench;
     int *outcome = arg;
-    *outcome = weir_stream_pair(weir_loop_current(), &bench.end, &bench.rig.wire);
+    *outcome = weir_stream_pair(&bench.end, &bench.rig.wire, weir_loop_current());
     if (*outcome != WEIR_OK)
         return WEIR_OK;
     assert_int_equal(weir_scope_open(&bench.scope), WEIR_OK);
@@ -365,7 +365,7 @@ static int write_masked(void *arg)
     struct bench bench;
     int *outcome = arg;
     static uint8_t large[200000];
-    *outcome = weir_stream_pair(weir_loop_current(), &bench.end, &bench.rig.wire);
+    *outcome = weir_stream_pair(&bench.end, &bench.rig.wire, weir_loop_current());
     if (*outcome != WEIR_OK)
         return WEIR_OK;
     assert_int_equal(weir_scope_open(&bench.scope), WEIR_OK);

@@ -179,7 +179,7 @@ static inline int run_client(void *arg)
         if (stage->talk_status == WEIR_OK)
             stage->talk_status = closed;
         (void)!weir_session_join(side->session);
-        weir_session_end(side->session, &side->end);
+        weir_session_end_get(&side->end, side->session);
         weir_session_free(side->session);
         side->session = NULL;
     }

@@ -113,7 +113,7 @@ static inline int next_frame(struct weir__inlet *inlet, weir_frame *frame)
 static bool has_input(const struct weir__inlet *inlet)
 {
     uint8_t *rest;
-    return inlet->buf != NULL && weir_endpoint_rest(inlet->endpoint, &rest) > 0;
+    return inlet->buf != NULL && weir_endpoint_pending_input(&rest, inlet->endpoint) > 0;
 }
 
 static void drop_input(struct weir__inlet *inlet)
@@ -183,13 +183,13 @@ static const struct weir__channel_kind kind = {
 static void hold(struct weir__inlet *inlet)
 {
     uint8_t *rest;
-    size_t size = weir_endpoint_rest(inlet->endpoint, &rest);
+    size_t size = weir_endpoint_pending_input(&rest, inlet->endpoint);
     if (inlet->held)
         return;
     weir__buf *copy = size <= inlet->buf->size / 8 ? weir__buf_new(loop_of(inlet), size) : NULL;
     if (copy != NULL) {
         memcpy(copy->data, rest, size);
-        weir_endpoint_move_rest(inlet->endpoint, copy->data);
+        weir_endpoint_move_input(inlet->endpoint, copy->data);
         inlet->buf = copy;
     } else {
         weir__buf_ref(inlet->buf);
@@ -259,7 +259,7 @@ void weir__inlet_feed(struct weir__inlet *inlet, weir__buf *buf, uint8_t *data, 
 
 size_t weir__inlet_room(const struct weir__inlet *inlet, uint8_t **room)
 {
-    return weir_endpoint_room(inlet->endpoint, room);
+    return weir_endpoint_room(room, inlet->endpoint);
 }
 
 void weir__inlet_keep(struct weir__inlet *inlet, weir__buf *buf, uint8_t *data, size_t size)

@@ -12,7 +12,7 @@ static bool are_valid(const weir_session_options *options)
 
 static void random_of_loop(void *context, void *out, size_t size)
 {
-    weir_loop_random(context, out, size);
+    weir_loop_random(out, size, context);
 }
 
 weir_endpoint_options weir__endpoint_options_for(weir_loop *loop, enum weir_role role, bool raw,

@@ -49,7 +49,7 @@ static void abandon(weir_reader *reader)
 static int end_status(const weir_reader *reader)
 {
     weir_end end;
-    weir_endpoint_end(&reader->half.endpoint, &end);
+    weir_endpoint_end_get(&end, &reader->half.endpoint);
     return end.kind == WEIR_END_NONE ? WEIR_CLOSED : end.status; /* NONE: a Close came */
 }
 
@@ -202,10 +202,10 @@ void weir_reader_set_max_frame_size(weir_reader *reader, uint64_t bytes)
     weir_endpoint_set_limits(&reader->half.endpoint, reader->max_frame_size, WEIR_UNLIMITED);
 }
 
-void weir_reader_fault(const weir_reader *reader, weir_fault *out)
+void weir_reader_fault_get(weir_fault *out, const weir_reader *reader)
 {
     weir_end end;
-    weir_endpoint_end(&reader->half.endpoint, &end);
+    weir_endpoint_end_get(&end, &reader->half.endpoint);
     *out = end.fault;
 }
 

@@ -235,7 +235,7 @@ int weir_writer_flush(weir_writer *writer)
     return writer->outlet.io == NULL ? writer->end_status : weir__outlet_flush(&writer->outlet);
 }
 
-void weir_writer_close(weir_writer *writer)
+void weir_writer_shutdown(weir_writer *writer)
 {
     weir_channel_close(&writer->outlet.outgoing, WEIR_CLOSED);
     if (writer->half.stream != NULL)

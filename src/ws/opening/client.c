@@ -61,7 +61,7 @@ static int prepare(struct attempt *attempt)
         return status;
     if (attempt->url.scheme == WEIR_URL_WSS)
         return WEIR_ENOTSUP;
-    int size = weir_url_host_header(&attempt->url, attempt->host, sizeof attempt->host);
+    int size = weir_url_host_header_write(attempt->host, sizeof attempt->host, &attempt->url);
     if (size < 0)
         return size;
     attempt->offer = (weir_handshake_offer){.host = attempt->host,
@@ -75,7 +75,7 @@ static int prepare(struct attempt *attempt)
     status = offer_extensions(attempt);
     if (status != WEIR_OK)
         return status;
-    weir_loop_random(attempt->loop, attempt->offer.nonce, sizeof attempt->offer.nonce);
+    weir_loop_random(attempt->offer.nonce, sizeof attempt->offer.nonce, attempt->loop);
     size = weir_handshake_request_write(NULL, 0, &attempt->offer);
     return size < 0 ? size : WEIR_OK;
 }
@@ -128,9 +128,9 @@ static int accept_extensions(struct attempt *attempt)
 {
     if (attempt->offer.extensions == NULL)
         return WEIR_OK;
-    int agreed =
-        weir_deflate_accept(&attempt->deflate_terms, &attempt->response.head, attempt->in.data,
-                            &attempt->options->session.deflate, &attempt->failure->fault);
+    int agreed = weir_deflate_answer_parse(&attempt->deflate_terms, &attempt->response.head,
+                                           attempt->in.data, &attempt->options->session.deflate,
+                                           &attempt->failure->fault);
     attempt->deflates = agreed > 0;
     return agreed < 0 ? agreed : WEIR_OK;
 }

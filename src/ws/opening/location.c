@@ -44,5 +44,5 @@ int weir__addresses_of_url(weir_address out[WEIR__LOCATION_MAX], size_t *count, 
     }
     if (!copy_view(host, sizeof host, url->host))
         return WEIR_EINVAL;
-    return weir_resolve(host, url->port, out, WEIR__LOCATION_MAX, count);
+    return weir_resolve(out, WEIR__LOCATION_MAX, count, host, url->port);
 }

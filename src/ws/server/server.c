@@ -72,16 +72,16 @@ static const struct weir__job_ops listening_ops = {stop_listening};
 static int describe_url(weir_server *server, weir_url *url)
 {
     weir_address address;
-    int status = weir_listener_address(server->listener, &address);
+    int status = weir_listener_address_get(&address, server->listener);
     if (status == WEIR_OK && url->scheme != WEIR_URL_UNIX)
         url->port = weir_address_port(&address);
-    int size = status == WEIR_OK ? weir_url_write(url, NULL, 0) : status;
+    int size = status == WEIR_OK ? weir_url_write(NULL, 0, url) : status;
     if (size < 0)
         return size;
     server->url = weir__loop_alloc(loop_of(server), (size_t)size + 1);
     if (server->url == NULL)
         return WEIR_ENOMEM;
-    size = weir_url_write(url, server->url, (size_t)size + 1);
+    size = weir_url_write(server->url, (size_t)size + 1, url);
     return size < 0 ? size : WEIR_OK;
 }
 

@@ -21,7 +21,7 @@ static void fini_shared(struct weir__loop_data *data)
 
 int weir__deflate_prepare(weir_loop *loop, const weir_deflate_options *options)
 {
-    if (!weir_deflate_options_are_valid(options))
+    if (!weir_deflate_options_is_valid(options))
         return WEIR_EINVAL;
     if (!options->enabled || weir__loop_data_find(loop, kind) != NULL)
         return WEIR_OK;

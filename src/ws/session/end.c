@@ -28,7 +28,7 @@ void weir__session_report_end(weir_session *session)
     struct weir__active *active = session->active;
     if (session->end != NULL || active->endpoint.end_kind == WEIR_END_NONE)
         return;
-    weir_endpoint_end(&active->endpoint, &end);
+    weir_endpoint_end_get(&end, &active->endpoint);
     session->end = weir__loop_alloc(session->loop, sizeof end);
     active->end_is_allocated = session->end != NULL;
     if (active->end_is_allocated)

@@ -59,7 +59,7 @@ static const struct weir__job_ops pinger_ops = {cancel_pinger};
 static void send_ping(struct pinger *pinger)
 {
     uint8_t nonce[PING_NONCE_SIZE];
-    weir_loop_random(pinger->session->loop, nonce, sizeof nonce);
+    weir_loop_random(nonce, sizeof nonce, pinger->session->loop);
     int size = snprintf(pinger->payload, sizeof pinger->payload, PING_TAG);
     for (size_t i = 0; i < sizeof nonce; i++)
         size += snprintf(pinger->payload + size, sizeof pinger->payload - (size_t)size, "%02x",

@@ -19,7 +19,7 @@
 #include "ws/flow/limits.h"
 #include "ws/flow/outlet.h"
 
-#include <weir/server.h>
+#include <weir/handler.h>
 #include <weir/session.h>
 
 /* A call of a coroutine that suspends inside a session and may outlive it there. It stands on that

@@ -40,7 +40,7 @@ weir_deferred *weir_session_close_reason(weir_session *session)
     return active->close_reason;
 }
 
-void weir_session_end(const weir_session *session, weir_end *out)
+void weir_session_end_get(weir_end *out, const weir_session *session)
 {
     *out = session->end != NULL ? *session->end : (weir_end){.kind = WEIR_END_NONE};
 }
@@ -143,7 +143,7 @@ const char *weir_session_path(const weir_session *session)
     return weir__route_path(session->route);
 }
 
-bool weir_session_deflate_terms(const weir_session *session, weir_deflate_terms *out)
+bool weir_session_deflate_terms_get(weir_deflate_terms *out, const weir_session *session)
 {
     if (session->deflates && out != NULL)
         *out = session->deflate_terms;
