@@ -8,13 +8,6 @@
 
 /* From this size on a payload is not copied into the output buffer. */
 #define LARGE_SIZE ((size_t)16 * 1024)
-/* The header of such a one that may have come whole in a read buffer, without a mask. */
-#define HEAD_SIZE 4
-/* So much of a large payload is given to the kernel at once: the peer reads it while the next is sent, and the kernel has less to catch up with at the end of the call. Echoes of 1 MiB
- * were a fifth faster so than in one piece, and half as fast again as in four. */
-#define PIECE_MAX ((size_t)512 * 1024)
-/* A large payload that has to be masked goes through the output buffer in pieces of this size. */
-#define MASKED_PIECE ((size_t)64 * 1024)
 
 struct flusher {
     struct weir__wait wait;
@@ -42,7 +35,7 @@ static __attribute__((noinline)) struct weir__output *make_room(struct weir__out
 {
     struct weir__output *output = output_of(outlet);
     if (output != NULL)
-        weir__output_make_room(loop_of(outlet), output);
+        weir__output_make_room(output);
     return output;
 }
 
@@ -57,7 +50,7 @@ static void end_output(struct weir__outlet *outlet)
 {
     if (outlet->output == NULL)
         return;
-    weir__output_give(loop_of(outlet), outlet->output);
+    weir__output_give(outlet->output);
     outlet->output = NULL;
 }
 
@@ -70,6 +63,11 @@ weir_buffer *weir__outlet_buffer(struct weir__outlet *outlet)
 size_t weir__outlet_unsent(const struct weir__outlet *outlet)
 {
     return outlet->output == NULL ? 0 : weir__output_unsent(outlet->output);
+}
+
+bool weir__outlet_has_payload(const struct weir__outlet *outlet)
+{
+    return outlet->output != NULL && weir__output_has_payload(outlet->output);
 }
 
 /* --- flushing --- */
@@ -142,34 +140,21 @@ static bool goes_uncopied(const struct weir__outlet *outlet, const weir_frame *f
            !weir_endpoint_compresses(outlet->endpoint, frame);
 }
 
-/* What was received and goes on as it is goes in one piece: its header, alone in the output, moves to where the frame's own was. */
-static void join_head(struct weir__output *output)
-{
-    size_t size = output->out.size;
-    if (output->in_flight_sent < output->in_flight.size || size > HEAD_SIZE ||
-        output->large_masked || !weir__frame_ref_has_head_room(&output->large))
-        return;
-    output->large.data -= size;
-    output->large.size += size;
-    memcpy(output->large.data, output->out.data, size);
-    output->out.size = 0;
-}
-
 static int put_uncopied(struct weir__outlet *outlet, struct weir__output *output, weir_frame *frame)
 {
+    uint8_t key[4];
+    size_t head_at = output->out.size;
     int status = weir__frame_ref_keep(frame, loop_of(outlet));
     if (status == WEIR_OK)
-        status = weir_endpoint_send_head(outlet->endpoint, frame, &output->out, output->large_key);
+        status = weir__output_reserve(output);
+    if (status == WEIR_OK)
+        status = weir_endpoint_send_head(outlet->endpoint, frame, &output->out, key);
     if (status != WEIR_OK)
         return status;
     weir__frame_ref_keep_sent(frame);
-    output->large = *frame;
-    output->large_sent = 0;
-    output->large_open = true;
-    output->large_masked = weir_endpoint_masking(outlet->endpoint);
-    join_head(output);
-    notify_observer(outlet, frame); /* who is told may end it all */
-    *frame = (weir_frame){0};
+    notify_observer(outlet, frame); /* which may end it all */
+    bool masked = weir_endpoint_masking(outlet->endpoint);
+    weir__output_push_borrowed(output, frame, head_at, masked ? key : NULL);
     return WEIR_OK;
 }
 
@@ -267,118 +252,52 @@ static const struct weir__channel_kind kind = {
 
 /* --- writing --- */
 
-static void swap_buffers(struct weir__output *output)
-{
-    weir_buffer empty = output->in_flight;
-    empty.size = 0;
-    output->in_flight = output->out;
-    output->out = empty;
-    output->in_flight_sent = 0;
-}
-
-static void mask_piece(struct weir__output *output)
-{
-    size_t rest = output->large.size - output->large_sent;
-    size_t size = rest < MASKED_PIECE ? rest : MASKED_PIECE;
-    uint8_t *to = weir_buffer_reserve(&output->out, size);
-    if (to == NULL)
-        return;
-    weir_mask_copy(to, output->large.data + output->large_sent, size, output->large_key,
-                   output->large_sent);
-    output->out.size += size;
-    output->large_sent += size;
-}
-
-/* After a Close nothing may follow: what stands behind it is dropped, and counts as taken. */
-static void drop_out(struct weir__outlet *outlet)
-{
-    struct weir__output *output = outlet->output;
-    outlet->taken += output->out.size;
-    output->out.size = 0;
-    if (!output->large_open)
-        return;
-    outlet->taken += output->large.size - output->large_sent;
-    weir__output_close_large(output);
-}
-
-/* What the endpoint owes overtakes what a slow peer does not take; while the kernel takes all, everything goes in order. */
+/* What the endpoint owes overtakes what a slow peer does not take; while the kernel takes all,
+ * everything goes in order. */
 static bool wants_control(const struct weir__outlet *outlet)
 {
     const struct weir__output *output = outlet->output;
-    bool has_next = output != NULL && (output->out.size > 0 || output->large_open);
-    if (outlet->close_jumps)
-        return !has_next && weir__outlet_is_between_frames(outlet);
     if ((weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0)
         return false;
+    bool has_next = output != NULL && weir__output_unsent(output) > 0;
     return outlet->was_stuck || (!has_next && outlet->outgoing.count == 0);
 }
 
-/* The output stands between two frames. */
+/* Puts what is owed between two frames. After a Close nothing may follow: what stands behind it is
+ * dropped, and counts as taken. */
 static void put_control(struct weir__outlet *outlet)
 {
-    if (outlet->output->large_begun || !wants_control(outlet))
-        return;
-    outlet->on->control(outlet, &outlet->output->in_flight);
-    if (weir_endpoint_output_ended(outlet->endpoint))
-        drop_out(outlet);
-}
-
-/* The next bytes to send come into flying, which is empty. */
-static void refill(struct weir__outlet *outlet)
-{
     struct weir__output *output = outlet->output;
-    output->in_flight.size = 0;
-    output->in_flight_sent = 0;
-    put_control(outlet);
-    if (output->in_flight.size > 0)
+    weir_buffer *to = weir__output_insert(output);
+    if (to == NULL)
         return;
-    if (output->large_begun && output->large_masked)
-        mask_piece(output);
-    output->large_begun = output->large_open;
-    if (output->out.size == 0)
-        return;
-    swap_buffers(output);
-    if (output->large_open && output->large_masked && output->large_sent == output->large.size)
-        weir__output_close_large(output);
+    outlet->on->control(outlet, to);
+    outlet->taken += weir__output_end_insert(output, weir_endpoint_output_ended(outlet->endpoint));
 }
 
-static struct iovec large_piece(const struct weir__output *output)
+/* Lists what is to be sent now. Returns the number of pieces; 0: nothing; WEIR_ENOMEM: no room to
+ * write it into. */
+static int next_pieces(struct weir__outlet *outlet, struct iovec pieces[WEIR__SEGMENTS_MAX])
 {
-    size_t rest = output->large.size - output->large_sent;
-    return (struct iovec){output->large.data + output->large_sent,
-                          rest < PIECE_MAX ? rest : PIECE_MAX};
-}
-
-/* Lists what is to be sent now. Returns the number of pieces; 0: nothing; WEIR_ENOMEM: no room to write it into. */
-static int next_pieces(struct weir__outlet *outlet, struct iovec pieces[2])
-{
-    int count = 0;
-    if (outlet->output == NULL && !wants_control(outlet))
+    bool controls = wants_control(outlet);
+    if (outlet->output == NULL && !controls)
         return 0;
-    struct weir__output *output = output_of(outlet);
-    if (output == NULL)
+    if (output_of(outlet) == NULL)
         return WEIR_ENOMEM;
-    if (output->in_flight_sent == output->in_flight.size)
-        refill(outlet);
-    if (output->in_flight_sent < output->in_flight.size)
-        pieces[count++] = (struct iovec){output->in_flight.data + output->in_flight_sent,
-                                         output->in_flight.size - output->in_flight_sent};
-    if (output->large_begun && !output->large_masked)
-        pieces[count++] = large_piece(output);
-    return count == 0 && output->large_open ? WEIR_ENOMEM : count;
+    if (controls)
+        put_control(outlet);
+    return weir__output_list(outlet->output, pieces);
 }
 
 static void account(struct weir__outlet *outlet, size_t size)
 {
     struct weir__output *output = outlet->output;
     outlet->taken += size;
-    size_t rest = output->in_flight.size - output->in_flight_sent;
-    size_t part = size < rest ? size : rest;
-    output->in_flight_sent += part;
-    if (size > part)
-        output->large_sent += size - part;
-    if (output->large_begun && !output->large_masked && output->large_sent == output->large.size)
-        weir__output_close_large(output);
+    weir__output_consume(output, size);
+    if (weir__io_is_sending(outlet->io))
+        weir__output_freeze(output);
+    else
+        weir__output_thaw(output);
     if (!weir__list_is_empty(&output->flushers))
         wake_flushers(outlet, false, WEIR_OK);
 }
@@ -392,15 +311,14 @@ static void fail(struct weir__outlet *outlet, int status)
 /* The common end of a send: all is taken, and nothing is owed. */
 static bool is_through(const struct weir__outlet *outlet)
 {
-    return weir__output_unsent(outlet->output) == 0 && !outlet->output->large_open &&
-           outlet->io != NULL && !outlet->close_jumps &&
+    return weir__output_unsent(outlet->output) == 0 && outlet->io != NULL &&
            (weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0;
 }
 
 /* Sends until the kernel has it all or is full. Returns whether it has it all. */
 static __attribute__((noinline)) bool send_pieces(struct weir__outlet *outlet)
 {
-    struct iovec pieces[2];
+    struct iovec pieces[WEIR__SEGMENTS_MAX];
     while (outlet->io != NULL && !weir__io_is_sending(outlet->io)) {
         int count = next_pieces(outlet, pieces);
         if (count == 0)
@@ -422,14 +340,12 @@ static __attribute__((noinline)) bool send_pieces(struct weir__outlet *outlet)
 static inline bool is_plain(const struct weir__outlet *outlet)
 {
     const struct weir__output *output = outlet->output;
-    return output != NULL && output->out.size > 0 &&
-           output->in_flight_sent == output->in_flight.size && !output->large_open &&
-           weir__list_is_empty(&output->flushers) && !outlet->close_jumps &&
-           weir__endpoint_is_idle(outlet->endpoint) && outlet->io != NULL &&
-           !weir__io_is_sending(outlet->io);
+    return output != NULL && output->count == 0 && output->out.size > 0 &&
+           weir__list_is_empty(&output->flushers) && weir__endpoint_is_idle(outlet->endpoint) &&
+           outlet->io != NULL && !weir__io_is_sending(outlet->io);
 }
 
-/* As send_pieces(). The buffer flies only if the kernel does not take it whole. */
+/* As send_pieces(). */
 static bool send_all(struct weir__outlet *outlet)
 {
     if (!is_plain(outlet))
@@ -446,7 +362,7 @@ static bool send_all(struct weir__outlet *outlet)
         fail(outlet, (int)size);
         return false;
     }
-    swap_buffers(output);
+    output->listed_out = true;
     account(outlet, (size_t)size);
     return send_pieces(outlet);
 }

@@ -39,8 +39,7 @@ struct weir__outlet {
     uint32_t pushed; /* frames serialized so far: a count that wraps */
     bool watched;    /* somebody wants to hear of each frame */
     bool pumping;
-    bool was_stuck;   /* the kernel was full, and has not taken all since */
-    bool close_jumps; /* control() has a Close that jumps over all that is queued */
+    bool was_stuck; /* the kernel was full, and has not taken all since */
 };
 
 struct weir__outlet_options {
@@ -68,19 +67,16 @@ static inline bool weir__outlet_has_room(const struct weir__outlet *outlet)
 {
     const struct weir__output *output = outlet->output;
     return output == NULL ||
-           (!output->large_open && weir__output_unsent(output) < outlet->high_water);
+           (weir__output_unsent(output) < outlet->high_water && weir__output_has_place(output));
 }
 
 /* Bytes serialized and not yet taken by the kernel. */
 size_t weir__outlet_unsent(const struct weir__outlet *outlet);
 
-/* Whether something may be appended now (no large payload is in the middle). */
-static inline bool weir__outlet_is_between_frames(const struct weir__outlet *outlet)
-{
-    return outlet->output == NULL || !outlet->output->large_open;
-}
+/* Whether a payload that was not copied is unsent. */
+bool weir__outlet_has_payload(const struct weir__outlet *outlet);
 
-/* Where to append between frames, for those who call weir__outlet_pump_late() then. NULL: no memory. */
+/* Where whole frames may be appended, if weir__outlet_pump_late() is called then. NULL: no memory. */
 weir_buffer *weir__outlet_buffer(struct weir__outlet *outlet);
 
 /* Whether the kernel does not take what it was given. */

@@ -1,44 +1,111 @@
-/* ws/flow/segments.h - what an outlet holds only while something is unsent: the bytes, in order flying, out, large, and who waits for them to be taken. Single-threaded. */
+/* ws/flow/segments.h - what an outlet has serialized and its transport has not taken: a list of
+ * segments, and behind them the buffer that small frames are appended to.
+ *
+ * A segment is bytes of our own (frames one behind the other), the payload of one frame that is sent
+ * from where it lies, the same to be masked piece by piece, or a frame that many sessions share.
+ * An output is there only while something is unsent. Single-threaded. */
 #ifndef WEIR_WS_FLOW_SEGMENTS_H
 #define WEIR_WS_FLOW_SEGMENTS_H
 
 #include "rt/list.h"
 #include "rt/loop.h"
+#include "ws/flow/shared.h"
 
+#include <sys/uio.h>
 #include <weir/buffer.h>
 #include <weir/frame.h>
 
-struct weir__output {
-    weir_buffer in_flight; /* being sent: must not move */
-    weir_buffer out;       /* to be sent next */
-    size_t in_flight_sent; /* bytes of flying that were taken */
-    weir_frame
-        large; /* a payload that goes out by itself, behind its header: in out or flying, or before it */
-    size_t large_sent; /* bytes of it that were taken, or masked into out */
-    uint8_t large_key[4];
-    bool large_open;
-    bool large_begun; /* its header is in flying, or it is being sent: nothing may come between */
-    bool large_masked;
-    weir__node flushers; /* in order */
+#define WEIR__SEGMENTS_MAX 16
+
+enum weir__segment_kind {
+    WEIR__SEGMENT_OWN,
+    WEIR__SEGMENT_BORROWED,
+    WEIR__SEGMENT_MASKED,
+    WEIR__SEGMENT_SHARED,
 };
 
-/* One that is empty. NULL: no memory. */
+struct weir__segment {
+    uint8_t kind;      /* enum weir__segment_kind */
+    bool inside;       /* it goes on with the frame that the segment before it began */
+    uint8_t key[4];    /* MASKED */
+    weir_buffer own;   /* OWN; MASKED: the piece that is being sent */
+    weir_frame frame;  /* BORROWED, MASKED, SHARED */
+    size_t sent;       /* bytes of it that were taken; MASKED: that were masked */
+    size_t piece_sent; /* MASKED: bytes of own that were taken */
+};
+
+struct weir__output {
+    weir_loop *loop;
+    weir_buffer out;            /* whole frames, behind all segments */
+    struct weir__segment *ring; /* few, or a block of the loop with WEIR__SEGMENTS_MAX */
+    size_t bytes;               /* unsent, of all segments */
+    uint8_t capacity;           /* of ring: a power of two */
+    uint8_t first;              /* index of the oldest segment */
+    uint8_t count;
+    uint8_t listed;      /* segments that a send was given: nothing may be put before their end */
+    bool listed_out;     /* and out, which must not move then */
+    bool inserted;       /* by weir__output_insert(): the oldest segment */
+    weir__node flushers; /* in order */
+    struct weir__segment few[2];
+};
+
+/* An empty output. NULL: no memory. */
 struct weir__output *weir__output_take(weir_loop *loop);
 
-/* Drops what is in it; nobody waits for that any more. */
-void weir__output_give(weir_loop *loop, struct weir__output *output);
+/* Drops what is in it. Nothing may wait for that any more. */
+void weir__output_give(struct weir__output *output);
 
-/* For messages: a pong or a Close alone needs little, and many peers may leave theirs unread. Without memory the buffer grows as it can. */
-void weir__output_make_room(weir_loop *loop, struct weir__output *output);
+/* Room for messages in out. A pong or a Close alone needs little, and many peers may leave theirs
+ * unread. Without memory the buffer grows as it can. */
+void weir__output_make_room(struct weir__output *output);
 
-/* The large payload is through, or given up. */
-void weir__output_close_large(struct weir__output *output);
-
-/* Bytes that the kernel has not taken yet. */
+/* Bytes that were not taken yet. */
 static inline size_t weir__output_unsent(const struct weir__output *output)
 {
-    size_t size = output->in_flight.size - output->in_flight_sent + output->out.size;
-    return output->large_open ? size + output->large.size - output->large_sent : size;
+    return output->bytes + output->out.size;
+}
+
+/* Whether one more frame may come as segments of its own, with room left for control frames. */
+static inline bool weir__output_has_place(const struct weir__output *output)
+{
+    return output->count + 3 < WEIR__SEGMENTS_MAX;
+}
+
+/* Whether there is a segment that is not just bytes of our own. */
+bool weir__output_has_payload(const struct weir__output *output);
+
+/* Makes places for the segments of one more frame; weir__output_has_place() is true. Errors:
+ * WEIR_ENOMEM. */
+WEIR_MUST_USE int weir__output_reserve(struct weir__output *output);
+
+/* A payload to be sent from where it lies; places were reserved. Its header stands in out, from
+ * head_at on. key: it has to be masked; NULL: not. Takes the frame. */
+void weir__output_push_borrowed(struct weir__output *output, weir_frame *frame, size_t head_at,
+                                const uint8_t *key);
+
+/* A shared frame, of which so many bytes are sent; places were reserved. Takes a reference. */
+void weir__output_push_shared(struct weir__output *output, struct weir__shared *shared,
+                              size_t sent);
+
+/* Where bytes can be put that go ahead of everything; NULL: not now, in the middle of a frame. Nothing
+ * is in flight. weir__output_end_insert() has to follow. */
+weir_buffer *weir__output_insert(struct weir__output *output);
+
+/* last: what stands behind is dropped. Returns how many bytes that was. */
+size_t weir__output_end_insert(struct weir__output *output, bool last);
+
+/* Lists what is to be sent now. Returns the number of pieces; 0: nothing; WEIR_ENOMEM. */
+WEIR_MUST_USE int weir__output_list(struct weir__output *output,
+                                    struct iovec pieces[WEIR__SEGMENTS_MAX]);
+
+/* So many bytes of what was listed were taken. */
+void weir__output_consume(struct weir__output *output, size_t size);
+
+/* The rest of what was listed is in flight, until weir__output_thaw(). */
+void weir__output_freeze(struct weir__output *output);
+static inline void weir__output_thaw(struct weir__output *output)
+{
+    output->listed = 0;
 }
 
 #endif

@@ -34,7 +34,7 @@ void weir__session_begin_close(weir_session *session, unsigned code, const char 
     pending_close->deadline_ms =
         timeout_ms < WEIR_UNLIMITED - now_ms ? now_ms + timeout_ms : WEIR_UNLIMITED;
     active->pending_close = pending_close;
-    active->outlet.close_jumps = ahead;
+    pending_close->jumps = ahead;
     weir__session_update(session);
 }
 

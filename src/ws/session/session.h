@@ -42,6 +42,7 @@ struct weir__attachment {
 struct weir__pending_close {
     weir_close_reason reason; /* code 0: none is named */
     uint64_t deadline_ms;
+    bool jumps; /* over what is queued */
 };
 
 /* What started a session, and is told when all has ended, just before the session is freed. */

@@ -41,7 +41,7 @@ static void close_stream(weir_session *session, bool reset)
     weir__io_close(&session->stream->io, reset);
 }
 
-/* The Close of one who goes away. Errors: WEIR_ENOMEM. */
+/* Errors: WEIR_ENOMEM. */
 static int append_pending_close(weir_session *session, weir_buffer *to)
 {
     struct weir__active *active = session->active;
@@ -51,7 +51,6 @@ static int append_pending_close(weir_session *session, weir_buffer *to)
     if (pending_close == NULL)
         return WEIR_OK;
     active->pending_close = NULL;
-    active->outlet.close_jumps = false;
     const weir_close_reason *reason =
         pending_close->reason.code == 0 ? NULL : &pending_close->reason;
     int status = weir_endpoint_close(&active->endpoint, reason, session->loop->now_ms, to);
@@ -76,14 +75,15 @@ static void append_control(struct weir__outlet *outlet, weir_buffer *to)
     weir__task_post(session->loop, &session->active->update);
 }
 
-/* The output that the endpoint itself owes. Behind little other output it is simply appended, each pong by itself; behind much it waits for its place between two
- * frames, and then only the newest ping is answered. */
+/* The output that the endpoint itself owes. Behind little other output it is simply appended, each
+ * pong by itself. Behind much it waits for its place between two frames, and then only the newest
+ * ping is answered. */
 static void flush_endpoint(weir_session *session)
 {
     struct weir__outlet *outlet = &session->active->outlet;
     if (outlet->io == NULL)
         return;
-    if (weir__outlet_is_between_frames(outlet) && weir__outlet_unsent(outlet) < CONTROL_ROOM)
+    if (weir__outlet_unsent(outlet) < CONTROL_ROOM && !weir__outlet_has_payload(outlet))
         append_control(outlet, weir__outlet_buffer(outlet));
     weir__outlet_pump_late(outlet);
 }
@@ -91,9 +91,9 @@ static void flush_endpoint(weir_session *session)
 static void try_pending_close(weir_session *session)
 {
     struct weir__outlet *outlet = &session->active->outlet;
-    if (session->active->pending_close == NULL || outlet->io == NULL ||
-        !weir__outlet_is_between_frames(outlet) ||
-        (!outlet->close_jumps && outlet->outgoing.count > 0))
+    const struct weir__pending_close *pending_close = session->active->pending_close;
+    if (pending_close == NULL || outlet->io == NULL ||
+        (!pending_close->jumps && outlet->outgoing.count > 0))
         return;
     if (append_pending_close(session, weir__outlet_buffer(outlet)) != WEIR_OK)
         weir_endpoint_terminate(&session->active->endpoint);
@@ -354,8 +354,7 @@ void weir__session_pass_deadline(weir__timer *timer)
         weir_scope_cancel(&active->scope); /* a handler that stays on after its connection */
         return;
     }
-    bool ready = outlet->io != NULL && weir__outlet_is_between_frames(outlet) &&
-                 !weir__outlet_is_stuck(outlet);
+    bool ready = outlet->io != NULL && !weir__outlet_is_stuck(outlet);
     if (weir_endpoint_tick(&active->endpoint, now_ms, ready ? weir__outlet_buffer(outlet) : NULL) !=
         WEIR_OK)
         weir_endpoint_terminate(&active->endpoint);
