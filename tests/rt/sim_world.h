@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "rt/coroutine.h"
 #include "rt/backend.h"
+#include "rt/coroutine.h"
 #include "rt/loop.h"
 
 #include <weir/sim.h>
