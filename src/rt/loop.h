@@ -75,6 +75,15 @@ void weir__task_post_late(weir_loop *loop, weir__task *task);
 /* The same for work that has had its share of a turn: all that others wait for comes first. */
 void weir__task_post_last(weir_loop *loop, weir__task *task);
 
+/* Runs what is ready, with what that makes ready, and then what is late. */
+void weir__tasks_run(weir_loop *loop);
+
+/* Runs those that have had their share of the turn. */
+void weir__tasks_run_last(weir_loop *loop);
+
+/* Whether there is one in any queue. */
+bool weir__tasks_are_queued(const weir_loop *loop);
+
 /* Memory of the loop, undefined at first; size is that of the allocation. */
 static inline void *weir__loop_alloc(weir_loop *loop, size_t size)
 {
