@@ -100,6 +100,7 @@ static int prepare(weir_loop *loop, const weir_loop_options *options)
     loop->read_buffer_size = read_size;
     weir__list_init(&loop->ready);
     weir__list_init(&loop->late);
+    weir__list_init(&loop->flushes);
     weir__list_init(&loop->last);
     weir__list_init(&loop->coroutines);
     weir__list_init(&loop->dumpables);

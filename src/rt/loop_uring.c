@@ -40,7 +40,7 @@ struct io_uring_sqe *weir__uring_sqe(struct weir__uring *uring)
     if (sqe == NULL && weir__uring_submit(uring) == WEIR_OK)
         sqe = io_uring_get_sqe(&uring->ring);
     if (uring->notify_fd >= 0)
-        weir__task_post_late(uring->loop, &uring->submit);
+        weir__task_post_flush(uring->loop, &uring->submit);
     return sqe;
 }
 
@@ -311,7 +311,7 @@ static void submit_now(weir__task *task)
         return;
     if (weir__uring_submit(uring) != WEIR_OK || io_uring_sq_ready(&uring->ring) > 0 ||
         !weir__list_is_empty(&uring->queued))
-        weir__task_post_late(uring->loop, task);
+        weir__task_post_flush(uring->loop, task);
     weir__uring_finish_submission(uring);
 }
 
@@ -328,7 +328,7 @@ static int hang_bell(struct weir__uring *uring)
         return WEIR_SYSTEM(-result);
     }
     uring->notify_fd = fd;
-    weir__task_post_late(uring->loop, &uring->submit);
+    weir__task_post_flush(uring->loop, &uring->submit);
     return WEIR_OK;
 }
 

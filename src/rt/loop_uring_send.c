@@ -144,7 +144,7 @@ static bool copy_to_side(weir__io *io, const struct iovec *pieces, int count, si
     extra->state = SIDE_QUEUED;
     weir__list_push(&uring->queued, &extra->link);
     if (uring->notify_fd >= 0)
-        weir__task_post_late(io->loop, &uring->submit);
+        weir__task_post_flush(io->loop, &uring->submit);
     return true;
 }
 

@@ -11,6 +11,12 @@ void weir__task_post_late(weir_loop *loop, weir__task *task)
         weir__list_push(&loop->late, &task->link);
 }
 
+void weir__task_post_flush(weir_loop *loop, weir__task *task)
+{
+    if (weir__list_is_empty(&task->link))
+        weir__list_push(&loop->flushes, &task->link);
+}
+
 void weir__task_post_last(weir_loop *loop, weir__task *task)
 {
     if (weir__list_is_empty(&task->link))
@@ -25,12 +31,18 @@ static void run_first(weir__node *queue)
 }
 
 /* Those of a queue, but not what comes into it meanwhile. */
-static void run_all(weir__node *queue)
+static void run_those_there(weir__node *queue)
 {
     weir__node now;
     weir__list_move(&now, queue);
     while (!weir__list_is_empty(&now))
         run_first(&now);
+}
+
+static inline void run_all(weir__node *queue)
+{
+    if (!weir__list_is_empty(queue))
+        run_those_there(queue);
 }
 
 void weir__tasks_run(weir_loop *loop)
@@ -41,15 +53,10 @@ void weir__tasks_run(weir_loop *loop)
         run_first(&loop->ready);
     }
     run_all(&loop->late);
+    run_all(&loop->flushes);
 }
 
 void weir__tasks_run_last(weir_loop *loop)
 {
     run_all(&loop->last);
-}
-
-bool weir__tasks_are_queued(const weir_loop *loop)
-{
-    return !weir__list_is_empty(&loop->ready) || !weir__list_is_empty(&loop->late) ||
-           !weir__list_is_empty(&loop->last);
 }
