@@ -125,6 +125,13 @@ static void take_sent(weir__io *io, int status, size_t size)
     weir__wait_wake_now(&writer->wait, status);
 }
 
+/* Only a half asks for it, and takes it back when it leaves. */
+static void take_drained(weir__io *io, int status)
+{
+    struct weir__stream_half *writing = stream_of(io)->direct->writing;
+    writing->on->on_drained(writing, status);
+}
+
 static void tell_closed(struct weir__stream_half **slot)
 {
     struct weir__stream_half *half = *slot;
@@ -166,6 +173,7 @@ static const struct weir__io_events stream_events = {
     .on_data = take_data,
     .on_end = take_end,
     .on_sent = take_sent,
+    .on_drained = take_drained,
     .on_closed = take_closed,
 };
 
@@ -205,6 +213,7 @@ void weir__stream_free(weir_stream *stream)
 
 void weir__stream_leave(weir_stream *stream)
 {
+    weir__io_cancel_drained(&stream->io);
     stream->owner = NULL;
     stream->io.on = &stream_events;
 }
@@ -250,6 +259,7 @@ void weir__stream_take(weir_stream *stream, const struct weir__io_events *on, vo
         free_side(stream);
         weir__io_recv_stop(&stream->io);
     }
+    weir__io_cancel_drained(&stream->io);
     stream->io.on = on;
     stream->owner = owner;
 }
@@ -520,6 +530,7 @@ void weir__stream_leave_reading(weir_stream *stream)
 void weir__stream_leave_writing(weir_stream *stream)
 {
     stream->direct->writing = NULL;
+    weir__io_cancel_drained(&stream->io);
 }
 
 /* --- small answers --- */

@@ -52,6 +52,8 @@ struct weir__stream_half_events {
     void (*on_end)(struct weir__stream_half *half, int status);
     /* Of the writing half: it calls weir__io_send(). */
     void (*on_sent)(struct weir__stream_half *half, int status, size_t size);
+    /* The same, and it calls weir__io_await_drained(). NULL: it does not. */
+    void (*on_drained)(struct weir__stream_half *half, int status);
     /* The stream is being closed: its io is not to be used any more. Comes from inside the call that closes. */
     void (*on_closing)(struct weir__stream_half *half);
     /* It is closed, after on_closing: nobody looks at bytes of ours any more. The half has left. */

@@ -15,13 +15,6 @@ static void clear_flags(weir__io *io, uint32_t flags)
     io->flags &= ~flags;
 }
 
-/* Open, and nothing that forbids data is going on. */
-static bool is_connected(const weir__io *io)
-{
-    return (io->flags & (WEIR__IO_OPEN | WEIR__IO_CLOSING | WEIR__IO_CONNECTING |
-                         WEIR__IO_LISTENING)) == WEIR__IO_OPEN;
-}
-
 void weir__io_report_closed(weir__io *io)
 {
     io->loop->closing_count--;
@@ -51,7 +44,7 @@ void weir__io_open(weir__io *io, const struct weir__io_ops *ops, void *backend)
 
 int weir__io_recv_start(weir__io *io)
 {
-    if (!is_connected(io))
+    if (!weir__io_is_connected(io))
         return WEIR_ESTATE;
     if (has_flags(io, WEIR__IO_ENDED))
         return WEIR_CLOSED;
@@ -76,7 +69,7 @@ int64_t weir__io_send(weir__io *io, const struct iovec *pieces, int count)
 {
     if (count < 1 || count > PIECES_MAX)
         return WEIR_EINVAL;
-    if (!is_connected(io) || has_flags(io, WEIR__IO_SENDING))
+    if (!weir__io_is_connected(io) || has_flags(io, WEIR__IO_SENDING))
         return WEIR_ESTATE;
     size_t total = pieces[0].iov_len;
     for (int i = 1; i < count; i++)
@@ -90,9 +83,28 @@ int64_t weir__io_send(weir__io *io, const struct iovec *pieces, int count)
     return taken;
 }
 
+bool weir__io_await_drained(weir__io *io)
+{
+    if (weir__io_unsent(io) == 0)
+        return false;
+    if (has_flags(io, WEIR__IO_DRAINING))
+        return true;
+    io->flags |= WEIR__IO_DRAINING;
+    io->ops->await_drained(io);
+    return true;
+}
+
+void weir__io_report_drained(weir__io *io, int status)
+{
+    if (!has_flags(io, WEIR__IO_DRAINING))
+        return;
+    clear_flags(io, WEIR__IO_DRAINING);
+    io->on->on_drained(io, status);
+}
+
 int weir__io_shutdown(weir__io *io)
 {
-    if (!is_connected(io) || has_flags(io, WEIR__IO_SENDING))
+    if (!weir__io_is_connected(io) || has_flags(io, WEIR__IO_SENDING))
         return WEIR_ESTATE;
     return io->ops->shutdown(io);
 }
@@ -129,8 +141,8 @@ void weir__io_close(weir__io *io, bool reset)
     bool open = has_flags(io, WEIR__IO_OPEN);
     io->flags |= WEIR__IO_CLOSING;
     io->loop->closing_count++;
-    clear_flags(io,
-                WEIR__IO_RECEIVING | WEIR__IO_SENDING | WEIR__IO_ACCEPTING | WEIR__IO_CONNECTING);
+    clear_flags(io, WEIR__IO_RECEIVING | WEIR__IO_SENDING | WEIR__IO_DRAINING | WEIR__IO_ACCEPTING |
+                        WEIR__IO_CONNECTING);
     if (open) {
         io->ops->close(io, reset);
         return;
@@ -141,7 +153,7 @@ void weir__io_close(weir__io *io, bool reset)
 
 int weir__io_keep_alive(weir__io *io, unsigned idle_s, unsigned interval_s)
 {
-    if (!is_connected(io))
+    if (!weir__io_is_connected(io))
         return WEIR_ESTATE;
     if (idle_s == 0 || idle_s > INT16_MAX || interval_s == 0 || interval_s > INT16_MAX)
         return WEIR_EINVAL;

@@ -38,6 +38,9 @@ struct weir__io_events {
     /* The send that was pending went on: size more bytes were taken (0: try again), or status is an
      * error. */
     void (*on_sent)(weir__io *io, int status, size_t size);
+    /* What weir__io_await_drained() asked for: the bytes were passed on, or, with an error as
+     * status, were lost. */
+    void (*on_drained)(weir__io *io, int status);
     /* weir__io_connect() came to an end. */
     void (*on_connect)(weir__io *io, int status);
     /* A connection came in. The owner calls weir__io_adopt() or weir__accepted_drop(). */
@@ -55,7 +58,8 @@ enum weir__io_flag {
     WEIR__IO_CLOSING = 1 << 5,
     WEIR__IO_OPEN = 1 << 6, /* it was opened, whichever way */
     WEIR__IO_LISTENING = 1 << 7,
-    WEIR__IO_BACKEND = 1 << 8, /* this bit and those above belong to the transport */
+    WEIR__IO_DRAINING = 1 << 8, /* on_drained was asked for */
+    WEIR__IO_BACKEND = 1 << 9,  /* this bit and those above belong to the transport */
 };
 
 /* What a transport is. The functions below check arguments, keep the flags, and call these. */
@@ -68,6 +72,11 @@ struct weir__io_ops {
     WEIR_MUST_USE int (*address)(weir__io *io, bool peer, struct sockaddr_storage *address,
                                  socklen_t *size);
     WEIR_MUST_USE int (*keep_alive)(weir__io *io, unsigned idle_s, unsigned interval_s);
+    /* NULL: it passes bytes on as it takes them, and nothing is ever unsent. */
+    size_t (*unsent)(const weir__io *io);
+    /* Has weir__io_report_drained() called once all that is unsent now has been passed on or is
+     * lost. Called only while something is unsent. */
+    void (*await_drained)(weir__io *io);
 };
 
 /* The transport's own words are few on purpose: an idle session pays for them. */
@@ -113,6 +122,32 @@ static inline bool weir__io_is_sending(const weir__io *io)
     return (io->flags & WEIR__IO_SENDING) != 0;
 }
 
+/* Open, and nothing that forbids data is going on. */
+static inline bool weir__io_is_connected(const weir__io *io)
+{
+    return (io->flags & (WEIR__IO_OPEN | WEIR__IO_CLOSING | WEIR__IO_CONNECTING |
+                         WEIR__IO_LISTENING)) == WEIR__IO_OPEN;
+}
+
+/* Bytes that the transport has taken and not yet passed on: to the kernel, or to the other end where
+ * there is no kernel between the two. */
+static inline size_t weir__io_unsent(const weir__io *io)
+{
+    return io->ops->unsent != NULL && weir__io_is_connected(io) ? io->ops->unsent(io) : 0;
+}
+
+/* Asks for on_drained, once, when all that is unsent now has been passed on. Returns false, and
+ * on_drained will not come, when nothing is unsent or the io is not connected. Bytes that are taken
+ * later do not delay it. While one is awaited, another call changes nothing: ask again from
+ * on_drained. */
+WEIR_MUST_USE bool weir__io_await_drained(weir__io *io);
+
+/* Has on_drained not come, if it was asked for. */
+static inline void weir__io_cancel_drained(weir__io *io)
+{
+    io->flags &= ~(uint32_t)WEIR__IO_DRAINING;
+}
+
 /* Shuts the write side down (half-close); not while a send is pending. */
 WEIR_MUST_USE int weir__io_shutdown(weir__io *io);
 
@@ -122,6 +157,9 @@ void weir__io_close(weir__io *io, bool reset);
 
 /* TCP keep-alive after idle_s seconds, probed thrice at interval_s. Harmless on other transports. */
 WEIR_MUST_USE int weir__io_keep_alive(weir__io *io, unsigned idle_s, unsigned interval_s);
+
+/* For transports: calls on_drained, if it is still wanted. */
+void weir__io_report_drained(weir__io *io, int status);
 
 /* For transports: calls on_closed. Nothing of io may be touched afterwards. */
 void weir__io_report_closed(weir__io *io);

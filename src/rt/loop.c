@@ -100,6 +100,7 @@ static int prepare(weir_loop *loop, const weir_loop_options *options)
     loop->read_buffer_size = read_size;
     weir__list_init(&loop->ready);
     weir__list_init(&loop->late);
+    weir__list_init(&loop->flushes);
     weir__list_init(&loop->last);
     weir__list_init(&loop->coroutines);
     weir__list_init(&loop->dumpables);
@@ -170,12 +171,6 @@ static bool turn_on(weir_loop *loop, int64_t timeout_ms, unsigned *failures)
     return status >= 0 || (weir_status_errno(status) != 0 && ++*failures < FAILURES_MAX);
 }
 
-static bool has_tasks(const weir_loop *loop)
-{
-    return !weir__list_is_empty(&loop->ready) || !weir__list_is_empty(&loop->late) ||
-           !weir__list_is_empty(&loop->last);
-}
-
 static void run_to_the_end(weir_loop *loop)
 {
     unsigned failures = 0;
@@ -186,7 +181,7 @@ static void run_to_the_end(weir_loop *loop)
     while (loop->closing_count > 0)
         if (!turn_on(loop, -1, &failures))
             break;
-    while (has_tasks(loop))
+    while (weir__tasks_are_queued(loop))
         if (!turn_on(loop, 0, &failures))
             break;
 }
@@ -235,53 +230,13 @@ void weir_loop_free(weir_loop *loop)
 
 /* --- the turn --- */
 
-void weir__task_post_late(weir_loop *loop, weir__task *task)
-{
-    if (weir__list_is_empty(&task->link))
-        weir__list_push(&loop->late, &task->link);
-}
-
-void weir__task_post_last(weir_loop *loop, weir__task *task)
-{
-    if (weir__list_is_empty(&task->link))
-        weir__list_push(&loop->last, &task->link);
-}
-
-static void run_first(weir__node *queue)
-{
-    weir__task *task = WEIR__CONTAINER(weir__list_first(queue), weir__task, link);
-    weir__list_remove(&task->link);
-    task->run(task);
-}
-
-/* How many ready tasks run before sockets are looked at again: a busy pair of coroutines cannot lock them out. */
-#define READY_TASKS 1024
-/* The same of timers: thousands of connections may come to their deadline at once. */
+/* How many timers fire at most before tasks run: thousands of connections may come to their deadline
+ * at once. */
 #define DUE_TIMERS 256
-
-/* Those of a queue, but not what comes into it meanwhile. */
-static void run_all(weir__node *queue)
-{
-    weir__node now;
-    weir__list_move(&now, queue);
-    while (!weir__list_is_empty(&now))
-        run_first(&now);
-}
-
-/* First what is ready, and what that makes ready; then what is late. */
-static void run_tasks(weir_loop *loop)
-{
-    loop->ready_budget = READY_TASKS;
-    while (loop->ready_budget > 0 && !weir__list_is_empty(&loop->ready)) {
-        loop->ready_budget--;
-        run_first(&loop->ready);
-    }
-    run_all(&loop->late);
-}
 
 int64_t weir_loop_timeout(weir_loop *loop)
 {
-    if (has_tasks(loop))
+    if (weir__tasks_are_queued(loop))
         return 0;
     uint64_t next = weir__wheel_next(&loop->wheel);
     if (next == UINT64_MAX)
@@ -302,8 +257,8 @@ static int turn(weir_loop *loop, int64_t timeout_ms)
     weir_loop *before = weir__loop_enter(loop);
     bool was_empty = is_empty(loop); /* then the caller waits for a post */
     loop->turning = true;
-    run_tasks(loop);
-    run_all(&loop->last);
+    weir__tasks_run(loop);
+    weir__tasks_run_last(loop);
     int64_t due_ms = weir_loop_timeout(loop);
     if (due_ms >= 0 && (timeout_ms < 0 || due_ms < timeout_ms))
         timeout_ms = due_ms;
@@ -312,7 +267,7 @@ static int turn(weir_loop *loop, int64_t timeout_ms)
     int status = loop->backend->poll(loop, timeout_ms);
     weir__wheel_advance(&loop->wheel, loop->now_ms, DUE_TIMERS);
     weir__mailbox_open(&loop->mailbox);
-    run_tasks(loop);
+    weir__tasks_run(loop);
     loop->turning = false;
     weir__loop_leave(before);
     if (status < 0)

@@ -32,10 +32,12 @@ struct weir_loop {
     void *backend_state; /* the back-end's own */
     uint64_t now_ms;     /* the clock of this turn; set by backend->poll */
     weir__node ready;    /* of weir__task: run in this turn */
-    weir__node
-        late; /* of weir__task: run when ready is empty, just before waiting: output is flushed here */
-    weir__node
-        last; /* of weir__task: run once a turn, behind those: whoever has had its share reads on here */
+    /* Of weir__task: run when ready is empty, just before waiting. Sessions write their output. */
+    weir__node late;
+    /* Of weir__task: run behind all that is late. Transports join what sessions wrote. */
+    weir__node flushes;
+    /* Of weir__task: run once a turn, behind those. What has had its share of the turn reads on. */
+    weir__node last;
     uint32_t ready_budget; /* how many ready tasks may still run before late ones */
     bool
         chains; /* the coroutine that runs was next in the ready queue: when it suspends, the next may follow directly */
@@ -69,11 +71,30 @@ static inline void weir__task_post(weir_loop *loop, weir__task *task)
         weir__list_push(&loop->ready, &task->link);
 }
 
-/* Like weir__task_post, but after everything that is ready: for output to be written once a turn. */
+/* Like weir__task_post, but after everything that is ready: for sessions, whose output is written
+ * once a turn. */
 void weir__task_post_late(weir_loop *loop, weir__task *task);
 
-/* The same for work that has had its share of a turn: all that others wait for comes first. */
+/* Like weir__task_post, but after everything that is late, with what that posts here: for
+ * transports, which join what sessions write. */
+void weir__task_post_flush(weir_loop *loop, weir__task *task);
+
+/* Like weir__task_post, but for work that has had its share of a turn: all that others wait for
+ * comes first. */
 void weir__task_post_last(weir_loop *loop, weir__task *task);
+
+/* Runs what is ready, with what that makes ready, then what is late, and then what is to be flushed. */
+void weir__tasks_run(weir_loop *loop);
+
+/* Runs those that have had their share of the turn. */
+void weir__tasks_run_last(weir_loop *loop);
+
+/* Whether there is one in any queue. */
+static inline bool weir__tasks_are_queued(const weir_loop *loop)
+{
+    return !weir__list_is_empty(&loop->ready) || !weir__list_is_empty(&loop->late) ||
+           !weir__list_is_empty(&loop->flushes) || !weir__list_is_empty(&loop->last);
+}
 
 /* Memory of the loop, undefined at first; size is that of the allocation. */
 static inline void *weir__loop_alloc(weir_loop *loop, size_t size)

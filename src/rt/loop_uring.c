@@ -40,7 +40,7 @@ struct io_uring_sqe *weir__uring_sqe(struct weir__uring *uring)
     if (sqe == NULL && weir__uring_submit(uring) == WEIR_OK)
         sqe = io_uring_get_sqe(&uring->ring);
     if (uring->notify_fd >= 0)
-        weir__task_post_late(uring->loop, &uring->submit);
+        weir__task_post_flush(uring->loop, &uring->submit);
     return sqe;
 }
 
@@ -74,7 +74,7 @@ static void on_wake(struct weir__uring *uring, uint32_t flags)
 static void update(weir__task *task)
 {
     weir__io *io = WEIR__CONTAINER(task, weir__io, task);
-    if ((io->flags & URING_CLOSED) != 0) {
+    if (weir__uring_is_closed(io)) {
         weir__io_report_closed(io);
     } else if ((io->flags & WEIR__IO_CLOSING) != 0) {
         weir__uring_go_on_closing(io);
@@ -146,7 +146,7 @@ static void on_cancel(weir__io *io, int result)
 
 void weir__uring_go_on_closing(weir__io *io)
 {
-    if ((io->flags & URING_CLOSED) != 0)
+    if (weir__uring_is_closed(io))
         return;
     if ((io->flags & WEIR__URING_IN_FLIGHT) != 0) {
         if ((io->flags & URING_IN_FLIGHT_CANCEL) == 0 && !cancel_next(io))
@@ -154,10 +154,8 @@ void weir__uring_go_on_closing(weir__io *io)
         return;
     }
     weir__uring_release(io);
-    if (io->fd >= 0)
-        return; /* the submission of its last bytes is not settled */
-    io->flags |= URING_CLOSED;
-    weir__task_post(io->loop, &io->task);
+    if (weir__uring_is_closed(io)) /* else the submission of its last bytes is not settled */
+        weir__task_post(io->loop, &io->task);
 }
 
 static void close_io(weir__io *io, bool reset)
@@ -313,7 +311,7 @@ static void submit_now(weir__task *task)
         return;
     if (weir__uring_submit(uring) != WEIR_OK || io_uring_sq_ready(&uring->ring) > 0 ||
         !weir__list_is_empty(&uring->queued))
-        weir__task_post_late(uring->loop, task);
+        weir__task_post_flush(uring->loop, task);
     weir__uring_finish_submission(uring);
 }
 
@@ -330,7 +328,7 @@ static int hang_bell(struct weir__uring *uring)
         return WEIR_SYSTEM(-result);
     }
     uring->notify_fd = fd;
-    weir__task_post_late(uring->loop, &uring->submit);
+    weir__task_post_flush(uring->loop, &uring->submit);
     return WEIR_OK;
 }
 
@@ -452,6 +450,8 @@ static const struct weir__io_ops socket_ops = {
     .close = close_io,
     .address = ask_address,
     .keep_alive = keep_alive,
+    .unsent = weir__uring_unsent,
+    .await_drained = weir__uring_await_drained,
 };
 
 const struct weir__loop_ops weir__backend_uring = {

@@ -35,14 +35,14 @@ enum weir__uring_flag {
     URING_IN_FLIGHT_RECV = WEIR__IO_BACKEND << 2,
     URING_IN_FLIGHT_WRITABLE = WEIR__IO_BACKEND << 3,
     URING_IN_FLIGHT_CANCEL = WEIR__IO_BACKEND << 4,
-    URING_STOPS = WEIR__IO_BACKEND << 5,     /* the accept or recv in flight was told to end */
-    URING_CANCELS = WEIR__IO_BACKEND << 6,   /* the connect or writable in flight was */
-    URING_END_KEPT = WEIR__IO_BACKEND << 7,  /* on_end is owed */
-    URING_SENT_OWED = WEIR__IO_BACKEND << 8, /* on_sent is owed */
-    URING_SHUTS = WEIR__IO_BACKEND << 9,     /* to be shut down when the side's bytes are out */
-    URING_RESETS = WEIR__IO_BACKEND << 10,   /* to be closed by a reset */
-    URING_CLOSED = WEIR__IO_BACKEND << 11,   /* on_closed is owed */
-    URING_STREAM = WEIR__IO_BACKEND << 12,   /* the lowest bit of a count: see below */
+    URING_STOPS = WEIR__IO_BACKEND << 5,         /* the accept or recv in flight was told to end */
+    URING_CANCELS = WEIR__IO_BACKEND << 6,       /* the connect or writable in flight was */
+    URING_END_KEPT = WEIR__IO_BACKEND << 7,      /* on_end is owed */
+    URING_SENT_OWED = WEIR__IO_BACKEND << 8,     /* on_sent is owed */
+    URING_SHUTS = WEIR__IO_BACKEND << 9,         /* to be shut down when the side's bytes are out */
+    URING_RESETS = WEIR__IO_BACKEND << 10,       /* to be closed by a reset */
+    URING_DRAINED_OWED = WEIR__IO_BACKEND << 11, /* on_drained is owed */
+    URING_STREAM = WEIR__IO_BACKEND << 12,       /* the lowest bit of a count: see below */
 };
 #define WEIR__URING_IN_FLIGHT                                                                      \
     (URING_IN_FLIGHT_ACCEPT | URING_IN_FLIGHT_CONNECT | URING_IN_FLIGHT_RECV |                     \
@@ -53,6 +53,8 @@ enum weir__uring_flag {
 
 /* The errno that a connection died of stands in the top byte of its flags; 0: it lives. */
 #define WEIR__URING_ERRNO_SHIFT 24
+_Static_assert(WEIR__URING_STREAM_MASK < UINT32_C(1) << WEIR__URING_ERRNO_SHIFT,
+               "the flags reach into the errno");
 
 /* Bytes that arrived after recv_stop. */
 struct weir__uring_kept {
@@ -116,6 +118,12 @@ static inline struct weir__uring *weir__uring_of(const weir_loop *loop)
     return loop->backend_state;
 }
 
+/* A closing io whose descriptor is closed: on_closed is owed. */
+static inline bool weir__uring_is_closed(const weir__io *io)
+{
+    return io->fd < 0;
+}
+
 static inline int weir__uring_errno(const weir__io *io)
 {
     return (int)(io->flags >> WEIR__URING_ERRNO_SHIFT);
@@ -164,6 +172,8 @@ struct weir__uring_extra *weir__uring_extra_of(weir__io *io, size_t room);
 void weir__uring_extra_release(weir__io *io);
 WEIR_MUST_USE int64_t weir__uring_send(weir__io *io, const struct iovec *pieces, int count);
 WEIR_MUST_USE int weir__uring_shut(weir__io *io);
+size_t weir__uring_unsent(const weir__io *io);
+void weir__uring_await_drained(weir__io *io);
 
 /* Queues operations for all sides that have bytes. */
 void weir__uring_flush(struct weir__uring *uring);

@@ -64,6 +64,27 @@ static void make_idle(struct weir__uring_extra *extra)
     extra->size = extra->done = 0;
 }
 
+/* The bytes of a side are out, or lost. */
+static void note_drained(weir__io *io)
+{
+    if ((io->flags & WEIR__IO_DRAINING) == 0)
+        return;
+    io->flags |= URING_DRAINED_OWED;
+    weir__task_post(io->loop, &io->task);
+}
+
+size_t weir__uring_unsent(const weir__io *io)
+{
+    const struct weir__uring_extra *extra = io->backend;
+    return extra != NULL ? extra->size - extra->done : 0;
+}
+
+/* The bytes are on their way already. What is owed was asked for, and cancelled, before. */
+void weir__uring_await_drained(weir__io *io)
+{
+    io->flags &= ~(uint32_t)URING_DRAINED_OWED;
+}
+
 static struct iovec rest_of(struct weir__uring_extra *extra)
 {
     return (struct iovec){.iov_base = extra->data + extra->done,
@@ -123,7 +144,7 @@ static bool copy_to_side(weir__io *io, const struct iovec *pieces, int count, si
     extra->state = SIDE_QUEUED;
     weir__list_push(&uring->queued, &extra->link);
     if (uring->notify_fd >= 0)
-        weir__task_post_late(io->loop, &uring->submit);
+        weir__task_post_flush(io->loop, &uring->submit);
     return true;
 }
 
@@ -147,6 +168,7 @@ static int64_t send_directly(weir__io *io, const struct iovec *pieces, int count
     }
     make_idle(extra);
     weir__uring_extra_release(io);
+    note_drained(io);
     return taken - (int64_t)old;
 }
 
@@ -180,6 +202,7 @@ int weir__uring_shut(weir__io *io)
         } else {
             make_idle(extra);
             weir__uring_extra_release(io);
+            note_drained(io);
             extra = NULL;
             if (status != WEIR_OK)
                 return status;
@@ -217,6 +240,8 @@ void weir__uring_flush(struct weir__uring *uring)
 static void go_on(weir__io *io)
 {
     weir__uring_extra_release(io);
+    if ((io->flags & (WEIR__IO_CLOSING | URING_SHUTS | WEIR__IO_SENDING | WEIR__IO_DRAINING)) == 0)
+        return;
     if ((io->flags & WEIR__IO_CLOSING) != 0) {
         weir__uring_go_on_closing(io);
         return;
@@ -227,6 +252,7 @@ static void go_on(weir__io *io)
         if (status != WEIR_OK)
             weir__uring_break(io, weir_status_errno(status));
     }
+    note_drained(io);
     if ((io->flags & WEIR__IO_SENDING) != 0) {
         io->flags |= URING_SENT_OWED;
         weir__task_post(io->loop, &io->task);
@@ -278,9 +304,18 @@ void weir__uring_finish_submission(struct weir__uring *uring)
     }
 }
 
+static void report_drained(weir__io *io)
+{
+    int error = weir__uring_errno(io);
+    io->flags &= ~(uint32_t)URING_DRAINED_OWED;
+    weir__io_report_drained(io, error != 0 ? WEIR_SYSTEM(error) : WEIR_OK);
+}
+
 void weir__uring_send_update(weir__io *io)
 {
-    if ((io->flags & URING_SENT_OWED) == 0)
+    if ((io->flags & URING_DRAINED_OWED) != 0)
+        report_drained(io);
+    if ((io->flags & (URING_SENT_OWED | WEIR__IO_CLOSING)) != URING_SENT_OWED)
         return;
     io->flags &= ~(uint32_t)(URING_SENT_OWED | WEIR__IO_SENDING);
     io->on->on_sent(io, WEIR_OK, 0);

@@ -146,6 +146,189 @@ static void an_idle_end_costs_few_bytes(void **state)
     place_run(*state, hold_many, *state);
 }
 
+/* --- bytes on the way --- */
+
+struct actor {
+    weir_stream *stream;
+    unsigned drained;
+    int drained_status;
+    bool is_closed;
+};
+
+static struct actor *actor_of(weir__io *io)
+{
+    return WEIR__CONTAINER(io, weir_stream, io)->owner;
+}
+
+static void act_on_drained(weir__io *io, int status)
+{
+    actor_of(io)->drained++;
+    actor_of(io)->drained_status = status;
+}
+
+static void act_on_closed(weir__io *io)
+{
+    actor_of(io)->is_closed = true;
+    weir__stream_free(actor_of(io)->stream);
+}
+
+static const struct weir__io_events actor_events = {.on_drained = act_on_drained,
+                                                    .on_closed = act_on_closed};
+
+static void start_actor(struct actor *actor, weir_stream **peer)
+{
+    struct weir__stream_rest rest;
+    *actor = (struct actor){.drained_status = 1};
+    assert_int_equal(weir_stream_pair(weir_loop_current(), &actor->stream, peer), WEIR_OK);
+    weir__stream_take(actor->stream, &actor_events, actor, &rest);
+    assert_null(rest.buf);
+}
+
+static void send_zeros(struct actor *actor, size_t size)
+{
+    static uint8_t zeros[5000];
+    const struct iovec piece = {zeros, size};
+    assert_int_equal(weir__io_send(&actor->stream->io, &piece, 1), size);
+}
+
+static void end_actor(struct actor *actor, weir_stream *peer)
+{
+    weir__io_close(&actor->stream->io, false);
+    if (peer != NULL)
+        weir_stream_close(peer);
+    while (!actor->is_closed)
+        assert_int_equal(weir_sleep(1), WEIR_OK);
+}
+
+/* Bytes that are sent later do not delay it, and it comes only when the last byte is delivered. */
+static int drain_by_reading(void *arg)
+{
+    struct actor actor;
+    weir_stream *peer;
+    uint8_t data[5000];
+    (void)arg;
+    start_actor(&actor, &peer);
+    assert_false(weir__io_await_drained(&actor.stream->io));
+    send_zeros(&actor, 2000);
+    send_zeros(&actor, 3000);
+    assert_int_equal(weir__io_unsent(&actor.stream->io), 5000);
+    assert_true(weir__io_await_drained(&actor.stream->io));
+    send_zeros(&actor, 5000);
+    assert_int_equal(weir_stream_read_exactly(peer, data, 10), WEIR_OK);
+    assert_int_equal(weir_sleep(1), WEIR_OK);
+    assert_int_equal(actor.drained, 0);
+    assert_in_range(weir__io_unsent(&actor.stream->io), 5001, 9990);
+    assert_int_equal(weir_stream_read_exactly(peer, data, 4990), WEIR_OK);
+    assert_int_equal(weir_sleep(1), WEIR_OK);
+    assert_int_equal(actor.drained, 1);
+    assert_int_equal(actor.drained_status, WEIR_OK);
+    assert_in_range(weir__io_unsent(&actor.stream->io), 1, 5000);
+    assert_true(weir__io_await_drained(&actor.stream->io));
+    assert_int_equal(weir_stream_read_exactly(peer, data, 5000), WEIR_OK);
+    assert_int_equal(weir_sleep(1), WEIR_OK);
+    assert_int_equal(actor.drained, 2);
+    assert_int_equal(weir__io_unsent(&actor.stream->io), 0);
+    end_actor(&actor, peer);
+    return WEIR_OK;
+}
+
+static void drained_comes_when_the_other_end_has_read(void **state)
+{
+    place_run(*state, drain_by_reading, NULL);
+}
+
+static int drain_by_closing(void *arg)
+{
+    (void)arg;
+    for (int reset = 0; reset < 2; reset++) {
+        struct actor actor;
+        weir_stream *peer;
+        start_actor(&actor, &peer);
+        send_zeros(&actor, 100);
+        assert_true(weir__io_await_drained(&actor.stream->io));
+        if (reset != 0)
+            weir_stream_reset(peer);
+        else
+            weir_stream_close(peer);
+        assert_int_equal(weir_sleep(1), WEIR_OK);
+        assert_int_equal(actor.drained, 1);
+        assert_int_equal(actor.drained_status, WEIR_SYSTEM(ECONNRESET));
+        assert_int_equal(weir__io_unsent(&actor.stream->io), 0);
+        end_actor(&actor, NULL);
+    }
+    return WEIR_OK;
+}
+
+static void bytes_that_nobody_read_are_lost(void **state)
+{
+    place_run(*state, drain_by_closing, NULL);
+}
+
+static int close_undrained(void *arg)
+{
+    struct actor actor;
+    weir_stream *peer;
+    uint8_t data[100];
+    (void)arg;
+    start_actor(&actor, &peer);
+    send_zeros(&actor, sizeof data);
+    assert_true(weir__io_await_drained(&actor.stream->io));
+    end_actor(&actor, NULL);
+    assert_int_equal(weir_stream_read_exactly(peer, data, sizeof data), WEIR_OK);
+    assert_int_equal(read_once(peer), WEIR_CLOSED);
+    assert_int_equal(actor.drained, 0);
+    weir_stream_close(peer);
+    return WEIR_OK;
+}
+
+static void a_closed_end_is_not_told_of_its_bytes(void **state)
+{
+    place_run(*state, close_undrained, NULL);
+}
+
+/* An actor of the write side alone. */
+struct half {
+    struct weir__stream_half half;
+    unsigned drained;
+};
+
+static void half_on_drained(struct weir__stream_half *half, int status)
+{
+    assert_int_equal(status, WEIR_OK);
+    WEIR__CONTAINER(half, struct half, half)->drained++;
+}
+
+static int drain_half(void *arg)
+{
+    static const struct weir__stream_half_events events = {.on_drained = half_on_drained};
+    static const struct iovec piece = {large, 10};
+    struct half half = {.half.on = &events};
+    weir_stream *stream, *peer;
+    uint8_t data[10];
+    (void)arg;
+    assert_int_equal(weir_stream_pair(weir_loop_current(), &stream, &peer), WEIR_OK);
+    for (int leaves = 0; leaves < 2; leaves++) {
+        assert_int_equal(weir__stream_enter_writing(stream, &half.half), WEIR_OK);
+        assert_int_equal(weir__io_send(&stream->io, &piece, 1), 10);
+        assert_true(weir__io_await_drained(&stream->io));
+        if (leaves != 0)
+            weir__stream_leave_writing(stream);
+        assert_int_equal(weir_stream_read_exactly(peer, data, 10), WEIR_OK);
+        assert_int_equal(weir_sleep(1), WEIR_OK);
+        assert_int_equal(half.drained, 1);
+        if (leaves == 0)
+            weir__stream_leave_writing(stream);
+    }
+    weir_stream_close(stream);
+    weir_stream_close(peer);
+    return WEIR_OK;
+}
+
+static void a_writing_half_hears_of_it_until_it_leaves(void **state)
+{
+    place_run(*state, drain_half, NULL);
+}
+
 /* --- without memory --- */
 
 static int use_pair(void *arg)
@@ -196,6 +379,10 @@ int main(void)
         ON_BOTH(a_writer_learns_that_the_reader_has_gone),
         ON_BOTH(a_reset_is_told_to_the_first_who_asks),
         ON_BOTH(an_idle_end_costs_few_bytes),
+        ON_BOTH(drained_comes_when_the_other_end_has_read),
+        ON_BOTH(bytes_that_nobody_read_are_lost),
+        ON_BOTH(a_closed_end_is_not_told_of_its_bytes),
+        ON_BOTH(a_writing_half_hears_of_it_until_it_leaves),
         ON_BOTH(oom_a_pair_says_so_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

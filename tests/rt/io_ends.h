@@ -30,7 +30,7 @@
 #define ENDS_MAX 1300
 #define NOT_YET  12345 /* a status that nobody reports */
 
-enum event { ON_DATA, ON_END, ON_SENT, ON_CONNECT, ON_ACCEPT, ON_CLOSED };
+enum event { ON_DATA, ON_END, ON_SENT, ON_DRAINED, ON_CONNECT, ON_ACCEPT, ON_CLOSED };
 
 struct end {
     weir__io io;
@@ -43,6 +43,8 @@ struct end {
     int connect_status;
     int sent_status;
     unsigned sent_calls;
+    int drained_status;
+    unsigned drained_calls;
     bool closed;
     bool echoes;
     const uint8_t *out; /* what is still to be sent */
@@ -241,6 +243,14 @@ static inline void end_on_sent(weir__io *io, int status, size_t size)
         push_out(end);
 }
 
+static inline void end_on_drained(weir__io *io, int status)
+{
+    struct end *end = WEIR__CONTAINER(io, struct end, io);
+    end->drained_calls++;
+    end->drained_status = status;
+    tell(end, ON_DRAINED);
+}
+
 static inline void end_on_connect(weir__io *io, int status)
 {
     struct end *end = WEIR__CONTAINER(io, struct end, io);
@@ -260,6 +270,7 @@ static const struct weir__io_events end_events = {
     .on_data = end_on_data,
     .on_end = end_on_end,
     .on_sent = end_on_sent,
+    .on_drained = end_on_drained,
     .on_connect = end_on_connect,
     .on_closed = end_on_closed,
 };
@@ -267,7 +278,7 @@ static const struct weir__io_events end_events = {
 static inline void init_end(struct end *end, weir_loop *loop)
 {
     memset(end, 0, sizeof *end);
-    end->end_status = end->connect_status = NOT_YET;
+    end->end_status = end->connect_status = end->drained_status = NOT_YET;
     weir__io_init(&end->io, loop, &end_events);
 }
 
@@ -430,6 +441,19 @@ static inline struct end *plain_meet(int *fd, struct hall *hall)
     *fd = plain_connect(hall);
     TURN_UNTIL(hall->io.loop, hall->count > before);
     return &hall->ends[before];
+}
+
+/* Fills what the kernel has room for, behind the back of the loop. Returns how much that was. */
+static inline size_t fill_up(const struct end *end)
+{
+    static const uint8_t zeros[65536];
+    size_t total = 0;
+    for (;;) {
+        ssize_t size = send(end->io.fd, zeros, sizeof zeros, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (size < 0)
+            return total;
+        total += (size_t)size;
+    }
 }
 
 static inline void plain_reset(int fd)

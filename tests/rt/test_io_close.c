@@ -240,19 +240,6 @@ static void close_right_after_a_send_delivers_it(void **state)
     close_hall(hall);
 }
 
-/* Fills what the kernel has room for, behind the back of the loop. Returns how much that was. */
-static size_t fill(const struct end *end)
-{
-    static const uint8_t zeros[65536];
-    size_t total = 0;
-    for (;;) {
-        ssize_t size = send(end->io.fd, zeros, sizeof zeros, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (size < 0)
-            return total;
-        total += (size_t)size;
-    }
-}
-
 static size_t count_rest(int fd)
 {
     static uint8_t part[65536];
@@ -281,7 +268,7 @@ static void last_words_into_a_full_socket_arrive(void **state)
         struct iovec words = {(void *)(uintptr_t) "last words", 10};
         pthread_t thread;
         struct end *server = plain_meet(&reading.fd, hall);
-        size_t total = fill(server);
+        size_t total = fill_up(server);
         int64_t taken = weir__io_send(&server->io, &words, 1);
         assert_true(taken >= 0);
         if (by_shutdown != 0 && taken == 10)
@@ -307,7 +294,7 @@ static void send_into_a_full_socket_goes_on_when_there_is_room(void **state)
     struct reading reading = {0};
     pthread_t thread;
     struct end *server = plain_meet(&reading.fd, hall);
-    size_t total = fill(server);
+    size_t total = fill_up(server);
     for (int i = 0; i < 3; i++) {
         if (server->out_size == 0) {
             send_bytes(server, "more", 4);
@@ -361,7 +348,7 @@ static void loop_with_stuck_bytes_can_be_freed(void **state)
     int fd;
     (void)state;
     struct end *server = plain_meet(&fd, hall);
-    (void)fill(server);
+    (void)fill_up(server);
     assert_true(weir__io_send(&server->io, &words, 1) >= 0);
     close_end(server, false);
     TURN_UNTIL(second->loop, server->closed);
@@ -379,7 +366,7 @@ static void stuck_bytes_are_given_up_after_a_while(void **state)
     struct iovec words = {(void *)(uintptr_t) "last words", 10};
     int fd;
     struct end *server = plain_meet(&fd, hall);
-    (void)fill(server);
+    (void)fill_up(server);
     assert_true(weir__io_send(&server->io, &words, 1) >= 0);
     close_end(server, false);
     TURN_UNTIL(loop, server->closed);
