@@ -72,16 +72,10 @@ TODAY = Exceptions(
         "endpoint*": (r"src/wire/endpoint\w*\.c", "one state machine, a file a kind of frame"),
     },
     upward={
-        ("include/weir/client.h", "include/weir/server.h"),
         ("src/ws/flow/limits.h", "include/weir/session.h"),
-        ("src/ws/flow/reader.c", "src/ws/session/end.c"),
-        ("src/ws/flow/reader.c", "src/ws/session/end.h"),
         ("src/ws/opening/admission.h", "include/weir/server.h"),
-        ("src/ws/session/session.h", "include/weir/server.h"),
     },
     circles=[
-        {"cli/bench.c", "cli/connect.c", "cli/echo.c", "cli/main.c"},
-        {"cli/bench_open.c", "cli/bench_run.c", "cli/bench_traffic.c"},
         {"loop_epoll*", "loop_uring*", "src/rt/coroutine.c", "src/rt/loop.c", "src/rt/overflow.c", "src/rt/scope.c"},
     ],
 )

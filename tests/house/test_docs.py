@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # ctest: once
-"""What docs/ says of this tree is so: every file that a page names is there, and a limit's default is the same wherever it is told.
+"""What docs/ says of this tree is so: every file that a page names is there, a limit's default is the same wherever it is told,
+and a function stands in the file that architecture.md names for it.
 
 The checker first proves on a planted tree that it can fail.
 """
@@ -39,11 +40,25 @@ def other_defaults(security, limits):
             yield f"security.md: {option} is {default}, but in limits.md {told.get(option)}"
 
 
+def misplaced_functions(root, page):
+    """architecture.md has rows (rule, file, functions)."""
+    told = [row for row in rows(page) if len(row) == 3 and re.fullmatch(r"`src/[\w./]+\.c`", row[1])]
+    if not told:
+        yield f"{page.name}: there is no table of functions"
+    for _, path, functions in told:
+        file = root / path.strip("`")
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        for name in re.findall(r"`(\w+)`", functions):
+            if not re.search(rf"^\w.*\b{name}\(", text, re.MULTILINE):
+                yield f"{page.name}: {name} is not defined in {path}"
+
+
 def check(root):
     docs = root / "docs"
     for page in sorted(docs.glob("*.md")):
         yield from missing_paths(root, page)
     yield from other_defaults(docs / "security.md", docs / "limits.md")
+    yield from misplaced_functions(root, docs / "architecture.md")
 
 
 def prove_that_it_can_fail():
@@ -51,18 +66,19 @@ def prove_that_it_can_fail():
         root = pathlib.Path(folder)
         (root / "docs").mkdir()
         (root / "src").mkdir()
-        (root / "src" / "room.c").touch()
+        (root / "src" / "room.c").write_text("int there(void)\n{\n    gone();\n}\n")
+        (root / "docs" / "architecture.md").write_text("| a | `src/room.c` | `there` |\n| b | `src/room.c` | `gone` |\n")
         (root / "docs" / "limits.md").write_text("| a | `x` | 1 MiB | - |\n| b | `y` | 8 | - |\n[s](security.md)\n")
         (root / "docs" / "security.md").write_text("`src/room.c` `src/r*.c` `src/<room>.c` `src/none.c` [l](limits.md) [n](none.md)\n"
                                                    "| `x` | 1 MiB | - | - |\n| `y` | 9 | - | - |\n| `z` | 1 | - | - |\n")
         found = list(check(root))
-        assert len(found) == 4, found
+        assert len(found) == 5, found
 
 
 def main():
     prove_that_it_can_fail()
     found = list(check(pathlib.Path(os.environ.get("WEIR_SOURCE_DIR", "."))))
-    print("\n".join(found) if found else "docs: every file is there, every default the same")
+    print("\n".join(found) if found else "docs: every file and function is there, every default the same")
     return 1 if found else 0
 
 
