@@ -244,6 +244,17 @@ static int step(weir_endpoint *endpoint, weir_event *event)
                                  endpoint->parser.offset);
 }
 
+/* The next event where no whole small message is next. */
+static __attribute__((noinline)) int next_any(weir_endpoint *endpoint, weir_event *event)
+{
+    int status = WEIR__GO_ON;
+    while (status == WEIR__GO_ON && weir__endpoint_input_alive(endpoint))
+        status = step(endpoint, event);
+    if (status == WEIR_EAGAIN)
+        weir__endpoint_shed(endpoint);
+    return status == WEIR__GO_ON ? WEIR_CLOSED : status;
+}
+
 int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event)
 {
     enum weir__whole whole = weir__endpoint_take_whole(endpoint, &event->frame);
@@ -252,16 +263,10 @@ int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event)
         event->first = event->last = true;
         return WEIR_OK;
     }
-    if (whole == WEIR__BROKEN) {
-        *event = (weir_event){.kind = WEIR_EVENT_FAULT};
-        return WEIR_OK;
-    }
-    int status = weir__endpoint_input_drained(endpoint) ? WEIR_EAGAIN : WEIR__GO_ON;
-    while (status == WEIR__GO_ON && weir__endpoint_input_alive(endpoint))
-        status = step(endpoint, event);
-    if (status == WEIR_EAGAIN)
-        weir__endpoint_shed(endpoint);
-    return status == WEIR__GO_ON ? WEIR_CLOSED : status;
+    if (whole == WEIR__NOT_WHOLE)
+        return weir__endpoint_input_drained(endpoint) ? WEIR_EAGAIN : next_any(endpoint, event);
+    *event = (weir_event){.kind = WEIR_EVENT_FAULT};
+    return WEIR_OK;
 }
 
 size_t weir_endpoint_pending_input(uint8_t **rest, const weir_endpoint *endpoint)

@@ -114,22 +114,36 @@ enum weir__whole {
 };
 enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *frame);
 
-/* The short cut that weir_endpoint_send() takes first, for what a server mostly sends: a whole small message into a buffer that has room. False: that is
- * not so, and nothing was done. */
-static inline bool weir__endpoint_send_small(const weir_endpoint *endpoint, const weir_frame *frame,
-                                             weir_buffer *out)
+/* Whether a frame goes out as it is, behind a header without a mask: a whole message of a server, while
+ * nothing else is under way. */
+static inline bool weir__endpoint_sends_plain(const weir_endpoint *endpoint,
+                                              const weir_frame *frame)
 {
-    if ((frame->type != WEIR_FRAME_TEXT && frame->type != WEIR_FRAME_BINARY) || !frame->fin ||
-        frame->rsv != 0 || frame->compress != WEIR_COMPRESS_DEFAULT || frame->data == NULL ||
-        frame->size >= 126 || endpoint->close_state != WEIR__CLOSE_OPEN ||
-        endpoint->out_type != 0 || endpoint->masking || endpoint->codec != NULL ||
-        out->capacity - out->size < frame->size + 2)
+    return (frame->type == WEIR_FRAME_TEXT || frame->type == WEIR_FRAME_BINARY) && frame->fin &&
+           frame->rsv == 0 && frame->compress == WEIR_COMPRESS_DEFAULT && frame->data != NULL &&
+           endpoint->close_state == WEIR__CLOSE_OPEN && endpoint->out_type == 0 &&
+           !endpoint->masking && endpoint->codec == NULL;
+}
+
+/* Appends such a frame if the buffer has room for it already. False: nothing was done. */
+static inline bool weir__append_plain(const weir_frame *frame, size_t head_size, weir_buffer *out)
+{
+    if (out->capacity - out->size < frame->size + head_size)
         return false;
     uint8_t *to = out->data + out->size;
     const weir_frame_head head = {.size = frame->size, .opcode = frame->type, .fin = true};
-    out->size += 2 + frame->size;
+    out->size += head_size + frame->size;
     memcpy(to + weir__head_write(to, &head), frame->data, frame->size);
     return true;
+}
+
+/* The short cut that weir_endpoint_send() takes first: for a plain frame with the smallest header.
+ * False: it is none, or there is no room; nothing was done. */
+static inline bool weir__endpoint_send_small(const weir_endpoint *endpoint, const weir_frame *frame,
+                                             weir_buffer *out)
+{
+    return frame->size < 126 && weir__endpoint_sends_plain(endpoint, frame) &&
+           weir__append_plain(frame, 2, out);
 }
 
 /* As weir_endpoint_send(), for a frame that the above has left. */

@@ -229,6 +229,10 @@ static int send_data(weir_endpoint *endpoint, const weir_frame *frame, weir_buff
 __attribute__((noinline)) int weir__endpoint_send_any(weir_endpoint *endpoint,
                                                       const weir_frame *frame, weir_buffer *out)
 {
+    /* The other short header: as weir__endpoint_send_small(). */
+    if (frame->size >= 126 && frame->size <= UINT16_MAX &&
+        weir__endpoint_sends_plain(endpoint, frame) && weir__append_plain(frame, 4, out))
+        return WEIR_OK;
     if (!may_send(endpoint))
         return WEIR_CLOSED;
     if (frame->size > 0 && frame->data == NULL)

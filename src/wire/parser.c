@@ -262,9 +262,8 @@ static bool take_long_head(weir_parser *parser, const uint8_t *in, size_t size, 
 
 /* What most headers are: of an unfragmented data frame of under 126 bytes, masked as its sender must. */
 static inline bool take_small_head(weir_parser *parser, const uint8_t *in, size_t size,
-                                   size_t *eaten, weir_parser_event *event)
+                                   size_t *eaten, weir_parser_event *event, bool masked)
 {
-    bool masked = parser->mask == WEIR_MASK_REQUIRED;
     size_t head_size = masked ? 6 : 2;
     if (size < head_size || !weir__parser_is_idle(parser) || (in[0] != 0x81 && in[0] != 0x82))
         return false;
@@ -357,6 +356,8 @@ static __attribute__((noinline)) int feed(weir_parser *parser, void *in, size_t 
 int weir_parser_feed(weir_parser *parser, void *in, size_t size, size_t *eaten,
                      weir_parser_event *event)
 {
-    return take_small_head(parser, in, size, eaten, event) ? WEIR_OK
-                                                           : feed(parser, in, size, eaten, event);
+    bool taken = parser->mask == WEIR_MASK_REQUIRED
+                     ? take_small_head(parser, in, size, eaten, event, true)
+                     : take_small_head(parser, in, size, eaten, event, false);
+    return taken ? WEIR_OK : feed(parser, in, size, eaten, event);
 }
