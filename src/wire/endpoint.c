@@ -1,7 +1,6 @@
 #include "wire/endpoint_parts.h"
 
 #include "base/alloc.h"
-#include "wire/close.h"
 #include "wire/collector.h"
 #include "wire/parser.h"
 

@@ -10,12 +10,12 @@
 #ifndef WEIR_WIRE_ENDPOINT_PARTS_H
 #define WEIR_WIRE_ENDPOINT_PARTS_H
 
+#include "wire/close.h"
 #include "wire/endpoint.h"
 #include "wire/rule.h"
 
 #include <weir/collector.h>
 
-#define WEIR__CONTROL_MAX 125
 /* RSV1: the message is compressed (RFC 7692 6). */
 #define WEIR__RSV_CODED 4
 

@@ -64,11 +64,9 @@ int weir__endpoint_append(weir_endpoint *endpoint, const weir_frame *frame, unsi
 int weir__endpoint_append_close(weir_endpoint *endpoint, unsigned code, const char *message,
                                 size_t size, weir_buffer *out)
 {
-    uint8_t payload[WEIR__CONTROL_MAX] = {(uint8_t)(code >> 8), (uint8_t)code};
-    if (size > 0)
-        memcpy(payload + 2, message, size);
+    uint8_t payload[WEIR__CONTROL_MAX];
     weir_frame frame = weir_frame_by_type(true, WEIR_FRAME_CLOSE, payload,
-                                          code == WEIR_CLOSE_NO_STATUS ? 0 : size + 2);
+                                          weir__close_payload_write(payload, code, message, size));
     return weir__endpoint_append(endpoint, &frame, WEIR_FRAME_CLOSE, out);
 }
 
@@ -118,9 +116,7 @@ int weir_endpoint_close(weir_endpoint *endpoint, const weir_close_reason *reason
 {
     static const weir_close_reason none = {.code = WEIR_CLOSE_NO_STATUS};
     weir__endpoint_clock(endpoint, now_ms);
-    if (reason != NULL && (!weir_close_code_is_sendable(reason->code) ||
-                           reason->message_size > WEIR_CLOSE_MESSAGE_MAX ||
-                           !weir_utf8_is_valid(reason->message, reason->message_size)))
+    if (reason != NULL && !weir__close_reason_is_sendable(reason))
         return WEIR_EINVAL;
     return send_reason(endpoint, reason != NULL ? reason : &none, out);
 }

@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+/* The most bytes of a control frame's payload (RFC 6455 5.5). */
+#define WEIR__CONTROL_MAX 125
+
 static inline uint8_t *weir__put_big_endian(uint8_t *out, uint64_t value, unsigned bytes)
 {
     while (bytes-- > 0)

@@ -1,4 +1,6 @@
 #include "wire/parser.h"
+
+#include "wire/head.h"
 #include "wire/rule.h"
 
 #include <weir/mask.h>
@@ -8,7 +10,6 @@
 #define FIN_BIT     0x80u
 #define MASK_BIT    0x80u
 #define OPCODE_BITS 0x0Fu
-#define CONTROL_MAX 125u
 
 void weir_parser_init(weir_parser *parser, enum weir_parser_mask mask, uint64_t max_frame_size)
 {
@@ -83,7 +84,7 @@ static enum weir__rule rule_of_length7(const weir_parser *parser, unsigned bits,
     if (rule != WEIR__RULE_NONE)
         return rule;
     if (is_control(bits)) {
-        if (length > CONTROL_MAX)
+        if (length > WEIR__CONTROL_MAX)
             return WEIR__RULE_CONTROL_LENGTH;
         bool is_close = (bits & OPCODE_BITS) == WEIR_FRAME_CLOSE;
         return is_close && length == 1 ? WEIR__RULE_CLOSE_LENGTH : WEIR__RULE_NONE;

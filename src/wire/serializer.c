@@ -1,6 +1,7 @@
 #include <weir/serializer.h>
 
 #include "base/alloc.h"
+#include "wire/head.h"
 
 #include <weir/mask.h>
 
@@ -8,7 +9,6 @@
 
 #define CAPACITY_DEFAULT 1024
 #define RING_MIN         8
-#define CONTROL_MAX      125
 
 /* A queued frame with the opcode it goes out with: 0 for a continuation. */
 struct weir_serializer_entry {
@@ -71,7 +71,7 @@ static int check(const weir_serializer *serializer, const weir_frame *frame)
         (frame->size > 0 && frame->data == NULL))
         return WEIR_EINVAL;
     if (!is_data(frame))
-        return frame->fin && frame->size <= CONTROL_MAX ? WEIR_OK : WEIR_EINVAL;
+        return frame->fin && frame->size <= WEIR__CONTROL_MAX ? WEIR_OK : WEIR_EINVAL;
     bool differs = serializer->message != 0 && serializer->message != frame->type;
     return differs ? WEIR_EINVAL : WEIR_OK;
 }

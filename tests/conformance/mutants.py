@@ -33,7 +33,7 @@ MUTANTS = [
     ("reserved data opcodes pass", PARSER, "if (opcode > WEIR_FRAME_BINARY)", "if (opcode > 7)"),
     ("reserved control opcodes pass", PARSER, "if (weir_frame_type_from_opcode(bits & OPCODE_BITS) < 0)", "if (bits > 0xFFu)"),
     ("control frames may be fragmented", PARSER, "return (bits & FIN_BIT) != 0 ? WEIR__RULE_NONE : WEIR__RULE_CONTROL_FRAGMENTED;", "return WEIR__RULE_NONE;"),
-    ("control frames of 126 bytes and more are read as empty", PARSER, "if (length > CONTROL_MAX)", "if (length > 127u)"),
+    ("control frames of 126 bytes and more are read as empty", PARSER, "if (length > WEIR__CONTROL_MAX)", "if (length > 127u)"),
     ("a Close of one byte passes", PARSER, "return is_close && length == 1 ? WEIR__RULE_CLOSE_LENGTH : WEIR__RULE_NONE;", "return is_close && length > 127 ? WEIR__RULE_CLOSE_LENGTH : WEIR__RULE_NONE;"),
     ("a continuation of nothing passes", PARSER, "if (opcode == 0 && parser->message == 0)", "if (opcode > 15)"),
     ("a message inside a message passes", PARSER, "if (opcode != 0 && parser->message != 0)", "if (opcode > 15)"),
