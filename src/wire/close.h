@@ -15,7 +15,8 @@ bool weir__close_reason_is_sendable(const weir_close_reason *reason);
 size_t weir__close_payload_write(uint8_t out[WEIR__CONTROL_MAX], unsigned code, const char *message,
                                  size_t size);
 
-/* An end of that kind of which nothing more is known: its status is the one that fits the kind. Lends a constant. */
+/* The end of which only the kind is known: its status is the one that fits the kind. Lends a
+ * constant. */
 const weir_end *weir__end_plain(enum weir_end_kind kind);
 
 #endif

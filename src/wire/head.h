@@ -1,5 +1,5 @@
-/* wire/head.h - the one encoder of frame headers, inline so that a caller who knows half of the header pays for the other half. Private
- * to the library. */
+/* wire/head.h - the one encoder of frame headers. It is inline: for a caller that knows half of the
+ * header, the compiler leaves out that half. Private to the library. */
 #ifndef WEIR_WIRE_HEAD_H
 #define WEIR_WIRE_HEAD_H
 

@@ -65,7 +65,7 @@ static bool is_data(const weir_frame *frame)
     return frame->type == WEIR_FRAME_TEXT || frame->type == WEIR_FRAME_BINARY;
 }
 
-static int check(const weir_serializer *serializer, const weir_frame *frame)
+static int check_frame(const weir_serializer *serializer, const weir_frame *frame)
 {
     if (weir_frame_type_from_opcode(frame->type) < 0 || frame->rsv > 7 ||
         (frame->size > 0 && frame->data == NULL))
@@ -91,7 +91,7 @@ int weir_serializer_enqueue(weir_serializer *serializer, const weir_frame *frame
 {
     if (weir_serializer_remaining_capacity(serializer) == 0)
         return WEIR_EAGAIN;
-    int status = check(serializer, frame);
+    int status = check_frame(serializer, frame);
     if (status == WEIR_OK && serializer->count == serializer->ring_size)
         status = grow_ring(serializer);
     if (status == WEIR_OK) {
@@ -130,7 +130,7 @@ static size_t write_head(weir_serializer *serializer, uint8_t *out, size_t size)
     return taken;
 }
 
-/* The key is zero in a frame that is not masked, and then changes nothing. */
+/* In a frame that is not masked the key is zero, which changes nothing. */
 static size_t write_payload(weir_serializer *serializer, const weir_frame *frame, uint8_t *out,
                             size_t size)
 {
