@@ -94,7 +94,7 @@ MUTANTS = [
     ("the tail is not cut off", CODEC, "part->out_size -= sizeof tail;", "part->out_size -= 0;", CODED),
     ("a message may end inside a block", CODEC, "if (drained && !is_at_end(z, status))", "if (drained && status > Z_STREAM_END)", CODED),
     ("a final block ends what is inflated", CODEC, "        inflateResetKeep(z);\n        if (z->avail_in == 0 || z->avail_out == 0)\n            break;\n", "        break;\n", CODED),
-    ("the context of what comes is not kept", CODEC, "if (!codec->forget_heard)", "if (codec->receiving)", CODED),
+    ("the context of what comes is not kept", CODEC, "if (!codec->forget_received)", "if (codec->receiving)", CODED),
     ("the context of what is sent is kept where none may be", CODEC, "if (!codec->forget_sent)", "if (!codec->sending)", CODED),
     ("the window that was agreed on is not used", CODEC, ".window_bits = (uint8_t)(agreed_bits < bits ? agreed_bits : bits),", ".window_bits = (uint8_t)(agreed_bits < 1 ? agreed_bits : bits),", CODED),
     ("messages of any size are compressed without their window", CODEC, "part->size <= (size_t)1 << codec->kind.window_bits);", "part->size <= (size_t)1 << 30);", CODED),
