@@ -1,4 +1,5 @@
-/* The collector against a plain buffer: frames that are started, fed in pieces, joined and taken in any order of calls. */
+/* The collector against a plain buffer: frames are started, fed in pieces, joined and taken in any
+ * order of calls. */
 #include "support/fuzz.h"
 
 #include <weir/collector.h>

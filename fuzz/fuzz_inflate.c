@@ -1,5 +1,6 @@
-/* Compressed messages in: the bytes of the input are what a peer says is DEFLATE. A message in one frame, fed whole and through libdeflate where it may, gives the same as
- * its fragments, in pieces and through zlib; none is over the limit, and neither is the memory that it takes. */
+/* Compressed messages in: the input is what a peer sends as DEFLATE. Two runs must give the same:
+ * each message in one frame, fed whole, and inflated by libdeflate where possible; and in
+ * fragments, fed in pieces, by zlib. No message is over the limit, nor the memory that it takes. */
 #include "support/fuzz.h"
 
 #ifdef WEIR_HAVE_DEFLATE
@@ -14,7 +15,7 @@
 /* What an endpoint may take beyond its message: itself, and what it needs for control frames. */
 #define MEMORY_OF_ITS_OWN ((size_t)4096)
 
-/* How the input is run; from its first byte. */
+/* How the input is run, by its first byte. */
 struct mode {
     enum weir_role role;
     enum weir_delivery delivery;
@@ -35,8 +36,9 @@ struct run {
     weir_buffer wire;    /* the messages as frames */
     weir_buffer message; /* what has come of the present one */
     weir_buffer events;
-    weir_buffer end;       /* the rule that was broken, and the Close that says so */
-    const char *complaint; /* of zlib about the last stream; NULL: none, or it ends too early */
+    weir_buffer end; /* the rule that was broken, and the Close for it */
+    const char
+        *complaint; /* zlib's message about the last stream; NULL: none, or it ends too early */
 };
 
 static struct mode mode_of(uint8_t bits)
@@ -194,7 +196,7 @@ static void play(struct run *run, const struct mode *mode, const struct fuzz_inp
     FUZZ_CHECK(run->peak_bytes <= 2 * mode->limit + MEMORY_OF_ITS_OWN);
     weir_endpoint_free(run->endpoint);
     FUZZ_CHECK(run->live_bytes == 0);
-    if (run->shared->inflaters != NULL) /* it rests, as it was left */
+    if (run->shared->inflaters != NULL) /* an idle one, in its last state */
         run->complaint = run->shared->inflaters->z.msg;
     weir_deflate_free(run->shared);
     weir_buffer_fini(&run->wire);
@@ -206,7 +208,8 @@ static bool complains(const struct run *run, const char *text)
     return run->complaint != NULL && strcmp(run->complaint, text) == 0;
 }
 
-/* What zlib says of streams that libdeflate may take: codes that RFC 1951 reserves or that a block gives no meaning, and a repetition of lengths beyond their end. */
+/* Faults of streams that zlib finds and libdeflate may accept: codes that RFC 1951 reserves, or to
+ * which a block gives no meaning, and a repetition of lengths beyond their end. */
 static bool is_only_for_libdeflate(const struct run *streams)
 {
     return streams->mode->forgets && (complains(streams, "invalid literal/length code") ||
@@ -215,14 +218,15 @@ static bool is_only_for_libdeflate(const struct run *streams)
                                       complains(streams, "invalid bit length repeat"));
 }
 
-/* zlib sees that a peer looks back over the window that it agreed to where it does so beyond what came out of the same step. */
+/* Whether a reference goes back over the window that was agreed on: zlib notices that only beyond
+ * the output of the same step. */
 static bool is_over_the_window(const struct run *run)
 {
     return run->mode->terms.client_max_window_bits < 15 &&
            complains(run, "invalid distance too far back");
 }
 
-/* The events, as far as both runs came. */
+/* Compares the events that both runs have reached. */
 static void cut_alike(weir_buffer *a, weir_buffer *b)
 {
     a->size = b->size = a->size < b->size ? a->size : b->size;
@@ -251,7 +255,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 #else
 
-/* Built without zlib: there is nothing to inflate with. */
+/* Built without zlib: nothing can be inflated. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     (void)data;

@@ -1,4 +1,5 @@
-/* The parser: whatever way a stream is cut, it gives the same headers, payloads and fault, and never steps outside its input. */
+/* The parser: however a stream is cut, it gives the same headers, payloads and fault, and never
+ * reads outside its input. */
 #include "support/fuzz.h"
 
 #include <weir/parser.h>
@@ -14,7 +15,7 @@ static void log_head(weir_buffer *log, const weir_frame_head *head)
     fuzz_log(log, bits, sizeof bits);
 }
 
-/* Pieces of a payload are put together again; *open: one has begun. */
+/* Pieces of a payload are joined; *open: one has begun. */
 static void log_payload(weir_buffer *log, const weir_parser_event *event, bool *open)
 {
     FUZZ_CHECK(event->first == !*open);

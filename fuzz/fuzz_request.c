@@ -1,5 +1,5 @@
-/* A client's opening request: whole and trickled it gets the same verdict; views lie in its bytes; every answer that we give to it is one that our client
- * understands as it was meant. */
+/* A client's opening request: whole and byte by byte it gets the same verdict; views lie in its
+ * bytes; our client reads each answer of our server as it was meant. */
 #include "support/fuzz.h"
 
 #include <weir/handshake.h>
@@ -91,7 +91,8 @@ static void check_refusal(const struct verdict *verdict)
     FUZZ_CHECK(response.head.status == verdict->refusal.http_status);
 }
 
-/* Trickles the bytes: each time all that have come so far, in an allocation of just that size. */
+/* Gives more bytes at each call: all that have arrived so far, in an allocation of exactly that
+ * size. */
 static void trickle(weir_buffer *log, const struct fuzz_input *input, uint8_t seed)
 {
     struct fuzz_cuts cuts = fuzz_cuts_of(seed);

@@ -1,4 +1,5 @@
-/* A server's answer to our offer: whole and trickled it gets the same verdict, and views lie in its bytes. */
+/* A server's answer to our offer: whole and byte by byte it gets the same verdict, and views lie in
+ * its bytes. */
 #include "support/fuzz.h"
 
 #include <weir/handshake.h>

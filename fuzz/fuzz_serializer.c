@@ -1,4 +1,5 @@
-/* Frames through the serializer, written into rooms of any size, and back through the parser: the same frames. */
+/* Frames through the serializer, written into rooms of any size, and through the parser, are the
+ * same. */
 #include "support/fuzz.h"
 
 #include <weir/parser.h>
@@ -80,7 +81,7 @@ static void queue(struct trip *trip, struct fuzz_input *input)
     uint8_t bits = fuzz_take(input);
     size_t wanted = fuzz_take(input);
     if ((bits & 0x20) != 0)
-        wanted *= 300; /* past the borders of the length's forms */
+        wanted *= 300; /* beyond the limits of each form of a length */
     size_t size = wanted < input->size ? wanted : input->size;
     if ((bits & 15) == WEIR_FRAME_CLOSE && size == 1)
         size = 0; /* a Close of one byte is written, and refused by the parser */

@@ -1,5 +1,6 @@
-/* A whole conversation through the endpoint, which echoes: fed whole and fed in pieces it says, sends and ends the same; what it sends is what its peer may
- * receive; text that it delivers is UTF-8; and once the peer is gone it comes to an end. */
+/* A whole conversation through the endpoint, which echoes. Fed whole and fed in pieces it delivers,
+ * sends and ends the same. Its peer may receive all that it sends. Text that it delivers is UTF-8.
+ * It ends once the peer is gone. */
 #include "support/fuzz.h"
 
 #include <weir/deflate_codec.h>
@@ -23,8 +24,8 @@ struct run {
     weir_buffer out;
 };
 
-/* What both sides have agreed on, unless weir was built without. What the peer sends keeps its context: libdeflate would take more streams than zlib does, see
- * fuzz_inflate.c. */
+/* Compression as agreed on, unless weir was built without. What the peer sends has context
+ * takeover: else libdeflate would accept more streams than zlib (see fuzz_inflate.c). */
 static void add_codec(struct run *run, bool takeover)
 {
     weir_codec *codec;
@@ -72,7 +73,8 @@ static void check_text(const struct run *run, const weir_frame *frame)
     FUZZ_CHECK(fuzz_utf8_prefix(frame->data, frame->size, &complete) == frame->size && complete);
 }
 
-/* A message is told when it is whole: of one that breaks off, more or less may have been delivered before. */
+/* A message is logged when it is whole: of one that is cut off by a fault, more or less may have
+ * been delivered before. */
 static void log_frame(struct run *run, const weir_event *event)
 {
     const weir_frame *frame = &event->frame;
@@ -112,7 +114,8 @@ static void on_event(struct run *run, weir_event *event)
     flush(run);
 }
 
-/* Where the endpoint wants it, if it does, or in memory of its own, which is in *own. Returns how much. */
+/* Puts input where the endpoint asks for it, if it does, else in memory of its own, which is in
+ * *own. Returns how much. */
 static size_t place(const struct run *run, const uint8_t *data, size_t size, uint8_t **in,
                     uint8_t **own)
 {
@@ -127,7 +130,7 @@ static size_t place(const struct run *run, const uint8_t *data, size_t size, uin
     return size;
 }
 
-/* Returns how much it took. */
+/* Returns how much was consumed. */
 static size_t feed(struct run *run, const uint8_t *data, size_t size)
 {
     weir_event event;
@@ -145,7 +148,8 @@ static size_t feed(struct run *run, const uint8_t *data, size_t size)
     return size;
 }
 
-/* The peer goes; time passes. Whatever state it was in, a few deadlines later all is over. */
+/* The peer ends, and time passes. In whatever state the endpoint was, it ends after a few
+ * deadlines. */
 static void let_end(struct run *run)
 {
     weir_endpoint_eof(run->endpoint, WEIR_OK, run->now_ms);
@@ -172,7 +176,7 @@ static void let_end(struct run *run)
     fuzz_log_number(&run->events, (uintptr_t)end.fault.rule);
 }
 
-/* What was sent are whole frames, right for the other role. */
+/* All that was sent is whole frames, correct for the other role. */
 static void check_output(const struct run *run)
 {
     weir_parser parser;

@@ -1,4 +1,5 @@
-/* URLs: what is accepted and written out again has the same parts, and a Host field that a request may carry. */
+/* URLs: one that is accepted and written again has the same parts, and its Host field can be sent
+ * in a request. */
 #include "support/fuzz.h"
 
 #include <weir/handshake.h>
@@ -29,7 +30,7 @@ static void check_written(const weir_url *url)
     free(text);
 }
 
-/* A request for it is one that our server's parser takes, with the same path and query. */
+/* Our server accepts a request for it, with the same path and query. */
 static void check_request(const weir_url *url)
 {
     char host[WEIR_URL_HOST_HEADER_ROOM];

@@ -1,4 +1,5 @@
-/* UTF-8 against a naive reference: whole, in pieces, and behind so much ASCII that the vector code takes part. */
+/* UTF-8 against a naive reference: whole, in pieces, and behind so much ASCII that the vector code
+ * is used. */
 #include "support/fuzz.h"
 
 #include <weir/utf8.h>

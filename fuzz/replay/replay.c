@@ -1,5 +1,6 @@
-/* Runs a fuzz target without a fuzzer: replay SEEDS RUNS. Every file of the folder SEEDS as it is, and RUNS inputs that are made of them by changes that follow from
- * fixed numbers: the same ones each time, with any compiler. The last line printed before a failure names the seed. */
+/* Runs a fuzz target without a fuzzer: replay SEEDS RUNS. It runs every file of the folder SEEDS,
+ * and RUNS inputs that are made of them by changes. The changes follow from fixed numbers: they are
+ * the same each time, with any compiler. The last line before a failure names the seed. */
 #include "support/fuzz.h"
 
 #include <dirent.h>

@@ -71,7 +71,7 @@ void fuzz_compare(weir_buffer *a, weir_buffer *b)
     weir_buffer_fini(b);
 }
 
-/* Whether some character of UTF-8 begins with these size bytes: tried out on all that could. */
+/* Whether some character of UTF-8 begins with these size bytes: all that could are tried. */
 static bool begins_character(const uint8_t *bytes, size_t size, bool *whole)
 {
     static const uint32_t first[] = {0, 0, 0x80, 0x800, 0x10000};

@@ -1,4 +1,5 @@
-/* fuzz/support/fuzz.h - what fuzz targets share. An input begins with bytes that choose how it is run; the rest is what is fed. */
+/* fuzz/support/fuzz.h - what fuzz targets share. The first bytes of an input choose how it is run;
+ * the rest is fed. */
 #ifndef WEIR_FUZZ_H
 #define WEIR_FUZZ_H
 
@@ -8,7 +9,7 @@
 /* libFuzzer's entry, and that of the replay in the test suite. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* What must hold; otherwise it says which, and aborts. */
+/* A condition that must hold; otherwise it is printed, and the program aborts. */
 #define FUZZ_CHECK(condition) ((condition) ? (void)0 : fuzz_fail(#condition, __FILE__, __LINE__))
 
 __attribute__((noreturn)) void fuzz_fail(const char *condition, const char *file, int line);
@@ -22,7 +23,7 @@ struct fuzz_input {
 /* The next byte; 0 when there is none. */
 uint8_t fuzz_take(struct fuzz_input *input);
 
-/* A copy in an allocation of exactly its size, so that a sanitizer sees every step beyond it. */
+/* A copy in an allocation of exactly its size, so that a sanitizer finds every access beyond it. */
 uint8_t *fuzz_copy(const uint8_t *data, size_t size);
 
 /* Cuts: a sequence of sizes that follows from a seed. */
@@ -48,7 +49,8 @@ void fuzz_log_number(weir_buffer *log, uint64_t number);
 /* Compares two logs and empties both. */
 void fuzz_compare(weir_buffer *a, weir_buffer *b);
 
-/* UTF-8 by the letter of RFC 3629, one byte at a time: how many bytes may stand, and whether the text may end there. Shares nothing with the library. */
+/* UTF-8 by RFC 3629, one byte at a time: how many bytes are right, and whether the text may end
+ * there. Shares nothing with the library. */
 size_t fuzz_utf8_prefix(const uint8_t *data, size_t size, bool *complete);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* Below this a growing buffer would only be moved about. */
+/* The first capacity: a smaller one would be outgrown at once. */
 #define CAPACITY_MIN 64
 
 static bool grow(weir_buffer *buffer, size_t needed)

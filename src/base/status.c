@@ -2,7 +2,7 @@
 
 #include <errno.h>
 
-/* Far above any errno, so that a foreign number is not taken for a system error. */
+/* Above every errno: a larger number is no system error. */
 #define ERRNO_MAX 4095
 
 int weir_status_errno(int status)
@@ -12,7 +12,7 @@ int weir_status_errno(int status)
     return WEIR_SYSTEM_BASE - status;
 }
 
-/* What streams and files meet. The C library's own table is neither thread-safe everywhere nor always there. */
+/* The errors of streams and files. The C library's own table is not thread-safe everywhere. */
 static const char *describe_errno(int error)
 {
     switch (error) {

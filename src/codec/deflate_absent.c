@@ -1,4 +1,4 @@
-/* A build without zlib: nothing can be compressed, and who asks for it is told so. */
+/* A build without zlib: nothing can be compressed, and every call returns WEIR_ENOTSUP. */
 #include <weir/deflate_codec.h>
 
 int weir_deflate_new(weir_deflate **out, const weir_allocator *allocator)

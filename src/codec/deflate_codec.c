@@ -1,4 +1,5 @@
-/* The codec of permessage-deflate (RFC 7692 7.2): messages in parts, to and from raw DEFLATE with the last four octets of a flush cut off. */
+/* The codec of permessage-deflate (RFC 7692 7.2): messages in parts, to and from raw DEFLATE,
+ * without the last four octets of a flush. */
 #include "codec/deflate_shared.h"
 
 #include "base/alloc.h"
@@ -14,31 +15,37 @@
 /* Our compressor where the options say nothing: zlib's own defaults. */
 static const struct weir__deflate_kind apart = {
     .window_bits = WINDOW_BITS_DEFAULT, .level = 6, .memory_level = 8};
-/* With context takeover. The window is full of what is much alike, so that there are nearly always as many places to compare as a level looks at: 6 looks at
- * four times as many, which takes up to two fifths longer and makes messages 1 to 2 % smaller. Those places lie all over the window, and each session has its own:
- * half of zlib's usual memory is that much more often in a cache. That takes a third less time with 200 sessions, and up to an eighth less with one; messages
- * change by -1 to +5 %. */
+/* The same with context takeover.
+ *
+ * The level: the window is full of similar messages, so zlib compares as many places as the level
+ * allows. Level 6 allows four times as many as 5: it takes up to 40 % longer, and messages are 1 to
+ * 2 % smaller.
+ *
+ * Window and memory level: the places to compare lie all over the window, and each session has a
+ * window of its own. With half of zlib's usual memory it is more often in a cache. That takes a
+ * third less time with 200 sessions, and up to an eighth less with one; messages change by -1 to +5
+ * %. */
 static const struct weir__deflate_kind takeover = {
     .window_bits = 14, .level = 5, .memory_level = 7};
 
-/* What a flush ends with, and what is cut off every message. */
+/* The end of a flush, which is cut off every message. */
 static const uint8_t tail[4] = {0x00, 0x00, 0xff, 0xff};
 
 struct codec {
     weir_codec base;
     struct weir_deflate *shared;
-    struct weir__deflater *deflater; /* while a message is in the middle, or for good */
+    struct weir__deflater *deflater; /* held within a message, or for the codec's life */
     struct weir__inflater *inflater;
     struct weir__deflate_kind kind; /* of our compressor */
-    uint8_t whole_level;            /* of libdeflate; 0: as it thinks fit */
+    uint8_t whole_level;            /* of libdeflate; 0: by the size of the message */
     uint8_t inflate_bits;
-    uint8_t tail_eaten;    /* of the tail of the message being received */
-    bool forget_sent : 1;  /* it does not in any case */
-    bool forget_heard : 1; /* what the peer sends does not */
-    bool sending : 1;      /* a message is in the middle */
+    uint8_t tail_eaten;       /* octets of the tail of the message being received */
+    bool forget_sent : 1;     /* no context takeover in what is sent */
+    bool forget_received : 1; /* no context takeover in what the peer sends */
+    bool sending : 1;         /* a message is in the middle */
     bool receiving : 1;
-    bool owed : 1;   /* the first byte given was eaten before, but not all that came out was told */
-    bool broken : 1; /* to be told once all that came out before was */
+    bool owed : 1;   /* the first byte given is consumed already; output of it was left */
+    bool broken : 1; /* to be reported when all output before it was taken */
 };
 
 static struct codec *codec_of(weir_codec *base)
@@ -48,7 +55,8 @@ static struct codec *codec_of(weir_codec *base)
 
 /* --- out --- */
 
-/* Literals cost nine bits at worst, and a block its header; a block has at least as many symbols as the least memory level holds. */
+/* A literal takes nine bits at worst. A block takes its header, and has at least as many symbols as
+ * the least memory level holds. */
 static size_t bound(const weir_codec *base, size_t size)
 {
     (void)base;
@@ -110,14 +118,15 @@ static int encode(weir_codec *base, weir_codec_outgoing *part)
     if (part->size > 0)
         part->out_size -= sizeof tail;
     else
-        part->out[part->out_size++] = 0; /* 7.2.3.6: an empty block, of which the tail is cut off */
+        part->out[part->out_size++] = 0; /* 7.2.3.6: an empty block without its tail */
     end_sent(codec);
     return WEIR_OK;
 }
 
 /* --- in --- */
 
-/* A final block is followed by another stream, which may go on referring back (7.2.3.4). Z_STREAM_END: nothing follows it yet. */
+/* Behind a final block another stream begins, which may refer back to the first (7.2.3.4).
+ * Z_STREAM_END: nothing follows it yet. */
 static int inflate_part(z_stream *z, const uint8_t *data, size_t size)
 {
     int status;
@@ -131,7 +140,7 @@ static int inflate_part(z_stream *z, const uint8_t *data, size_t size)
     return status == Z_BUF_ERROR ? Z_OK : status;
 }
 
-/* Whether all that was eaten ends with a block, on a boundary of octets. */
+/* Whether what was consumed ends with a block, on a boundary of octets. */
 static bool is_at_end(const z_stream *z, int status)
 {
     return status == Z_STREAM_END || (z->data_type & (128 | 63)) == 128;
@@ -140,13 +149,13 @@ static bool is_at_end(const z_stream *z, int status)
 static void end_seen(struct codec *codec)
 {
     codec->receiving = false;
-    if (!codec->forget_heard)
+    if (!codec->forget_received)
         return;
     weir__inflater_give(codec->shared, codec->inflater);
     codec->inflater = NULL;
 }
 
-/* One step of zlib. *done: all is eaten and all has come out. */
+/* One step of zlib. *done: all input is consumed, and all output is there. */
 static int inflate_step(struct codec *codec, weir_codec_incoming *part, bool *done)
 {
     z_stream *z = &codec->inflater->z;
@@ -187,10 +196,11 @@ static int inflate_parts(struct codec *codec, weir_codec_incoming *part)
     return WEIR_OK;
 }
 
-/* What libdeflate does not take goes the long way, which also knows what is wrong with it. */
+/* Tries libdeflate. A message that it does not take goes through zlib, which also finds its
+ * faults. */
 static bool inflate_whole(struct codec *codec, weir_codec_incoming *part)
 {
-    return codec->forget_heard && part->last &&
+    return codec->forget_received && part->last &&
            weir__inflate_whole(codec->shared, part, (size_t)1 << codec->inflate_bits);
 }
 
@@ -229,8 +239,9 @@ static unsigned or_default(unsigned value, unsigned otherwise)
     return value != 0 ? value : otherwise;
 }
 
-/* Of our compressor: what its side wants, in the window that was agreed on. A client that was not told keeps to what it offered. A compressor may use less than
- * was agreed on, and need not say so. */
+/* What our compressor is made for: what the options ask for, within the window that was agreed on.
+ * A client whose window the answer does not mention keeps to its offer. A compressor may use less
+ * than was agreed on without saying so. */
 static struct weir__deflate_kind own_kind(const weir_deflate_options *options, bool forgets,
                                           unsigned agreed_bits, unsigned wanted_bits)
 {
@@ -244,14 +255,14 @@ static struct weir__deflate_kind own_kind(const weir_deflate_options *options, b
     };
 }
 
-static void agree(struct codec *codec, enum weir_role role, const weir_deflate_options *options,
-                  const weir_deflate_terms *terms)
+static void set_agreed(struct codec *codec, enum weir_role role,
+                       const weir_deflate_options *options, const weir_deflate_terms *terms)
 {
     bool client = role == WEIR_ROLE_CLIENT;
     codec->inflate_bits =
         (uint8_t)or_default(client ? terms->server_max_window_bits : terms->client_max_window_bits,
                             WINDOW_BITS_DEFAULT);
-    codec->forget_heard =
+    codec->forget_received =
         client ? terms->server_no_context_takeover : terms->client_no_context_takeover;
     codec->forget_sent =
         client ? terms->client_no_context_takeover || !options->client_context_takeover
@@ -276,7 +287,7 @@ int weir_deflate_codec_new(weir_codec **out, weir_deflate *shared, enum weir_rol
         .shared = shared,
         .whole_level = options->level,
     };
-    agree(codec, role, options, terms);
+    set_agreed(codec, role, options, terms);
     *out = &codec->base;
     return WEIR_OK;
 }

@@ -1,5 +1,6 @@
-/* A block with codes of its own ends with the code of the symbol 256, whose zero bits at the end, if it is not all zero, are known from the code lengths at the
- * block's head: the zero bits at the end of the last octet beyond those are free. */
+/* A block with codes of its own ends with the code of the symbol 256. The code lengths at the
+ * block's head give that code, and so how many zero bits it ends with, unless it is all zero. The
+ * zero bits at the end of the last octet beyond these are free. */
 #include "codec/deflate_end.h"
 
 #include <string.h>
@@ -33,7 +34,7 @@ static __attribute__((noinline)) uint32_t load_end(const struct bits *bits, size
     return load(last);
 }
 
-/* The next bits, the first of them lowest. Zero beyond the end. */
+/* The next bits, the first one lowest. Zero beyond the end. */
 static inline unsigned peek(const struct bits *bits, unsigned count)
 {
     size_t first = bits->at / 8;
@@ -71,7 +72,8 @@ static unsigned first_code(const uint16_t *counts, unsigned length)
     return code;
 }
 
-/* What the next bits mean, by all that they can be: a length's symbol, and in the upper bits how many of them it takes. */
+/* For each value of the next bits: the symbol of a length, and in the upper bits the size of its
+ * code. */
 struct table {
     uint8_t entries[1 << LENGTH_BITS];
 };
@@ -114,7 +116,8 @@ static size_t read_run(struct bits *bits, unsigned symbol, uint8_t before, uint8
     return 1;
 }
 
-/* Reads the lengths of all codes but those of distances, and forms the code of the end of the block; 0: it is all zero, or there is none. */
+/* Reads the lengths of all codes but those of distances, and returns the code of the block's end;
+ * 0: it is all zero, or there is none. */
 static unsigned read_end_code(struct bits *bits, const struct table *table, size_t count)
 {
     uint16_t counts[CODE_BITS + 1] = {0};
@@ -156,9 +159,9 @@ int weir__deflate_free_bits(const uint8_t *in, size_t size)
     if (size == 0 || take(&bits, 2) != DYNAMIC)
         return -1;
     size_t count = END_OF_BLOCK + 1 + take(&bits, 5);
-    skip(&bits, 5); /* distances say nothing of the end */
+    skip(&bits, 5); /* the number of distances */
     read_table(&bits, 4 + take(&bits, 4), &table);
     unsigned code = read_end_code(&bits, &table, count);
-    int spare = code == 0 ? -1 : zero_bits_at_end(in, size) - __builtin_ctz(code);
-    return spare >= 0 && spare <= 7 ? spare : -1;
+    int free_bits = code == 0 ? -1 : zero_bits_at_end(in, size) - __builtin_ctz(code);
+    return free_bits >= 0 && free_bits <= 7 ? free_bits : -1;
 }

@@ -4,10 +4,11 @@
 
 #include <string.h>
 
-/* How many of a sort rest at most: as many messages can be in the middle at a time without an allocation. */
+/* How many idle ones of each sort are kept. So many messages can be in progress at a time without
+ * an allocation. */
 #define RESTING_MAX 4
 
-/* zlib's allocations carry their size, which the allocator wants back. */
+/* The allocator is given the size of a block when it is freed: zlib's blocks carry it in front. */
 #define HEADER_SIZE ((size_t)16)
 
 static void *allocate(void *opaque, unsigned count, unsigned size)
@@ -36,8 +37,9 @@ static z_stream new_stream(struct weir_deflate *shared)
 
 /* --- compressors --- */
 
-/* zlib has no raw stream of 256 bytes of window and takes 512 instead (deflateInit2). That window it never uses to its end: a match begins at most
- * 512 - 262 bytes back, so what comes out is good for an inflater with 256. */
+/* zlib has no raw stream with a window of 256 bytes and takes 512 instead (deflateInit2). It never
+ * uses the whole of that: a match begins at most 512 - 262 bytes back. So an inflater with 256 can
+ * read the output. */
 static int zlib_window(unsigned bits)
 {
     return bits == 8 ? -9 : -(int)bits;

@@ -1,4 +1,5 @@
-/* libdeflate: whole messages in one go, in half the time of a stream, without a memory of those before. */
+/* libdeflate: a whole message at a time, in half the time of a stream, without the context of those
+ * before. */
 #include "codec/deflate_end.h"
 #include "codec/deflate_shared.h"
 
@@ -6,20 +7,24 @@
 
 #include <string.h>
 
-/* libdeflate cuts no block in two that would leave less than 5,000 bytes on either side; on its fastest level it does not look for a place at all. */
+/* Up to these sizes libdeflate writes one block: it parts none where less than 5,000 bytes would be
+ * on either side, and none at all on its fastest level. */
 #define ONE_BLOCK_MAX      ((size_t)9999)
 #define ONE_BLOCK_MAX_FAST ((size_t)65535)
 
-/* With these levels it comes near the size of zlib's 6, in half the time and less; higher ones pay at no size. */
+/* These levels come near the size of zlib's level 6, in half the time or less. Higher ones are
+ * worth their time at no size. */
 static unsigned level_for(size_t size)
 {
     return size > 2048 && size <= ONE_BLOCK_MAX ? 3 : 1;
 }
 
-/* What a sync flush ends with and no message carries (7.2.1), and a final block to end at, which libdeflate wants. */
+/* The end of a sync flush, which no message carries (7.2.1), and a final block, which libdeflate
+ * needs to end at. */
 static const uint8_t flush_tail[] = {0x00, 0x00, 0xff, 0xff, 0x03, 0x00};
 
-/* Whether out[0..size), with the tail behind it, is a stream of so many bytes. There is room for the tail. */
+/* Whether out[0..size) with the tail behind it inflates to plain_size bytes. There is room for the
+ * tail. */
 static bool is_stream(struct weir_deflate *shared, uint8_t *out, size_t size, size_t plain_size)
 {
     memcpy(out + size, flush_tail, sizeof flush_tail);
@@ -27,7 +32,7 @@ static bool is_stream(struct weir_deflate *shared, uint8_t *out, size_t size, si
                                          shared->room, plain_size, NULL) == LIBDEFLATE_SUCCESS;
 }
 
-/* Whether the three bits fit that an empty block begins with. */
+/* Whether there is room for the three bits that an empty block begins with. */
 static bool has_room(struct weir_deflate *shared, uint8_t *out, size_t size, size_t plain_size)
 {
     if (out[size - 1] >= 0x20)
@@ -36,9 +41,10 @@ static bool has_room(struct weir_deflate *shared, uint8_t *out, size_t size, siz
     return free_bits < 0 ? is_stream(shared, out, size, plain_size) : free_bits >= 3;
 }
 
-/* Turns the final block that out[0..size) is into one that others may follow. A message may end with a final block (7.2.3.4), but not every implementation can
- * take it. The header of the empty block of a sync flush is three bits that are zero: they go into what is left of the last octet, or take another. Returns the
- * size. */
+/* Makes the final block in out[0..size) one that others may follow. A message may end with a final
+ * block (7.2.3.4), but not every implementation accepts it. The header of the empty block of a sync
+ * flush is three zero bits: they go into the free bits of the last octet, or into another octet.
+ * Returns the size. */
 static size_t open_end(struct weir_deflate *shared, uint8_t *out, size_t size, size_t plain_size)
 {
     out[0] &= 0xfe;
@@ -67,7 +73,7 @@ bool weir__deflate_whole(struct weir_deflate *shared, unsigned level, weir_codec
     struct libdeflate_compressor *compressor = shared->compressors[level];
     size_t room = libdeflate_deflate_compress_bound(compressor, part->size);
     size_t size = libdeflate_deflate_compress(compressor, part->data, part->size, part->out, room);
-    if (size == 0 || (part->out[0] & 1) == 0) /* more than one block after all */
+    if (size == 0 || (part->out[0] & 1) == 0) /* more than one block */
         return false;
     part->out_size = open_end(shared, part->out, size, part->size);
     return true;
@@ -77,32 +83,42 @@ bool weir__deflate_whole(struct weir_deflate *shared, unsigned level, weir_codec
 
 #define ZEROS 320
 
-/* What follows a message: the octets that were cut off, and what libdeflate wants to end at, a final block; a stored one, of zeros. It says with which octet a final
- * block ended, not which block that was: one that a message leaves open goes on into the tail, and has to be told from ours. Of the blocks that end with the last octet
- * - none is of codes. A final block begins with a one, so before the zeros. After 290 of them its head is over at the latest (16 bits, 57 for the code of the lengths, 320
- *   lengths of 7 bits, 7 of a repetition), or the symbol that was cut in two (48 bits). Then zeros are the same symbol over and over: the first ends the block, or none does;
- * - a stored one that the message has the lengths of puts the whole tail at the end of what comes out;
- * - a stored one that the tail has lengths of, or a part of them, is ours: no other octets there are a length that ends there and its complement, and no other bits the head
- *   of a final block before ours.
- * Ours begins where the message ends, as 7.2.1 wants it. */
+/* What is put behind a message: the octets that were cut off, and a final block, which libdeflate
+ * needs to end at. Ours is a stored block of zeros.
+ *
+ * libdeflate returns at which octet a final block ended, not which block that was. A block that the
+ * message leaves open goes on into the tail, and must not be taken for ours. These are the final
+ * blocks that could end with the last octet of the tail:
+ *  - A block with codes: it cannot. It begins with a one bit, so before the zeros. Its head is over
+ *    after 290 zeros at the latest (16 bits, 57 for the code of the lengths, 320 lengths of 7 bits,
+ *    7 of a repetition), and so is a symbol that was cut in two (48 bits). From there on the zeros
+ *    are one symbol again and again: the first of them ends the block, or none does.
+ *  - A stored block whose length lies in the message: then the whole tail is at the end of the
+ *    output, which is_swallowed() finds.
+ *  - A stored block whose length lies in the tail, or partly: it is ours. No other octets there are
+ *    a length that ends there followed by its complement, and no other bits before ours begin a
+ *    final block.
+ * Ours begins where the message ends, as 7.2.1 asks for. */
 static const uint8_t whole_tail[9 + ZEROS] = {
     0x00, 0x00, 0xff, 0xff, 0x01, ZEROS & 0xff, ZEROS >> 8, ~ZEROS & 0xff, ~ZEROS >> 8 & 0xff};
 
-/* Whether the tail was taken for data. */
+/* Whether the tail was read as data. */
 static bool is_swallowed(const uint8_t *out, size_t size)
 {
     return size >= sizeof whole_tail &&
            memcmp(out + size - sizeof whole_tail, whole_tail, sizeof whole_tail) == 0;
 }
 
-/* Whether a message is over, when so much of it and the tail, in in[], was eaten. Cuts off what came of the tail. */
+/* Whether the message has ended, when so many octets of in[], where it and the tail are, were
+ * consumed. Cuts off the output that the tail gave. */
 static bool is_over(weir_codec_incoming *part, const uint8_t *in, const uint8_t *out, size_t eaten)
 {
     if (eaten == part->size + sizeof whole_tail && !is_swallowed(out, part->out_size)) {
         part->out_size -= ZEROS;
         return true;
     }
-    /* Behind a final block an empty one is left, of the last octet and the four that were cut off (7.2.3.4). */
+    /* Behind a final block only an empty one is left: the last octet and the four that were cut off
+     * (7.2.3.4). */
     return eaten + 1 == part->size && in[eaten] == 0;
 }
 
@@ -110,7 +126,8 @@ bool weir__inflate_whole(struct weir_deflate *shared, weir_codec_incoming *part,
 {
     size_t size = part->size + sizeof whole_tail;
     size_t eaten = 0;
-    /* The tail needs a place behind the message: it is copied to the end of the room, and inflated into what is before. */
+    /* The tail has to lie behind the message: both are copied to the end of the room, and inflated
+     * into what is before. */
     if (shared->streams_only || part->size > WEIR__DEFLATE_ROOM / 4)
         return false;
     if (shared->decompressor == NULL)

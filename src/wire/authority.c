@@ -4,7 +4,7 @@
 
 #include "wire/chars.h"
 
-static int refuse(weir_fault *fault, size_t offset, const char *rule)
+static int refuse_authority(weir_fault *fault, size_t offset, const char *rule)
 {
     *fault = (weir_fault){WEIR_EINVAL, offset, rule};
     return WEIR_EINVAL;
@@ -82,10 +82,10 @@ static int parse_port(weir__authority *out, weir_view digits, size_t offset, wei
     uint32_t value = 0;
     for (size_t i = 0; i < digits.size; i++) {
         if (!weir__is_digit(digits.data[i]))
-            return refuse(fault, offset + i, "RFC 3986 3.2.3: the port is not a number");
+            return refuse_authority(fault, offset + i, "RFC 3986 3.2.3: the port is not a number");
         value = value * 10 + (uint32_t)(digits.data[i] - '0');
         if (value > UINT16_MAX)
-            return refuse(fault, offset, "RFC 3986 3.2.3: the port is over 65535");
+            return refuse_authority(fault, offset, "RFC 3986 3.2.3: the port is over 65535");
     }
     out->has_port = digits.size > 0;
     out->port = (uint16_t)value;
@@ -97,15 +97,15 @@ static int parse_bracketed(weir__authority *out, weir_view text, size_t *size, w
 {
     size_t close = weir__view_find(text, ']');
     if (close == text.size)
-        return refuse(fault, 0, "RFC 3986 3.2.2: bracket not closed");
+        return refuse_authority(fault, 0, "RFC 3986 3.2.2: bracket not closed");
     out->host = weir__view_after(weir__view_first(text, close), 1);
     out->ipv6 = true;
     *size = close + 1;
     size_t percent = weir__view_find(out->host, '%');
     if (percent < out->host.size)
-        return refuse(fault, 1 + percent, "RFC 6874: a zone means nothing to the peer");
+        return refuse_authority(fault, 1 + percent, "RFC 6874: a zone means nothing to the peer");
     if (!is_ipv6(out->host))
-        return refuse(fault, 1, "RFC 3986 3.2.2: it is not an IPv6 address");
+        return refuse_authority(fault, 1, "RFC 3986 3.2.2: it is not an IPv6 address");
     return WEIR_OK;
 }
 
@@ -118,12 +118,12 @@ static int parse_name(weir__authority *out, weir_view text, size_t *size, weir_f
         char c = out->host.data[i];
         if (!weir__is_host_char(c) ||
             (c == '%' && count_hex(weir__view_after(out->host, i + 1)) < 2))
-            return refuse(fault, i, "RFC 3986 3.2.2: malformed host");
+            return refuse_authority(fault, i, "RFC 3986 3.2.2: malformed host");
     }
     if (out->host.size == 0)
-        return refuse(fault, 0, "RFC 9110 4.2.1: empty host");
+        return refuse_authority(fault, 0, "RFC 9110 4.2.1: empty host");
     if (out->host.size > WEIR_URL_HOST_MAX)
-        return refuse(fault, 0, "RFC 1035 2.3.4: the host is over 255 bytes");
+        return refuse_authority(fault, 0, "RFC 1035 2.3.4: the host is over 255 bytes");
     return WEIR_OK;
 }
 
@@ -137,7 +137,7 @@ int weir__authority_parse(weir__authority *out, weir_view text, weir_fault *faul
     if (status != WEIR_OK || size == text.size)
         return status;
     if (text.data[size] != ':')
-        return refuse(fault, size, "RFC 3986 3.2: something follows the bracket");
+        return refuse_authority(fault, size, "RFC 3986 3.2: something follows the bracket");
     return parse_port(out, weir__view_after(text, size + 1), size + 1, fault);
 }
 

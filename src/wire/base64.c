@@ -10,7 +10,7 @@ static char digit_of(uint32_t six_bits)
 }
 
 /* -1: not of the alphabet. */
-static int value_of(char digit)
+static int digit_value(char digit)
 {
     if (digit >= 'A' && digit <= 'Z')
         return digit - 'A';
@@ -49,7 +49,7 @@ static int decode_digits(uint8_t *out, const char *in, size_t size)
     unsigned bits = 0;
     size_t count = 0;
     for (size_t i = 0; i < size; i++) {
-        int value = value_of(in[i]);
+        int value = digit_value(in[i]);
         if (value < 0)
             return WEIR_EPROTOCOL;
         pending = pending << 6 | (uint32_t)value;

@@ -37,8 +37,8 @@ static inline bool weir__is_visible(char c)
     return c > 0x20 && c < 0x7F;
 }
 
-/* What may stand in a field's value: all but control characters; tab is none, and bytes over 127
- * are let through (obs-text, RFC 9110 5.5). */
+/* What may stand in a field's value: all but control characters. Tab does not count as one, and
+ * bytes over 127 are accepted (obs-text, RFC 9110 5.5). */
 static inline bool weir__is_value_char(char c)
 {
     unsigned code = (unsigned char)c;

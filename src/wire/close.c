@@ -64,6 +64,25 @@ bool weir_close_code_is_sendable(unsigned code)
            (code >= 3000 && code <= 4999);
 }
 
+bool weir__close_reason_is_sendable(const weir_close_reason *reason)
+{
+    return weir_close_code_is_sendable(reason->code) &&
+           reason->message_size <= WEIR_CLOSE_MESSAGE_MAX &&
+           weir_utf8_is_valid(reason->message, reason->message_size);
+}
+
+size_t weir__close_payload_write(uint8_t out[WEIR__CONTROL_MAX], unsigned code, const char *message,
+                                 size_t size)
+{
+    if (code == WEIR_CLOSE_NO_STATUS)
+        return 0;
+    out[0] = (uint8_t)(code >> 8);
+    out[1] = (uint8_t)code;
+    if (size > 0)
+        memcpy(out + 2, message, size);
+    return size + 2;
+}
+
 bool weir_close_reason_equal(const weir_close_reason *a, const weir_close_reason *b)
 {
     return a->code == b->code && a->message_size == b->message_size &&

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* The least worth asking for when more is sure to come. */
+/* The smallest block to ask for when more bytes are sure to come. */
 #define CAPACITY_MIN 256
 #define AHEAD        4
 #define NEAR         10
@@ -34,8 +34,12 @@ static size_t capacity_of(const weir_collector *collector)
     return block != NULL ? block->capacity : 0;
 }
 
-/* Four times what has arrived, or the whole when that is near: so a large message is moved once or not at all, and what a peer only promises costs little. And half
- * as much again at least, so that many small fragments do not move the whole each time. Nothing overflows: start() has checked the whole. */
+/* The capacity to ask for next:
+ *  - four times what has arrived, or the whole where that is near. A large message is moved at most
+ *    once, and a length that a peer only declares costs little;
+ *  - at least half as much again as before, so that many small fragments do not move the whole each
+ *    time.
+ * Nothing overflows: weir_collector_start() has checked the whole. */
 static size_t grown_capacity(const weir_collector *collector, size_t needed)
 {
     size_t whole = collector->size + (size_t)collector->remaining;

@@ -4,8 +4,9 @@
 
 #include <weir/collector.h>
 
-/* Where the next bytes of the frame may be written by whoever has them to write: up to as many as it returns, which then are fed from there and not copied. 0 (*room NULL): no
- * memory stands ready. Lends *room until the next call that changes the collector. */
+/* Where the caller may write the next bytes of the frame itself. Returns how many there is room
+ * for; 0 (*room NULL): no memory is allocated yet. Bytes fed from there are not copied. Lends *room
+ * until the next call that changes the collector. */
 size_t weir__collector_room(const weir_collector *collector, uint8_t **room);
 
 #endif

@@ -67,7 +67,7 @@ static const char *read_flag(const weir_extension_param *param, bool *flag)
     return param->value.data == NULL ? NULL : "RFC 7692 7.1.1: a context takeover with a value";
 }
 
-/* Quoted, it is grammar of HTTP all right, but no decimal number as the section has it. */
+/* A quoted value is correct HTTP, but not the decimal number that the section asks for. */
 static const char *read_window(const weir_extension_param *param, uint8_t *bits)
 {
     int number =
@@ -154,7 +154,7 @@ int weir_deflate_answer_write(char *out, size_t capacity, const weir_deflate_ter
     return weir__text_end(&text);
 }
 
-/* A value of 15 is the same as none; some peers take no value. */
+/* A value of 15 means the same as none, and some peers accept no value. */
 static uint8_t unless_widest(uint8_t bits)
 {
     return bits == WINDOW_BITS_MAX ? 0 : bits;
@@ -177,7 +177,7 @@ int weir_deflate_offer_write(char *out, size_t capacity, const weir_deflate_opti
 
 /* --- the server's choice --- */
 
-/* Whether an offer can be taken; *terms are then ours and the client's wishes together. */
+/* Whether an offer can be taken; *terms then join our options and the client's. */
 static bool agree(weir_deflate_terms *terms, const struct reading *offer,
                   const weir_deflate_options *options)
 {
@@ -214,7 +214,8 @@ bool weir_deflate_choose(weir_deflate_terms *out, const weir_http_head *request,
 
 /* --- the client's check --- */
 
-/* What the server must grant when it takes our offer (7.1.1.1, 7.1.2.1), and may not exceed (7.1.2.2). */
+/* What the server must grant when it takes our offer (7.1.1.1, 7.1.2.1), and may not exceed
+ * (7.1.2.2). */
 static const char *check_answer(const weir_deflate_terms *answer,
                                 const weir_deflate_options *options)
 {
@@ -228,7 +229,7 @@ static const char *check_answer(const weir_deflate_terms *answer,
     return NULL;
 }
 
-static int refuse(weir_fault *fault, weir_view at, const void *in, const char *rule)
+static int refuse_answer(weir_fault *fault, weir_view at, const void *in, const char *rule)
 {
     if (fault != NULL)
         *fault = (weir_fault){WEIR_EPROTOCOL, (size_t)(at.data - (const char *)in), rule};
@@ -246,13 +247,13 @@ int weir_deflate_answer_parse(weir_deflate_terms *out, const weir_http_head *ans
         if (!weir_view_equal(extension.name, extension_name))
             continue;
         if (agreed != 0)
-            return refuse(fault, extension.name, in, "RFC 7692 5: agreed on twice");
+            return refuse_answer(fault, extension.name, in, "RFC 7692 5: agreed on twice");
         const char *rule = read_params(&reading, extension.params, false);
         if (rule != NULL)
-            return refuse(fault, reading.at, in, rule);
+            return refuse_answer(fault, reading.at, in, rule);
         rule = check_answer(&reading.terms, options);
         if (rule != NULL)
-            return refuse(fault, extension.name, in, rule);
+            return refuse_answer(fault, extension.name, in, rule);
         agreed = 1;
         *out = reading.terms;
     }

@@ -1,14 +1,14 @@
 #include "wire/endpoint_parts.h"
 
 #include "base/alloc.h"
-#include "wire/close.h"
 #include "wire/collector.h"
 #include "wire/parser.h"
 
 #include <string.h>
 
-/* A tick so late means that it is we who were away: blocked, stopped or asleep with the machine. The pong may be there unread. */
-#define AWAY_MS 1000
+/* A tick that is late by so much shows that this process was blocked, stopped, or asleep with the
+ * machine. The pong may have arrived and be unread. */
+#define LATE_TICK_MS 1000
 
 static uint64_t size_or_default(uint64_t size)
 {
@@ -59,7 +59,8 @@ int weir__endpoint_init(weir_endpoint *endpoint, const weir_endpoint_options *op
     return WEIR_OK;
 }
 
-/* What does not shrink grows, by a hundredth at the least memory level of zlib: the limit is meant for what the sender had. */
+/* The limit is for the payload before it was compressed. One that does not shrink grows: by a
+ * hundredth at zlib's least memory level. */
 static void set_frame_limit(weir_endpoint *endpoint, uint64_t size)
 {
     uint64_t growth = endpoint->codec != NULL ? size / 32 + 64 : 0;
@@ -74,8 +75,8 @@ void weir_endpoint_set_codec(weir_endpoint *endpoint, weir_codec *codec)
     set_frame_limit(endpoint, endpoint->max_frame_size);
 }
 
-/* Nothing of a message, a control frame or a Close is under way in either direction. */
-static bool is_parked(const weir_endpoint *endpoint)
+/* Whether no message, control frame or Close is in progress, in either direction. */
+static bool may_park(const weir_endpoint *endpoint)
 {
     bool owes = endpoint->pong_owed || endpoint->ping_owed || endpoint->pong_awaited;
     return endpoint->close_state == WEIR__CLOSE_OPEN && endpoint->end_kind == WEIR_END_NONE &&
@@ -88,8 +89,8 @@ static bool is_parked(const weir_endpoint *endpoint)
 
 bool weir__endpoint_park(weir_endpoint *endpoint, struct weir__endpoint_parked *out)
 {
-    weir__endpoint_shed(endpoint);
-    if (!is_parked(endpoint))
+    weir__endpoint_free_empty(endpoint);
+    if (!may_park(endpoint))
         return false;
     *out = (struct weir__endpoint_parked){
         .codec = endpoint->codec,
@@ -105,20 +106,20 @@ bool weir__endpoint_park(weir_endpoint *endpoint, struct weir__endpoint_parked *
 }
 
 void weir__endpoint_unpark(weir_endpoint *endpoint, const weir_endpoint_options *options,
-                           const struct weir__endpoint_parked *rest, uint64_t now_ms)
+                           const struct weir__endpoint_parked *parked, uint64_t now_ms)
 {
     begin(endpoint, options, now_ms);
-    endpoint->parser.offset = rest->offset;
-    endpoint->deadline_ms = rest->deadline_ms;
-    endpoint->ping_interval_ms = rest->ping_interval_ms;
-    endpoint->ping_timeout_ms = rest->ping_timeout_ms;
-    endpoint->round_trip_ms = rest->round_trip_ms;
-    endpoint->masking = rest->masking;
-    endpoint->max_frame_size = rest->max_frame_size;
-    if (rest->codec != NULL)
-        weir_endpoint_set_codec(endpoint, rest->codec);
+    endpoint->parser.offset = parked->offset;
+    endpoint->deadline_ms = parked->deadline_ms;
+    endpoint->ping_interval_ms = parked->ping_interval_ms;
+    endpoint->ping_timeout_ms = parked->ping_timeout_ms;
+    endpoint->round_trip_ms = parked->round_trip_ms;
+    endpoint->masking = parked->masking;
+    endpoint->max_frame_size = parked->max_frame_size;
+    if (parked->codec != NULL)
+        weir_endpoint_set_codec(endpoint, parked->codec);
     else
-        set_frame_limit(endpoint, rest->max_frame_size);
+        set_frame_limit(endpoint, parked->max_frame_size);
 }
 
 static void free_rare(weir_endpoint *endpoint)
@@ -138,7 +139,7 @@ void weir__endpoint_fini(weir_endpoint *endpoint)
     endpoint->codec = NULL;
 }
 
-/* An endpoint on its own holds its options beside it. */
+/* An endpoint of weir_endpoint_new() has its options beside it. */
 struct owned {
     weir_endpoint endpoint;
     weir_endpoint_options options;
@@ -182,7 +183,7 @@ struct weir__endpoint_rare *weir__endpoint_rare(weir_endpoint *endpoint)
     return rare;
 }
 
-void weir__endpoint_shed(weir_endpoint *endpoint)
+void weir__endpoint_free_empty(weir_endpoint *endpoint)
 {
     const struct weir__endpoint_rare *rare = endpoint->rare;
     if (rare == NULL || endpoint->pong_owed || rare->ours_size > 0 || rare->theirs_size > 0 ||
@@ -244,6 +245,17 @@ static int step(weir_endpoint *endpoint, weir_event *event)
                                  endpoint->parser.offset);
 }
 
+/* The next event where no whole small message is next. */
+static __attribute__((noinline)) int next_any(weir_endpoint *endpoint, weir_event *event)
+{
+    int status = WEIR__GO_ON;
+    while (status == WEIR__GO_ON && weir__endpoint_input_alive(endpoint))
+        status = step(endpoint, event);
+    if (status == WEIR_EAGAIN)
+        weir__endpoint_free_empty(endpoint);
+    return status == WEIR__GO_ON ? WEIR_CLOSED : status;
+}
+
 int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event)
 {
     enum weir__whole whole = weir__endpoint_take_whole(endpoint, &event->frame);
@@ -252,16 +264,10 @@ int weir_endpoint_next(weir_endpoint *endpoint, weir_event *event)
         event->first = event->last = true;
         return WEIR_OK;
     }
-    if (whole == WEIR__BROKEN) {
-        *event = (weir_event){.kind = WEIR_EVENT_FAULT};
-        return WEIR_OK;
-    }
-    int status = weir__endpoint_input_drained(endpoint) ? WEIR_EAGAIN : WEIR__GO_ON;
-    while (status == WEIR__GO_ON && weir__endpoint_input_alive(endpoint))
-        status = step(endpoint, event);
-    if (status == WEIR_EAGAIN)
-        weir__endpoint_shed(endpoint);
-    return status == WEIR__GO_ON ? WEIR_CLOSED : status;
+    if (whole == WEIR__NOT_WHOLE)
+        return weir__endpoint_input_drained(endpoint) ? WEIR_EAGAIN : next_any(endpoint, event);
+    *event = (weir_event){.kind = WEIR_EVENT_FAULT};
+    return WEIR_OK;
 }
 
 size_t weir_endpoint_pending_input(uint8_t **rest, const weir_endpoint *endpoint)
@@ -291,7 +297,7 @@ void weir_endpoint_eof(weir_endpoint *endpoint, int status, uint64_t now_ms)
     weir__endpoint_on_eof(endpoint, status);
 }
 
-/* Of the cause we broke off with, as much as fits into a Close. */
+/* How much of a cause's text fits into a Close. */
 static size_t cause_size(const char *text)
 {
     return weir_utf8_cut(text, strlen(text), WEIR_CLOSE_MESSAGE_MAX);
@@ -306,7 +312,7 @@ static int flush_close(weir_endpoint *endpoint, unsigned code, const char *text,
     return status;
 }
 
-/* The answer to the peer's Close is the same: its code and its text. */
+/* The answer to the peer's Close has the same code and text. */
 static int flush_answer(weir_endpoint *endpoint, weir_buffer *out)
 {
     struct weir__endpoint_rare *rare = endpoint->rare;
@@ -334,7 +340,7 @@ int weir_endpoint_flush(weir_endpoint *endpoint, uint64_t now_ms, weir_buffer *o
         status = flush_answer(endpoint, out);
     else if (status == WEIR_OK && endpoint->close_state == WEIR__CLOSE_FAILED)
         status = flush_close(endpoint, weir__rule_close_code(rule), weir__rule_text(rule), out);
-    weir__endpoint_shed(endpoint);
+    weir__endpoint_free_empty(endpoint);
     return status;
 }
 
@@ -364,7 +370,7 @@ uint64_t weir_endpoint_deadline(const weir_endpoint *endpoint)
     return weir__endpoint_deadline(endpoint);
 }
 
-static int give_up_on_ping(weir_endpoint *endpoint, weir_buffer *out)
+static int end_by_ping(weir_endpoint *endpoint, weir_buffer *out)
 {
     const char *text = weir__rule_text(WEIR__RULE_PING);
     int status = WEIR_OK;
@@ -375,10 +381,10 @@ static int give_up_on_ping(weir_endpoint *endpoint, weir_buffer *out)
     return status;
 }
 
-/* Our own absence is not the peer's fault, once for each ping. */
-static bool excuse_ping(weir_endpoint *endpoint)
+/* After a late tick the peer has the time for its pong again, once for each ping. */
+static bool grant_grace(weir_endpoint *endpoint)
 {
-    if (endpoint->ping_grace_used || endpoint->now_ms - endpoint->deadline_ms < AWAY_MS)
+    if (endpoint->ping_grace_used || endpoint->now_ms - endpoint->deadline_ms < LATE_TICK_MS)
         return false;
     endpoint->ping_grace_used = true;
     weir__endpoint_ping_defer(endpoint);
@@ -389,7 +395,7 @@ static int pass_ping_deadline(weir_endpoint *endpoint, weir_buffer *out)
 {
     if (!endpoint->pong_awaited)
         return weir__endpoint_ping(endpoint, out);
-    return excuse_ping(endpoint) ? WEIR_OK : give_up_on_ping(endpoint, out);
+    return grant_grace(endpoint) ? WEIR_OK : end_by_ping(endpoint, out);
 }
 
 int weir_endpoint_tick(weir_endpoint *endpoint, uint64_t now_ms, weir_buffer *out)

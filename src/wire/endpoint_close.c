@@ -2,7 +2,8 @@
 
 #include "wire/parser.h"
 
-/* How long a stream that we were the first to end is drained (RFC 6455 7.1.1: a server ends TCP first). */
+/* How long a stream that this side has ended first is drained (RFC 6455 7.1.1: a server ends TCP
+ * first). */
 #define LINGER_MS 1000
 
 static uint64_t close_timeout(const weir_endpoint *endpoint)
@@ -50,7 +51,7 @@ static void enter(weir_endpoint *endpoint, enum weir__close_state state)
     }
 }
 
-/* The first end stands. */
+/* The first end counts. */
 static void end_as(weir_endpoint *endpoint, enum weir_end_kind kind)
 {
     if (endpoint->end_kind == WEIR_END_NONE)
@@ -82,7 +83,7 @@ void weir__endpoint_on_close(weir_endpoint *endpoint)
         end_as(endpoint, WEIR_END_CLEAN);
         await_end_of_stream(endpoint, !endpoint->client);
         break;
-    case WEIR__CLOSE_RECEIVED: /* the input has ended: nothing is heard any more */
+    case WEIR__CLOSE_RECEIVED: /* the input has ended: no Close can arrive */
     case WEIR__CLOSE_OWED:
     case WEIR__CLOSE_FAILED:
     case WEIR__CLOSE_DONE:
@@ -103,7 +104,7 @@ void weir__endpoint_on_close_sent(weir_endpoint *endpoint, unsigned code)
         end_as(endpoint, WEIR_END_CLEAN);
         await_end_of_stream(endpoint, !endpoint->client);
         break;
-    case WEIR__CLOSE_FAILED: /* what the peer still sends is of no use: end the stream, whoever we are (7.1.7) */
+    case WEIR__CLOSE_FAILED: /* 7.1.7: what the peer still sends is discarded, in either role */
         endpoint->ours_is_cause = true;
         await_end_of_stream(endpoint, true);
         break;
@@ -147,12 +148,12 @@ void weir__endpoint_fail(weir_endpoint *endpoint, enum weir__rule rule, uint64_t
         end_by_rule(endpoint, rule);
         enter(endpoint, WEIR__CLOSE_FAILED);
         break;
-    case WEIR__CLOSE_SENT: /* one Close a side: the cause is known to us alone */
+    case WEIR__CLOSE_SENT: /* one Close a side: the peer does not get this cause */
         keep_cause(endpoint, rule, offset);
         end_by_rule(endpoint, rule);
         await_end_of_stream(endpoint, true);
         break;
-    case WEIR__CLOSE_RECEIVED: /* the input has ended: no rule can be broken any more */
+    case WEIR__CLOSE_RECEIVED: /* the input has ended: no rule can be broken */
     case WEIR__CLOSE_OWED:
     case WEIR__CLOSE_FAILED:
     case WEIR__CLOSE_DONE:
@@ -182,7 +183,7 @@ void weir__endpoint_on_eof(weir_endpoint *endpoint, int status)
             end_with_status(endpoint, status);
         enter(endpoint, WEIR__CLOSE_GONE);
         break;
-    case WEIR__CLOSE_RECEIVED: /* a peer that ended its half alone can still read our Close */
+    case WEIR__CLOSE_RECEIVED: /* a peer that ended only its write side can read our Close */
     case WEIR__CLOSE_OWED:
     case WEIR__CLOSE_FAILED:
         endpoint->eof = true;
@@ -211,7 +212,7 @@ void weir__endpoint_on_close_timeout(weir_endpoint *endpoint)
     case WEIR__CLOSE_DONE:
         enter(endpoint, WEIR__CLOSE_GONE);
         break;
-    case WEIR__CLOSE_OPEN: /* these have no such clock */
+    case WEIR__CLOSE_OPEN: /* these have no deadline of this kind */
     case WEIR__CLOSE_RECEIVED:
     case WEIR__CLOSE_GONE:
         break;

@@ -1,5 +1,6 @@
-/* Compressed messages on their way in. What the parser lets through stays in the input until the codec has eaten it, so that the driver keeps it as it keeps
- * what is not parsed yet; what the codec lends is checked as plain text and sizes are, and copied for the user. */
+/* Compressed messages in. What is parsed stays in the input until the codec has consumed it: the
+ * driver keeps it as it keeps what is not parsed yet. What the codec lends is checked for size and
+ * UTF-8 like a plain message, and copied for the user. */
 #include "wire/endpoint_parts.h"
 
 void weir__endpoint_await_codec(weir_endpoint *endpoint, const weir_parser_event *piece)
@@ -21,8 +22,10 @@ static void eat(weir_endpoint *endpoint, size_t size)
     endpoint->coded_size -= size;
 }
 
-/* The limit and the check of text: what comes first in the message decides, however it arrives. */
-static enum weir__rule check(weir_endpoint *endpoint, const weir_codec_incoming *part, bool ends)
+/* Checks size and text. Of two faults the one that is earlier in the message counts, however its
+ * bytes arrive. */
+static enum weir__rule check_decoded(weir_endpoint *endpoint, const weir_codec_incoming *part,
+                                     bool ends)
 {
     uint64_t limit = endpoint->max_message_size;
     uint64_t room = limit > endpoint->message_size ? limit - endpoint->message_size : 0;
@@ -38,7 +41,7 @@ static enum weir__rule check(weir_endpoint *endpoint, const weir_codec_incoming 
     return fits ? WEIR__RULE_NONE : WEIR__RULE_MESSAGE_SIZE;
 }
 
-static int collect(weir_endpoint *endpoint, const weir_codec_incoming *part)
+static int collect_decoded(weir_endpoint *endpoint, const weir_codec_incoming *part)
 {
     if (part->out_size == 0)
         return WEIR_OK;
@@ -48,8 +51,8 @@ static int collect(weir_endpoint *endpoint, const weir_codec_incoming *part)
     return weir_collector_feed(&rare->collector, part->out, part->out_size, NULL);
 }
 
-/* Hands over what was collected: a whole message, or a piece of one. */
-static int hand_over(weir_endpoint *endpoint, bool ends, weir_event *event)
+/* Delivers what was collected: a whole message, or a piece of one. */
+static int deliver_collected(weir_endpoint *endpoint, bool ends, weir_event *event)
 {
     *event = (weir_event){.kind = WEIR_EVENT_FRAME, .last = ends};
     event->first = endpoint->delivery == WEIR_DELIVER_MESSAGES || !endpoint->piece_given;
@@ -64,17 +67,17 @@ static int hand_over(weir_endpoint *endpoint, bool ends, weir_event *event)
     return WEIR_OK;
 }
 
-static int take(weir_endpoint *endpoint, const weir_codec_incoming *part, bool ends,
-                weir_event *event)
+static int take_decoded(weir_endpoint *endpoint, const weir_codec_incoming *part, bool ends,
+                        weir_event *event)
 {
-    enum weir__rule rule = check(endpoint, part, ends);
-    if (rule == WEIR__RULE_NONE && collect(endpoint, part) != WEIR_OK)
+    enum weir__rule rule = check_decoded(endpoint, part, ends);
+    if (rule == WEIR__RULE_NONE && collect_decoded(endpoint, part) != WEIR_OK)
         rule = WEIR__RULE_MEMORY;
     if (rule != WEIR__RULE_NONE)
         return weir__endpoint_report(endpoint, event, rule,
                                      endpoint->parser.offset - endpoint->coded_size);
     bool is_piece = endpoint->delivery == WEIR_DELIVER_PIECES && part->out_size > 0;
-    return ends || is_piece ? hand_over(endpoint, ends, event) : WEIR__GO_ON;
+    return ends || is_piece ? deliver_collected(endpoint, ends, event) : WEIR__GO_ON;
 }
 
 int weir__endpoint_decode(weir_endpoint *endpoint, weir_event *event)
@@ -88,5 +91,5 @@ int weir__endpoint_decode(weir_endpoint *endpoint, weir_event *event)
                                      endpoint->parser.offset - endpoint->coded_size);
     eat(endpoint, part.eaten);
     endpoint->in_decoding = part.eaten < part.size;
-    return take(endpoint, &part, part.last && !endpoint->in_decoding, event);
+    return take_decoded(endpoint, &part, part.last && !endpoint->in_decoding, event);
 }

@@ -9,12 +9,12 @@ void weir__endpoint_on_control_head(weir_endpoint *endpoint, const weir_frame_he
         endpoint->delivery = endpoint->next_delivery;
     if (endpoint->rare != NULL)
         endpoint->rare->control_size = 0;
-    /* A text that is under way is not gone on with after a Close: its state may serve the reason. */
+    /* After a Close no text message goes on: its state can be used for the reason. */
     if (head->type == WEIR_FRAME_CLOSE)
         endpoint->utf8 = (weir_utf8){0};
 }
 
-/* A payload as far as it has arrived: in the input, or put together in the rare part. */
+/* A payload as far as it has arrived: in the input, or joined in the rare part. */
 struct payload {
     const uint8_t *data;
     size_t size;
@@ -50,7 +50,7 @@ static unsigned code_of(const struct payload *payload)
     return (unsigned)payload->data[0] << 8 | payload->data[1];
 }
 
-/* What a Close's payload breaks with the bytes that are new in it; *bad is the first impossible one. */
+/* Which rule the new bytes of a Close's payload break; *bad: index of the first wrong byte. */
 static enum weir__rule check_close(weir_endpoint *endpoint, const struct payload *payload,
                                    bool last, size_t *bad)
 {
@@ -72,7 +72,7 @@ static enum weir__rule check_close(weir_endpoint *endpoint, const struct payload
     return WEIR__RULE_NONE;
 }
 
-static void keep_reason(weir_endpoint *endpoint, const struct payload *payload)
+static void keep_their_reason(weir_endpoint *endpoint, const struct payload *payload)
 {
     endpoint->theirs = WEIR_CLOSE_NO_STATUS;
     if (payload->size < 2)
@@ -80,7 +80,7 @@ static void keep_reason(weir_endpoint *endpoint, const struct payload *payload)
     endpoint->theirs = (uint16_t)code_of(payload);
     size_t size = payload->size - 2;
     struct weir__endpoint_rare *rare = size > 0 ? weir__endpoint_rare(endpoint) : NULL;
-    if (rare == NULL) /* without memory the code has to do */
+    if (rare == NULL) /* without memory only the code is kept */
         return;
     memcpy(rare->theirs, payload->data + 2, size);
     rare->theirs_size = (uint8_t)size;
@@ -103,8 +103,8 @@ static int owe_pong(weir_endpoint *endpoint, const struct payload *payload)
     return WEIR_OK;
 }
 
-static void fill(weir_event *event, enum weir_event_kind kind, const weir_endpoint *endpoint,
-                 const struct payload *payload)
+static void fill_control_event(weir_event *event, enum weir_event_kind kind,
+                               const weir_endpoint *endpoint, const struct payload *payload)
 {
     *event = (weir_event){
         .kind = kind,
@@ -115,10 +115,10 @@ static void fill(weir_event *event, enum weir_event_kind kind, const weir_endpoi
     };
 }
 
-/* A control frame for a raw session: as it is. */
+/* Delivers a control frame unchanged, to a raw session. */
 static int deliver_raw(weir_endpoint *endpoint, const struct payload *payload, weir_event *event)
 {
-    fill(event, WEIR_EVENT_FRAME, endpoint, payload);
+    fill_control_event(event, WEIR_EVENT_FRAME, endpoint, payload);
     if (endpoint->rare == NULL || payload->data != endpoint->rare->control)
         return WEIR_OK;
     weir_frame copy;
@@ -132,20 +132,20 @@ static int on_whole(weir_endpoint *endpoint, const struct payload *payload, weir
 {
     bool raw = endpoint->delivery == WEIR_DELIVER_FRAMES;
     if (endpoint->head_type == WEIR_FRAME_CLOSE)
-        keep_reason(endpoint, payload);
+        keep_their_reason(endpoint, payload);
     if (raw)
         return deliver_raw(endpoint, payload, event);
     if (endpoint->head_type == WEIR_FRAME_CLOSE) {
-        fill(event, WEIR_EVENT_CLOSE, endpoint, payload);
+        fill_control_event(event, WEIR_EVENT_CLOSE, endpoint, payload);
         return WEIR_OK;
     }
     if (endpoint->head_type == WEIR_FRAME_PING) {
-        fill(event, WEIR_EVENT_PING, endpoint, payload);
+        fill_control_event(event, WEIR_EVENT_PING, endpoint, payload);
         return owe_pong(endpoint, payload);
     }
     if (!weir__endpoint_on_pong(endpoint, payload->data, payload->size))
         return WEIR__GO_ON;
-    fill(event, WEIR_EVENT_PONG, endpoint, payload);
+    fill_control_event(event, WEIR_EVENT_PONG, endpoint, payload);
     return WEIR_OK;
 }
 

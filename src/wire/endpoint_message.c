@@ -4,12 +4,12 @@
 #include "wire/parser.h"
 #include "wire/utf8.h"
 
-/* A message of so many bytes is unmasked and checked in one pass. */
+/* A message of this size is unmasked and checked in one pass. */
 #define SMALL_MIN 16
 #define SMALL_MAX 256
 
-/* A message's bytes go from the parser, which unmasks them, through the check of text to the delivery. Those of a compressed one take the
- * way through endpoint_codec.c instead. */
+/* Data frames in. The parser unmasks the bytes of a message; then they are checked as text and
+ * delivered. Compressed messages take the way through endpoint_codec.c. */
 
 int weir__endpoint_on_data_head(weir_endpoint *endpoint, const weir_frame_head *head,
                                 weir_event *event)
@@ -23,9 +23,10 @@ int weir__endpoint_on_data_head(weir_endpoint *endpoint, const weir_frame_head *
         endpoint->message_size = 0;
         endpoint->piece_given = false;
         endpoint->utf8 = (weir_utf8){0};
-        endpoint->in_coded = (head->rsv & WEIR__RSV_CODED) != 0; /* allowed with a codec only */
+        endpoint->in_coded =
+            (head->rsv & WEIR__RSV_CODED) != 0; /* the parser allows it with a codec only */
     }
-    if (endpoint->in_coded) /* its size counts as it is inflated */
+    if (endpoint->in_coded) /* its size is counted when it is inflated */
         return WEIR__GO_ON;
     if (head->size > endpoint->max_frame_size)
         return weir__endpoint_report(endpoint, event, WEIR__RULE_FRAME_SIZE,
@@ -39,7 +40,8 @@ int weir__endpoint_on_data_head(weir_endpoint *endpoint, const weir_frame_head *
     return WEIR__GO_ON;
 }
 
-static void fill(weir_event *event, const weir_endpoint *endpoint, const weir_parser_event *piece)
+static void fill_frame_event(weir_event *event, const weir_endpoint *endpoint,
+                             const weir_parser_event *piece)
 {
     *event = (weir_event){
         .kind = WEIR_EVENT_FRAME,
@@ -61,18 +63,18 @@ static int collect(weir_endpoint *endpoint, const weir_parser_event *piece)
     if (rare == NULL)
         return WEIR_ENOMEM;
     weir_collector *collector = &rare->collector;
-    /* What cannot fit into memory at all is out of memory like what does not fit today. */
+    /* A size that no memory can hold is out of memory, too. */
     if (piece->first &&
         weir_collector_start(collector, piece->size + endpoint->parser.left) != WEIR_OK)
         return WEIR_ENOMEM;
     return weir_collector_feed(collector, piece->data, piece->size, NULL);
 }
 
-/* Hands over what was collected, in the event that is filled but for it. */
+/* Delivers what was collected. */
 static int take_collected(weir_endpoint *endpoint, const weir_parser_event *piece,
                           weir_event *event)
 {
-    fill(event, endpoint, piece);
+    fill_frame_event(event, endpoint, piece);
     weir_frame joined = {0};
     if (endpoint->rare != NULL) {
         int status = weir_collector_take(&joined, &endpoint->rare->collector, NULL);
@@ -86,14 +88,15 @@ static int take_collected(weir_endpoint *endpoint, const weir_parser_event *piec
     return WEIR_OK;
 }
 
-/* A whole message: as it lies in the input when all of it is in this piece, else joined. */
+/* Delivers a whole message: where it lies in the input if all of it is in this piece, else
+ * joined. */
 static int deliver_message(weir_endpoint *endpoint, const weir_parser_event *piece,
                            weir_event *event)
 {
     bool ends = piece->last && endpoint->head_fin;
     int status = WEIR_OK;
     if (ends && endpoint->message_size == piece->size) {
-        fill(event, endpoint, piece);
+        fill_frame_event(event, endpoint, piece);
     } else {
         status = collect(endpoint, piece);
         if (status == WEIR_OK && !ends)
@@ -105,13 +108,14 @@ static int deliver_message(weir_endpoint *endpoint, const weir_parser_event *pie
     return status;
 }
 
-/* A piece as it lies in the input. An empty one only to end a message whose end could not be told before. */
+/* Delivers a piece where it lies in the input. An empty one is delivered only to end a message
+ * whose end was not known at the piece before. */
 static int deliver_piece(weir_endpoint *endpoint, const weir_parser_event *piece, weir_event *event)
 {
     bool ends = piece->last && endpoint->head_fin;
     if (piece->size == 0 && !ends)
         return WEIR__GO_ON;
-    fill(event, endpoint, piece);
+    fill_frame_event(event, endpoint, piece);
     event->first = !endpoint->piece_given;
     event->last = ends;
     event->frame.fin = ends;
@@ -122,7 +126,7 @@ static int deliver_piece(weir_endpoint *endpoint, const weir_parser_event *piece
 static int deliver_frame(weir_endpoint *endpoint, const weir_parser_event *piece, weir_event *event)
 {
     if (piece->first && piece->last) {
-        fill(event, endpoint, piece);
+        fill_frame_event(event, endpoint, piece);
         return WEIR_OK;
     }
     int status = collect(endpoint, piece);
@@ -144,7 +148,7 @@ static int deliver(weir_endpoint *endpoint, const weir_parser_event *piece, weir
     return WEIR__GO_ON;
 }
 
-/* *valid: how much of the piece can stand. */
+/* *valid: how much of the piece is right. */
 static enum weir__rule check_text(weir_endpoint *endpoint, const weir_parser_event *piece,
                                   size_t *valid)
 {
@@ -175,8 +179,8 @@ int weir__endpoint_on_data(weir_endpoint *endpoint, const weir_parser_event *pie
     return status;
 }
 
-/* The size of the header of an unfragmented message of under 64 KiB whose frame lies whole in the input and breaks no rule; 0: it is
- * not so plain. */
+/* Returns the size of the next frame's header if the frame lies whole in the input, is an
+ * unfragmented message of under 64 KiB, and breaks no rule of headers; else 0. */
 static inline size_t plain_head(const weir_endpoint *endpoint, size_t key_size, size_t *size)
 {
     const uint8_t *in = endpoint->in;
@@ -200,7 +204,7 @@ static inline size_t plain_head(const weir_endpoint *endpoint, size_t key_size, 
     return head_size;
 }
 
-/* Takes the frame of such a message, still masked. False: there is none. */
+/* Takes the frame of such a message, still masked. False: it is no such message. */
 static inline bool take_plain(weir_endpoint *endpoint, size_t key_size, weir_frame *frame)
 {
     size_t size;
@@ -216,7 +220,7 @@ static inline bool take_plain(weir_endpoint *endpoint, size_t key_size, weir_fra
     return true;
 }
 
-/* The text of a whole message; *valid: how much of it can stand. */
+/* Checks the text of a whole message; *valid: how much of it is right. */
 static enum weir__rule check_whole_text(const uint8_t *data, size_t size, size_t *valid)
 {
     weir_utf8 utf8 = {0};
@@ -225,7 +229,7 @@ static enum weir__rule check_whole_text(const uint8_t *data, size_t size, size_t
     return weir_utf8_is_complete(&utf8) ? WEIR__RULE_NONE : WEIR__RULE_TEXT_CUT;
 }
 
-/* Whether it may stand; else the endpoint has failed. */
+/* Checks the text of a message; if it is wrong, the endpoint fails. */
 static __attribute__((noinline)) enum weir__whole judge_text(weir_endpoint *endpoint,
                                                              const weir_frame *frame)
 {
@@ -237,8 +241,9 @@ static __attribute__((noinline)) enum weir__whole judge_text(weir_endpoint *endp
     return WEIR__BROKEN;
 }
 
-/* Takes the mask off 16 to 256 bytes, and tells whether they are ASCII then: both in one pass, without a call. The last vector may overlap the one before it, so it is loaded before and
- * stored after the others. */
+/* Unmasks 16 to 256 bytes and returns whether they are ASCII then: in one pass, without a call. The
+ * last vector may overlap the one before it: it is loaded before the others and stored after
+ * them. */
 static inline bool unmask_small(uint8_t *data, size_t size, const uint8_t key[4])
 {
     uint64_t word = weir__mask_word(key);
@@ -256,7 +261,7 @@ static inline bool unmask_small(uint8_t *data, size_t size, const uint8_t key[4]
     return !weir__has_high_bits(all);
 }
 
-/* Unmasks and checks what is not so small that both are one. */
+/* Unmasks and checks a message of another size, in two passes. */
 static __attribute__((noinline)) enum weir__whole finish_whole(weir_endpoint *endpoint,
                                                                weir_frame *frame)
 {
@@ -267,7 +272,7 @@ static __attribute__((noinline)) enum weir__whole finish_whole(weir_endpoint *en
     return plain ? WEIR__WHOLE : judge_text(endpoint, frame);
 }
 
-/* A message of a server, or one that comes while a pong is awaited. */
+/* As weir__endpoint_take_whole(), for a message of a server, or while a pong is awaited. */
 static __attribute__((noinline)) enum weir__whole take_unusual(weir_endpoint *endpoint,
                                                                weir_frame *frame)
 {

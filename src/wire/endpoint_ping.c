@@ -2,12 +2,12 @@
 
 #include <string.h>
 
-/* Payload of our pings: a tag, and random bytes that the peer cannot know before. */
+/* The payload of our pings: a tag, and random bytes, which the peer cannot guess. */
 #define PING_TAG      "weir ping "
 #define PING_TAG_SIZE (sizeof PING_TAG - 1)
 #define PING_SIZE     (PING_TAG_SIZE + 16)
 
-static void write_payload(const weir_endpoint *endpoint, uint8_t out[PING_SIZE])
+static void write_ping_payload(const weir_endpoint *endpoint, uint8_t out[PING_SIZE])
 {
     static const char digits[] = "0123456789abcdef";
     memcpy(out, PING_TAG, PING_TAG_SIZE);
@@ -34,8 +34,8 @@ void weir__endpoint_ping_restart(weir_endpoint *endpoint)
     endpoint->deadline_ms = weir__add_capped(endpoint->now_ms, pause);
 }
 
-/* The time for the pong begins anew. */
-static void start_clock(weir_endpoint *endpoint)
+/* Starts the time for the pong, or starts it again. */
+static void start_pong_time(weir_endpoint *endpoint)
 {
     uint64_t timeout = to_ms64(endpoint->ping_timeout_ms);
     endpoint->deadline_ms = endpoint->held ? timeout : weir__add_capped(endpoint->now_ms, timeout);
@@ -46,14 +46,14 @@ int weir__endpoint_append_ping(weir_endpoint *endpoint, weir_buffer *out)
     uint8_t payload[PING_SIZE];
     if (!endpoint->ping_owed)
         return WEIR_OK;
-    write_payload(endpoint, payload);
+    write_ping_payload(endpoint, payload);
     weir_frame ping = weir_frame_ping(payload, sizeof payload);
     int status = weir__endpoint_append(endpoint, &ping, WEIR_FRAME_PING, out);
     if (status != WEIR_OK)
         return status;
     endpoint->ping_owed = false;
     endpoint->ping_sent_ms = (uint32_t)endpoint->now_ms;
-    start_clock(endpoint);
+    start_pong_time(endpoint);
     return WEIR_OK;
 }
 
@@ -64,7 +64,7 @@ int weir__endpoint_ping(weir_endpoint *endpoint, weir_buffer *out)
     endpoint->pong_awaited = true;
     endpoint->ping_owed = true;
     endpoint->ping_grace_used = false;
-    start_clock(endpoint);
+    start_pong_time(endpoint);
     int status = out == NULL ? WEIR_OK : weir__endpoint_append_ping(endpoint, out);
     if (status != WEIR_OK)
         weir__endpoint_ping_restart(endpoint);
@@ -74,7 +74,7 @@ int weir__endpoint_ping(weir_endpoint *endpoint, weir_buffer *out)
 void weir__endpoint_ping_defer(weir_endpoint *endpoint)
 {
     if (endpoint->pong_awaited)
-        start_clock(endpoint);
+        start_pong_time(endpoint);
 }
 
 bool weir__endpoint_on_pong(weir_endpoint *endpoint, const uint8_t *data, size_t size)
@@ -82,7 +82,7 @@ bool weir__endpoint_on_pong(weir_endpoint *endpoint, const uint8_t *data, size_t
     uint8_t payload[PING_SIZE];
     if (!endpoint->pong_awaited || endpoint->ping_owed || size != sizeof payload)
         return false;
-    write_payload(endpoint, payload);
+    write_ping_payload(endpoint, payload);
     if (memcmp(payload, data, sizeof payload) != 0)
         return false;
     endpoint->round_trip_ms = (uint32_t)endpoint->now_ms - endpoint->ping_sent_ms;

@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-/* Until our Close is sent, frames may go, also those that were under way when the peer's Close or a fault came (5.5.1). */
+/* Frames may be sent until our Close is, also after the peer's Close or a fault: so that a message
+ * that was begun before can be ended (5.5.1). */
 static bool may_send(const weir_endpoint *endpoint)
 {
     switch ((enum weir__close_state)endpoint->close_state) {
@@ -64,11 +65,9 @@ int weir__endpoint_append(weir_endpoint *endpoint, const weir_frame *frame, unsi
 int weir__endpoint_append_close(weir_endpoint *endpoint, unsigned code, const char *message,
                                 size_t size, weir_buffer *out)
 {
-    uint8_t payload[WEIR__CONTROL_MAX] = {(uint8_t)(code >> 8), (uint8_t)code};
-    if (size > 0)
-        memcpy(payload + 2, message, size);
+    uint8_t payload[WEIR__CONTROL_MAX];
     weir_frame frame = weir_frame_by_type(true, WEIR_FRAME_CLOSE, payload,
-                                          code == WEIR_CLOSE_NO_STATUS ? 0 : size + 2);
+                                          weir__close_payload_write(payload, code, message, size));
     return weir__endpoint_append(endpoint, &frame, WEIR_FRAME_CLOSE, out);
 }
 
@@ -84,8 +83,8 @@ int weir__endpoint_append_pong(weir_endpoint *endpoint, weir_buffer *out)
     return status;
 }
 
-/* A reason under way to the peer, for the record; without memory its code has to do. */
-static void keep_reason(weir_endpoint *endpoint, const char *message, size_t size)
+/* Keeps the message of our Close for weir_endpoint_end(); without memory only its code is kept. */
+static void keep_our_reason(weir_endpoint *endpoint, const char *message, size_t size)
 {
     struct weir__endpoint_rare *rare = size > 0 ? weir__endpoint_rare(endpoint) : NULL;
     if (rare == NULL)
@@ -94,12 +93,12 @@ static void keep_reason(weir_endpoint *endpoint, const char *message, size_t siz
     rare->ours_size = (uint8_t)size;
 }
 
-/* Sends a Close by the user's will. */
+/* Sends a Close for the user. */
 static int send_reason(weir_endpoint *endpoint, const weir_close_reason *reason, weir_buffer *out)
 {
     if (endpoint->close_state != WEIR__CLOSE_OPEN && endpoint->close_state != WEIR__CLOSE_RECEIVED)
         return WEIR_CLOSED;
-    /* A ping that came before is answered before (5.5.2); with room for both, neither fails. */
+    /* A ping that came before is answered before (5.5.2). With room for both, neither can fail. */
     if (weir_buffer_reserve(out, (size_t)2 * (WEIR_FRAME_HEAD_MAX + WEIR__CONTROL_MAX)) == NULL)
         return WEIR_ENOMEM;
     int status = weir__endpoint_append_pong(endpoint, out);
@@ -108,7 +107,7 @@ static int send_reason(weir_endpoint *endpoint, const weir_close_reason *reason,
                                              reason->message_size, out);
     if (status != WEIR_OK)
         return status;
-    keep_reason(endpoint, reason->message, reason->message_size);
+    keep_our_reason(endpoint, reason->message, reason->message_size);
     weir__endpoint_on_close_sent(endpoint, reason->code);
     return WEIR_OK;
 }
@@ -118,9 +117,7 @@ int weir_endpoint_close(weir_endpoint *endpoint, const weir_close_reason *reason
 {
     static const weir_close_reason none = {.code = WEIR_CLOSE_NO_STATUS};
     weir__endpoint_clock(endpoint, now_ms);
-    if (reason != NULL && (!weir_close_code_is_sendable(reason->code) ||
-                           reason->message_size > WEIR_CLOSE_MESSAGE_MAX ||
-                           !weir_utf8_is_valid(reason->message, reason->message_size)))
+    if (reason != NULL && !weir__close_reason_is_sendable(reason))
         return WEIR_EINVAL;
     return send_reason(endpoint, reason != NULL ? reason : &none, out);
 }
@@ -168,7 +165,8 @@ bool weir_endpoint_compresses(const weir_endpoint *endpoint, const weir_frame *f
     return frame->compress == WEIR_COMPRESS_ALWAYS;
 }
 
-/* Appends a data frame whose payload goes through the codec. Its size, and so that of its header, is known only then. */
+/* Appends a data frame that the codec compresses. The size of its header is known only
+ * afterwards. */
 static int append_coded(weir_endpoint *endpoint, const weir_frame *frame, unsigned opcode,
                         weir_buffer *out)
 {
@@ -229,6 +227,10 @@ static int send_data(weir_endpoint *endpoint, const weir_frame *frame, weir_buff
 __attribute__((noinline)) int weir__endpoint_send_any(weir_endpoint *endpoint,
                                                       const weir_frame *frame, weir_buffer *out)
 {
+    /* As weir__endpoint_send_small(), for the header of four bytes. */
+    if (frame->size >= 126 && frame->size <= UINT16_MAX &&
+        weir__endpoint_sends_plain(endpoint, frame) && weir__append_plain(frame, 4, out))
+        return WEIR_OK;
     if (!may_send(endpoint))
         return WEIR_CLOSED;
     if (frame->size > 0 && frame->data == NULL)

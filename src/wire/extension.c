@@ -11,7 +11,7 @@ static void skip_blanks(weir_view *rest)
         *rest = weir__view_after(*rest, 1);
 }
 
-/* Eats a character if it is next. */
+/* Consumes a character if it is next. */
 static bool take_char(weir_view *rest, char c)
 {
     if (rest->size == 0 || rest->data[0] != c)

@@ -2,6 +2,7 @@
 #include <weir/utf8.h>
 
 #include "base/alloc.h"
+#include "wire/close.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -86,25 +87,19 @@ static int own_bytes(weir_frame *frame, size_t size, const weir_allocator *alloc
     return WEIR_OK;
 }
 
-static bool reason_is_sendable(const weir_close_reason *reason)
-{
-    return weir_close_code_is_sendable(reason->code) &&
-           reason->message_size <= WEIR_CLOSE_MESSAGE_MAX &&
-           weir_utf8_is_valid(reason->message, reason->message_size);
-}
-
 int weir_frame_close(weir_frame *out, const weir_close_reason *reason,
                      const weir_allocator *allocator)
 {
     *out = (weir_frame){0};
     if (reason != NULL) {
-        if (!reason_is_sendable(reason))
+        if (!weir__close_reason_is_sendable(reason))
             return WEIR_EINVAL;
-        if (own_bytes(out, (size_t)reason->message_size + 2, allocator) != WEIR_OK)
+        uint8_t payload[WEIR__CONTROL_MAX];
+        size_t size =
+            weir__close_payload_write(payload, reason->code, reason->message, reason->message_size);
+        if (own_bytes(out, size, allocator) != WEIR_OK)
             return WEIR_ENOMEM;
-        out->data[0] = (uint8_t)(reason->code >> 8);
-        out->data[1] = (uint8_t)reason->code;
-        memcpy(out->data + 2, reason->message, reason->message_size);
+        memcpy(out->data, payload, size);
     }
     out->type = WEIR_FRAME_CLOSE;
     out->fin = true;

@@ -38,8 +38,8 @@ static bool are_extensions_offered(const weir_handshake_request *request, const 
     return weir__extensions_are_sendable(value);
 }
 
-static bool is_sendable(const weir_handshake_request *request,
-                        const weir_handshake_acceptance *acceptance)
+static bool acceptance_is_sendable(const weir_handshake_request *request,
+                                   const weir_handshake_acceptance *acceptance)
 {
     const char *subprotocol = acceptance->subprotocol;
     if (request->key.data == NULL)
@@ -58,7 +58,7 @@ int weir_handshake_response_write(char *out, size_t capacity, const weir_handsha
     static const weir_handshake_acceptance nothing = {0};
     if (acceptance == NULL)
         acceptance = &nothing;
-    if (!is_sendable(request, acceptance))
+    if (!acceptance_is_sendable(request, acceptance))
         return WEIR_EINVAL;
 
     char accept[WEIR_HANDSHAKE_ACCEPT_SIZE + 1];

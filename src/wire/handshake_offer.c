@@ -30,7 +30,7 @@ static bool are_subprotocols_sendable(const weir_handshake_offer *offer)
     return true;
 }
 
-static bool is_sendable(const weir_handshake_offer *offer)
+static bool offer_is_sendable(const weir_handshake_offer *offer)
 {
     weir__authority authority;
     weir_fault ignored;
@@ -68,7 +68,7 @@ static void put_subprotocols(weir__text *text, const weir_handshake_offer *offer
 
 int weir_handshake_request_write(char *out, size_t capacity, const weir_handshake_offer *offer)
 {
-    if (!is_sendable(offer))
+    if (!offer_is_sendable(offer))
         return WEIR_EINVAL;
     char key[WEIR_HANDSHAKE_KEY_SIZE + 1];
     weir__base64_encode(key, offer->nonce, sizeof offer->nonce);

@@ -15,13 +15,14 @@ struct examination {
 
 /* at: the part of the head that breaks the rule; absent: something is missing, which is known at
  * the head's end. */
-static int refuse(struct examination *e, unsigned http_status, weir_view at, const char *rule)
+static int refuse_request(struct examination *e, unsigned http_status, weir_view at,
+                          const char *rule)
 {
     size_t offset = at.data != NULL ? (size_t)(at.data - e->bytes) : e->request->head.size;
     return weir__http_refuse(e->error, http_status, offset, rule);
 }
 
-static weir_view value_of(const weir_http_field *field)
+static weir_view field_value(const weir_http_field *field)
 {
     return field != NULL ? field->value : (weir_view){0};
 }
@@ -50,12 +51,12 @@ static int check_target(struct examination *e)
     }
     weir_view rest = after_scheme(target);
     if (rest.data == NULL)
-        return refuse(e, 400, target, "RFC 9112 3.2: neither a path nor an absolute URL");
+        return refuse_request(e, 400, target, "RFC 9112 3.2: neither a path nor an absolute URL");
     size_t end = weir__authority_size(rest);
     weir_fault ignored;
     weir__authority authority;
     if (weir__authority_parse(&authority, weir__view_first(rest, end), &ignored) != WEIR_OK)
-        return refuse(e, 400, rest, "RFC 9112 3.2.2: malformed host in the target");
+        return refuse_request(e, 400, rest, "RFC 9112 3.2.2: malformed host in the target");
     e->request->host = weir__view_first(rest, end);
     weir__target_split(weir__view_after(rest, end), &e->request->path, &e->request->query);
     return WEIR_OK;
@@ -64,31 +65,31 @@ static int check_target(struct examination *e)
 static int check_host(struct examination *e)
 {
     bool several;
-    weir_view host = value_of(weir__http_field_only(&e->request->head, "Host", &several));
+    weir_view host = field_value(weir__http_field_only(&e->request->head, "Host", &several));
     weir_fault ignored;
     weir__authority authority;
     if (several)
-        return refuse(e, 400, host, "RFC 9112 3.2: several Host fields");
+        return refuse_request(e, 400, host, "RFC 9112 3.2: several Host fields");
     if (host.data == NULL)
-        return refuse(e, 400, host, "RFC 9112 3.2: Host is missing");
+        return refuse_request(e, 400, host, "RFC 9112 3.2: Host is missing");
     if (weir__authority_parse(&authority, host, &ignored) != WEIR_OK)
-        return refuse(e, 400, host, "RFC 9112 3.2: malformed Host");
+        return refuse_request(e, 400, host, "RFC 9112 3.2: malformed Host");
     if (e->request->host.data == NULL)
         e->request->host = host;
     return WEIR_OK;
 }
 
-/* A body would be taken for frames: what smuggling is made of. */
+/* A body would be read as frames: request smuggling. */
 static int check_body(struct examination *e)
 {
     const weir_http_head *head = &e->request->head;
-    weir_view coding = value_of(weir_http_field_find(head, "Transfer-Encoding", 0));
+    weir_view coding = field_value(weir_http_field_find(head, "Transfer-Encoding", 0));
     if (coding.data != NULL)
-        return refuse(e, 400, coding, "RFC 6455 4.1: Transfer-Encoding on a handshake");
+        return refuse_request(e, 400, coding, "RFC 6455 4.1: Transfer-Encoding on a handshake");
     const weir_http_field *length = weir_http_field_find(head, "Content-Length", 0);
     while (length != NULL) {
         if (!weir_view_equal(length->value, "0"))
-            return refuse(e, 400, length->value, "RFC 6455 4.1: a body on a handshake");
+            return refuse_request(e, 400, length->value, "RFC 6455 4.1: a body on a handshake");
         length = weir_http_field_find(head, "Content-Length", (size_t)(length - head->fields) + 1);
     }
     return WEIR_OK;
@@ -97,9 +98,9 @@ static int check_body(struct examination *e)
 static int check_origin(struct examination *e)
 {
     bool several;
-    e->request->origin = value_of(weir__http_field_only(&e->request->head, "Origin", &several));
+    e->request->origin = field_value(weir__http_field_only(&e->request->head, "Origin", &several));
     if (several)
-        return refuse(e, 400, (weir_view){0}, "RFC 6454 7.3: several Origin fields");
+        return refuse_request(e, 400, (weir_view){0}, "RFC 6454 7.3: several Origin fields");
     return WEIR_OK;
 }
 
@@ -107,9 +108,9 @@ static int check_upgrade(struct examination *e)
 {
     const weir_http_head *head = &e->request->head;
     if (!weir__http_list_has(head, "Connection", "upgrade"))
-        return refuse(e, 426, (weir_view){0}, "RFC 6455 4.2.1: Connection lacks upgrade");
+        return refuse_request(e, 426, (weir_view){0}, "RFC 6455 4.2.1: Connection lacks upgrade");
     if (!weir__http_list_has(head, "Upgrade", "websocket"))
-        return refuse(e, 426, (weir_view){0}, "RFC 6455 4.2.1: Upgrade lacks websocket");
+        return refuse_request(e, 426, (weir_view){0}, "RFC 6455 4.2.1: Upgrade lacks websocket");
     return WEIR_OK;
 }
 
@@ -117,13 +118,14 @@ static int check_version(struct examination *e)
 {
     bool several;
     weir_view version =
-        value_of(weir__http_field_only(&e->request->head, "Sec-WebSocket-Version", &several));
+        field_value(weir__http_field_only(&e->request->head, "Sec-WebSocket-Version", &several));
     if (several)
-        return refuse(e, 400, version, "RFC 6455 11.3.5: several Sec-WebSocket-Version fields");
+        return refuse_request(e, 400, version,
+                              "RFC 6455 11.3.5: several Sec-WebSocket-Version fields");
     if (version.data == NULL)
-        return refuse(e, 400, version, "RFC 6455 4.2.1: Sec-WebSocket-Version is missing");
+        return refuse_request(e, 400, version, "RFC 6455 4.2.1: Sec-WebSocket-Version is missing");
     if (!weir_view_equal(version, "13"))
-        return refuse(e, 426, version, "RFC 6455 4.4: the version is not 13");
+        return refuse_request(e, 426, version, "RFC 6455 4.4: the version is not 13");
     return WEIR_OK;
 }
 
@@ -132,13 +134,13 @@ static int check_key(struct examination *e)
     bool several;
     uint8_t nonce[WEIR_HANDSHAKE_NONCE_SIZE];
     weir_view key =
-        value_of(weir__http_field_only(&e->request->head, "Sec-WebSocket-Key", &several));
+        field_value(weir__http_field_only(&e->request->head, "Sec-WebSocket-Key", &several));
     if (several)
-        return refuse(e, 400, key, "RFC 6455 11.3.1: several Sec-WebSocket-Key fields");
+        return refuse_request(e, 400, key, "RFC 6455 11.3.1: several Sec-WebSocket-Key fields");
     if (key.data == NULL)
-        return refuse(e, 400, key, "RFC 6455 4.2.1: Sec-WebSocket-Key is missing");
+        return refuse_request(e, 400, key, "RFC 6455 4.2.1: Sec-WebSocket-Key is missing");
     if (weir__base64_decode(nonce, sizeof nonce, key.data, key.size) != (int)sizeof nonce)
-        return refuse(e, 400, key, "RFC 6455 4.2.1: the key is not 16 bytes in base64");
+        return refuse_request(e, 400, key, "RFC 6455 4.2.1: the key is not 16 bytes in base64");
     e->request->key = key;
     return WEIR_OK;
 }
@@ -152,9 +154,10 @@ static int check_subprotocols(struct examination *e)
     size_t count = 0;
     for (; weir_handshake_subprotocol_next(&name, e->request, &cursor); count++)
         if (!weir__view_is_token(name))
-            return refuse(e, 400, name, "RFC 6455 4.1: a subprotocol is not a token");
+            return refuse_request(e, 400, name, "RFC 6455 4.1: a subprotocol is not a token");
     if (field != NULL && count == 0)
-        return refuse(e, 400, field->value, "RFC 6455 11.3.4: empty Sec-WebSocket-Protocol");
+        return refuse_request(e, 400, field->value,
+                              "RFC 6455 11.3.4: empty Sec-WebSocket-Protocol");
     return WEIR_OK;
 }
 
@@ -162,11 +165,11 @@ static int check_extensions(struct examination *e)
 {
     weir_view at;
     if (weir__extensions_check(&e->request->head, &at) != WEIR_OK)
-        return refuse(e, 400, at, "RFC 6455 9.1: malformed Sec-WebSocket-Extensions");
+        return refuse_request(e, 400, at, "RFC 6455 9.1: malformed Sec-WebSocket-Extensions");
     return WEIR_OK;
 }
 
-static int examine(struct examination *e)
+static int examine_request(struct examination *e)
 {
     static int (*const rules[])(struct examination *) = {
         check_target,  check_host, check_body,         check_origin,     check_upgrade,
@@ -212,7 +215,7 @@ int weir_handshake_request_parse(weir_handshake_request *request, const void *in
     if (status > 0) {
         int head_size = status;
         weir__http_request_split(&request->head, in, scan);
-        status = examine(&(struct examination){request, in, &error});
+        status = examine_request(&(struct examination){request, in, &error});
         if (status == WEIR_OK)
             return head_size;
     }

@@ -17,7 +17,7 @@ struct examination {
 
 /* at: the part of the head that breaks the rule; absent: something is missing, which is known at
  * the head's end. */
-static int refuse(struct examination *e, weir_view at, const char *rule)
+static int refuse_response(struct examination *e, weir_view at, const char *rule)
 {
     size_t offset = at.data != NULL ? (size_t)(at.data - e->bytes) : e->response->head.size;
     e->response->fault = (weir_fault){WEIR_EPROTOCOL, offset, rule};
@@ -31,7 +31,7 @@ static int take_only(struct examination *e, const char *name, weir_view *value, 
     bool several;
     const weir_http_field *field = weir__http_field_only(&e->response->head, name, &several);
     *value = field != NULL ? field->value : (weir_view){0};
-    return several ? refuse(e, *value, rule) : WEIR_OK;
+    return several ? refuse_response(e, *value, rule) : WEIR_OK;
 }
 
 static int check_http_version(struct examination *e)
@@ -39,7 +39,7 @@ static int check_http_version(struct examination *e)
     enum { MINOR_AT = 7 };
     weir_view minor = {e->bytes + e->start + MINOR_AT, 1};
     if (minor.data[0] != '1')
-        return refuse(e, minor, "RFC 9110 15.2: 101 over HTTP/1.0");
+        return refuse_response(e, minor, "RFC 9110 15.2: 101 over HTTP/1.0");
     return WEIR_OK;
 }
 
@@ -50,9 +50,9 @@ static int check_upgrade(struct examination *e)
     if (status != WEIR_OK)
         return status;
     if (!weir_view_equal_nocase(upgrade, "websocket"))
-        return refuse(e, upgrade, "RFC 6455 4.1: Upgrade is not websocket");
+        return refuse_response(e, upgrade, "RFC 6455 4.1: Upgrade is not websocket");
     if (!weir__http_list_has(&e->response->head, "Connection", "upgrade"))
-        return refuse(e, (weir_view){0}, "RFC 6455 4.1: Connection lacks upgrade");
+        return refuse_response(e, (weir_view){0}, "RFC 6455 4.1: Connection lacks upgrade");
     return WEIR_OK;
 }
 
@@ -66,11 +66,12 @@ static int check_accept(struct examination *e)
     if (status != WEIR_OK)
         return status;
     if (accept.data == NULL)
-        return refuse(e, accept, "RFC 6455 4.1: Sec-WebSocket-Accept is missing");
+        return refuse_response(e, accept, "RFC 6455 4.1: Sec-WebSocket-Accept is missing");
     weir__base64_encode(key, e->offer->nonce, sizeof e->offer->nonce);
     weir_handshake_accept_value(expected, weir_view_of(key));
     if (!weir_view_equal(accept, expected))
-        return refuse(e, accept, "RFC 6455 4.1: Sec-WebSocket-Accept does not answer our key");
+        return refuse_response(e, accept,
+                               "RFC 6455 4.1: Sec-WebSocket-Accept does not answer our key");
     return WEIR_OK;
 }
 
@@ -90,7 +91,7 @@ static int check_subprotocol(struct examination *e)
     if (status != WEIR_OK)
         return status;
     if (chosen.data != NULL && !is_subprotocol_offered(e->offer, chosen))
-        return refuse(e, chosen, "RFC 6455 4.1: a subprotocol that was not offered");
+        return refuse_response(e, chosen, "RFC 6455 4.1: a subprotocol that was not offered");
     e->response->subprotocol = chosen;
     return WEIR_OK;
 }
@@ -112,14 +113,15 @@ static int check_extensions(struct examination *e)
     weir_extension chosen;
     weir_view at;
     if (weir__extensions_check(head, &at) != WEIR_OK)
-        return refuse(e, at, "RFC 6455 9.1: malformed Sec-WebSocket-Extensions");
+        return refuse_response(e, at, "RFC 6455 9.1: malformed Sec-WebSocket-Extensions");
     while (weir_extension_head_next(&chosen, head, &cursor) > 0)
         if (!is_extension_offered(e->offer, chosen.name))
-            return refuse(e, chosen.name, "RFC 6455 4.1: an extension that was not offered");
+            return refuse_response(e, chosen.name,
+                                   "RFC 6455 4.1: an extension that was not offered");
     return WEIR_OK;
 }
 
-static int examine(struct examination *e)
+static int examine_response(struct examination *e)
 {
     static int (*const rules[])(struct examination *) = {
         check_http_version, check_upgrade, check_accept, check_subprotocol, check_extensions,
@@ -132,8 +134,8 @@ static int examine(struct examination *e)
     return WEIR_OK;
 }
 
-/* Of a refusal's body; what cannot be used is as if it were not said: the body then ends with
- * the connection. */
+/* The length of a refusal's body. A value that cannot be used counts as absent: the body then ends
+ * with the connection. */
 static int64_t find_content_length(const weir_http_head *head)
 {
     bool several;
@@ -188,6 +190,6 @@ int weir_handshake_response_parse(weir_handshake_response *response, const void 
         response->content_length = find_content_length(&response->head);
         return WEIR_EREFUSED;
     }
-    int status = examine(&(struct examination){response, offer, in, scan->start});
+    int status = examine_response(&(struct examination){response, offer, in, scan->start});
     return status == WEIR_OK ? head_size : status;
 }

@@ -1,11 +1,14 @@
-/* wire/head.h - the one encoder of frame headers, inline so that a caller who knows half of the header pays for the other half. Private
- * to the library. */
+/* wire/head.h - the one encoder of frame headers. It is inline: for a caller that knows half of the
+ * header, the compiler leaves out that half. Private to the library. */
 #ifndef WEIR_WIRE_HEAD_H
 #define WEIR_WIRE_HEAD_H
 
 #include <weir/head.h>
 
 #include <string.h>
+
+/* The most bytes of a control frame's payload (RFC 6455 5.5). */
+#define WEIR__CONTROL_MAX 125
 
 static inline uint8_t *weir__put_big_endian(uint8_t *out, uint64_t value, unsigned bytes)
 {

@@ -79,7 +79,7 @@ static bool is_bodiless(unsigned status)
     return status == 204 || status == 205 || status == 304;
 }
 
-static bool is_sendable(const weir_http_answer *answer)
+static bool answer_is_sendable(const weir_http_answer *answer)
 {
     static const char *const own[] = {"Connection", "Content-Length", "Transfer-Encoding", NULL};
     if (answer->status < 200 || answer->status > 599)
@@ -107,7 +107,7 @@ static void put_fields(weir__text *text, const weir_http_answer *answer)
 
 int weir_http_response_write(char *out, size_t capacity, const weir_http_answer *answer)
 {
-    if (!is_sendable(answer))
+    if (!answer_is_sendable(answer))
         return WEIR_EINVAL;
     weir__text text = {.out = out, .capacity = capacity};
     weir__text_put_string(&text, "HTTP/1.1 ");

@@ -28,7 +28,7 @@ enum scan_state {
     AWAIT_NOTHING, /* the head is whole */
 };
 
-/* One call's view of things. */
+/* What one call works with. */
 struct machine {
     weir_http_scan *scan;
     const char *bytes;
@@ -49,23 +49,23 @@ int weir__http_refuse(weir__http_error *error, unsigned http_status, size_t offs
     return error->fault.status;
 }
 
-static int refuse(struct machine *m, unsigned http_status, const char *rule)
+static int refuse_head(struct machine *m, unsigned http_status, const char *rule)
 {
     return weir__http_refuse(m->error, http_status, m->scan->seen, rule);
 }
 
-/* The byte that is there does not belong: says so, or better if it is a line end gone wrong. */
+/* The next byte is wrong here. A wrong line end gets a rule of its own. */
 static int refuse_byte(struct machine *m, const char *rule)
 {
     char c = m->bytes[m->scan->seen];
     if (c == '\n')
-        return refuse(m, 400, "RFC 9112 2.2: bare LF");
+        return refuse_head(m, 400, "RFC 9112 2.2: bare LF");
     if (c == '\0')
-        return refuse(m, 400, "RFC 9110 5.5: NUL");
-    return refuse(m, 400, rule);
+        return refuse_head(m, 400, "RFC 9110 5.5: NUL");
+    return refuse_head(m, 400, rule);
 }
 
-/* Eats the byte that is there; the next element begins behind it. */
+/* Consumes the next byte; the next element begins behind it. */
 static int go_on(struct machine *m, enum scan_state next)
 {
     m->scan->seen++;
@@ -77,7 +77,7 @@ static int go_on(struct machine *m, enum scan_state next)
 static int await_lf(struct machine *m, enum scan_state next)
 {
     if (m->bytes[m->scan->seen] != '\n')
-        return refuse(m, 400, "RFC 9112 2.2: bare CR");
+        return refuse_head(m, 400, "RFC 9112 2.2: bare CR");
     return go_on(m, next);
 }
 
@@ -87,7 +87,7 @@ static int await_message(struct machine *m)
         m->scan->state = AWAIT_STATUS_VERSION;
         return WEIR_OK;
     }
-    if (m->bytes[m->scan->seen] == '\r') /* one empty line is let through, RFC 9112 2.2 */
+    if (m->bytes[m->scan->seen] == '\r') /* one empty line is accepted, RFC 9112 2.2 */
         return go_on(m, AWAIT_EMPTY_LINE_LF);
     m->scan->state = AWAIT_METHOD;
     return WEIR_OK;
@@ -108,7 +108,7 @@ static int end_method(struct machine *m)
     if (size == 3 && memcmp(method, "GET", 3) == 0)
         return go_on(m, AWAIT_TARGET);
     m->error->head_request = size == 4 && memcmp(method, "HEAD", 4) == 0;
-    return refuse(m, 405, "RFC 6455 4.1: the method is not GET");
+    return refuse_head(m, 405, "RFC 6455 4.1: the method is not GET");
 }
 
 static int await_method(struct machine *m)
@@ -116,7 +116,7 @@ static int await_method(struct machine *m)
     weir_http_scan *scan = m->scan;
     for (; scan->seen < m->end && weir__is_token_char(m->bytes[scan->seen]); scan->seen++)
         if (scan->seen - scan->mark == METHOD_MAX)
-            return refuse(m, 501, "RFC 9112 3: no known method is that long");
+            return refuse_head(m, 501, "RFC 9112 3: no known method is that long");
     if (scan->seen == m->end)
         return WEIR_OK;
     if (m->bytes[scan->seen] != ' ' || scan->seen == scan->mark)
@@ -149,9 +149,9 @@ static int end_request_version(struct machine *m)
     char major = m->bytes[m->scan->mark + 5];
     char minor = m->bytes[m->scan->mark + 7];
     if (major == '1' && minor == '0')
-        return refuse(m, 426, "RFC 9110 7.8: HTTP/1.0 cannot be upgraded");
+        return refuse_head(m, 426, "RFC 9110 7.8: HTTP/1.0 cannot be upgraded");
     if (major != '1' || minor != '1')
-        return refuse(m, 505, "RFC 6455 4.1: the version is not HTTP/1.1");
+        return refuse_head(m, 505, "RFC 6455 4.1: the version is not HTTP/1.1");
     return WEIR_OK;
 }
 
@@ -182,13 +182,12 @@ static int await_status_version(struct machine *m)
     if (!is_version_byte(c, have))
         return refuse_byte(m, "RFC 9112 4: it is not an HTTP/1 response");
     if ((have == 5 && c != '1') || (have == 7 && c != '1' && c != '0'))
-        return refuse(m, 400, "RFC 9112 2.3: the version is not HTTP/1.1");
+        return refuse_head(m, 400, "RFC 9112 2.3: the version is not HTTP/1.1");
     scan->seen++;
     return WEIR_OK;
 }
 
-/* A missing blank before a reason that is empty is let through: there are servers that leave it
- * out. */
+/* A missing blank before an empty reason is accepted: some servers leave it out. */
 static int await_status_code(struct machine *m)
 {
     weir_http_scan *scan = m->scan;
@@ -223,11 +222,11 @@ static int await_field(struct machine *m)
     if (c == '\r')
         return go_on(m, AWAIT_LAST_LF);
     if (weir__is_blank(c))
-        return refuse(m, 400, "RFC 9112 5.2: folded line");
+        return refuse_head(m, 400, "RFC 9112 5.2: folded line");
     if (!weir__is_token_char(c))
         return refuse_byte(m, "RFC 9110 5.1: malformed field name");
     if (m->scan->field_count == m->field_max)
-        return refuse(m, 431, "RFC 6585 5: too many fields");
+        return refuse_head(m, 431, "RFC 6585 5: too many fields");
     m->scan->field_count++;
     m->scan->state = AWAIT_NAME;
     return WEIR_OK;
@@ -241,7 +240,7 @@ static int await_name(struct machine *m)
     if (scan->seen == m->end)
         return WEIR_OK;
     if (weir__is_blank(m->bytes[scan->seen]))
-        return refuse(m, 400, "RFC 9112 5.1: blank before the colon");
+        return refuse_head(m, 400, "RFC 9112 5.1: blank before the colon");
     if (m->bytes[scan->seen] != ':')
         return refuse_byte(m, "RFC 9110 5.1: malformed field name");
     return go_on(m, AWAIT_VALUE);
@@ -311,8 +310,8 @@ static int run(weir_http_scan *scan, const weir__http_input *in, bool request,
     if (scan->seen < limit)
         return 0;
     if (scan->state < AWAIT_FIELD)
-        return refuse(&m, 414, "RFC 9110 15.5.15: the first line is too long");
-    return refuse(&m, 431, "RFC 6585 5: the head is too large");
+        return refuse_head(&m, 414, "RFC 9110 15.5.15: the first line is too long");
+    return refuse_head(&m, 431, "RFC 6585 5: the head is too large");
 }
 
 int weir__http_request_scan(weir_http_scan *scan, const weir__http_input *in,

@@ -1,7 +1,8 @@
 #include "wire/mask.h"
 
-/* All kernels are one text over the compiler's vectors. The first and the last vector are loaded before the others and stored after
- * them, and so may overlap these: that aligns the stores in between and leaves no odd bytes, in place too. */
+/* All kernels are one macro over the compiler's vectors. The first and the last vector are loaded
+ * before the others and stored after them, so they may overlap these: then the stores in between
+ * are aligned and no odd bytes are left, also in place. */
 #define DEFINE_KERNEL(name, type, attributes)                                                      \
     attributes static void name(uint8_t *dst, const uint8_t *src, size_t size, uint64_t word)      \
     {                                                                                              \
@@ -60,7 +61,8 @@ weir__mask_kernel *weir__mask_kernel_of(enum weir__mask_width width)
     return NULL;
 }
 
-/* At least 64 bytes. The processor is asked each time: that is a load and a test, and leaves the library without state. */
+/* At least 64 bytes. The processor's features are looked up each time: that costs a load and a
+ * test, and the library needs no state for it. */
 static inline void mask_wide(uint8_t *dst, const uint8_t *src, size_t size, uint64_t word)
 {
 #if defined(__x86_64__)

@@ -1,4 +1,5 @@
-/* wire/mask.h - the key as words, and the kernels of masking, one a width of vectors, so that each can be tested. Private to the library. */
+/* wire/mask.h - the key as words, and the kernels of masking: one for each width of vectors, so
+ * that each can be tested. Private to the library. */
 #ifndef WEIR_WIRE_MASK_H
 #define WEIR_WIRE_MASK_H
 
@@ -14,7 +15,8 @@ static inline uint64_t weir__mask_word(const uint8_t key[4])
     return (uint64_t)half << 32 | half;
 }
 
-/* The doubled key as it applies that many bytes further on: it repeats within the word, so a turn too far does no harm. */
+/* The doubled key for a place that many bytes further on. It repeats within the word, so whole
+ * words may be counted in. */
 static inline uint64_t weir__mask_turn(uint64_t word, size_t bytes)
 {
     unsigned bits = 8 * (unsigned)bytes & 63u;
@@ -25,8 +27,8 @@ static inline uint64_t weir__mask_turn(uint64_t word, size_t bytes)
 #endif
 }
 
-/* Masks size bytes from src to dst, which may be the same. size is at least the width. word: the key, twice, as it applies to the
- * first byte. */
+/* Masks size bytes from src to dst, which may be the same. size is at least the width. word: the
+ * doubled key for the first byte. */
 typedef void weir__mask_kernel(uint8_t *dst, const uint8_t *src, size_t size, uint64_t word);
 
 enum weir__mask_width {

@@ -1,4 +1,6 @@
 #include "wire/parser.h"
+
+#include "wire/head.h"
 #include "wire/rule.h"
 
 #include <weir/mask.h>
@@ -8,7 +10,6 @@
 #define FIN_BIT     0x80u
 #define MASK_BIT    0x80u
 #define OPCODE_BITS 0x0Fu
-#define CONTROL_MAX 125u
 
 void weir_parser_init(weir_parser *parser, enum weir_parser_mask mask, uint64_t max_frame_size)
 {
@@ -45,7 +46,8 @@ static enum weir__rule rule_of_control(unsigned bits)
     return (bits & FIN_BIT) != 0 ? WEIR__RULE_NONE : WEIR__RULE_CONTROL_FRAGMENTED;
 }
 
-/* Reserved bits belong to a message's first frame: the extensions that there are claim them there alone (RFC 7692 6). */
+/* Reserved bits are allowed in a message's first frame only: the extensions use them there alone
+ * (RFC 7692 6). */
 static enum weir__rule rule_of_data(const weir_parser *parser, unsigned bits)
 {
     unsigned opcode = bits & OPCODE_BITS;
@@ -75,7 +77,7 @@ static enum weir__rule rule_of_mask(const weir_parser *parser, bool masked)
     return WEIR__RULE_NONE;
 }
 
-/* The second byte. A frame size under 126 is only held against a length that stands there whole. */
+/* The second byte. A frame limit under 126 is checked here, against a length that is whole. */
 static enum weir__rule rule_of_length7(const weir_parser *parser, unsigned bits, unsigned byte)
 {
     unsigned length = byte & 0x7Fu;
@@ -83,7 +85,7 @@ static enum weir__rule rule_of_length7(const weir_parser *parser, unsigned bits,
     if (rule != WEIR__RULE_NONE)
         return rule;
     if (is_control(bits)) {
-        if (length > CONTROL_MAX)
+        if (length > WEIR__CONTROL_MAX)
             return WEIR__RULE_CONTROL_LENGTH;
         bool is_close = (bits & OPCODE_BITS) == WEIR_FRAME_CLOSE;
         return is_close && length == 1 ? WEIR__RULE_CLOSE_LENGTH : WEIR__RULE_NONE;
@@ -93,7 +95,8 @@ static enum weir__rule rule_of_length7(const weir_parser *parser, unsigned bits,
     return WEIR__RULE_NONE;
 }
 
-/* A length of 16 bits of which the low missing bytes are not there yet: what can be said already. */
+/* A length of 16 bits whose low missing bytes have not arrived: what is known to be wrong
+ * already. */
 static enum weir__rule rule_of_length16(const weir_parser *parser, uint64_t known, unsigned missing)
 {
     uint64_t least = known << (8 * missing);
@@ -204,7 +207,7 @@ static int report_head(weir_parser *parser, weir_parser_event *event)
     return WEIR_OK;
 }
 
-/* A data frame without reserved bits at its place: what most headers are. The rules have the last word on others. */
+/* Most headers: of a data frame without reserved bits, in its place. The rules decide on others. */
 static inline bool is_plain(const weir_parser *parser, unsigned bits)
 {
     unsigned low = bits & 0x7Fu;
@@ -213,7 +216,8 @@ static inline bool is_plain(const weir_parser *parser, unsigned bits)
 
 static bool take_long_head(weir_parser *parser, const uint8_t *in, size_t size, size_t *eaten);
 
-/* The short cut for a header that lies whole in the input and breaks no rule; false: go byte by byte. */
+/* Takes a header that lies whole in the input and breaks no rule. False: it has to be read byte by
+ * byte. */
 static inline bool take_head(weir_parser *parser, const uint8_t *in, size_t size, size_t *eaten)
 {
     if (size < 2 || (!is_plain(parser, in[0]) && rule_of_bits(parser, in[0]) != WEIR__RULE_NONE) ||
@@ -236,7 +240,7 @@ static inline bool take_head(weir_parser *parser, const uint8_t *in, size_t size
     return true;
 }
 
-/* The same with a length of 16 or 64 bits; *eaten is the size that the header would have without it. */
+/* The same with a length of 16 or 64 bits; *eaten is the size of the header without it. */
 static bool take_long_head(weir_parser *parser, const uint8_t *in, size_t size, size_t *eaten)
 {
     size_t width = (in[1] & 0x7Fu) == 126 ? 2 : 8;
@@ -260,11 +264,11 @@ static bool take_long_head(weir_parser *parser, const uint8_t *in, size_t size, 
     return true;
 }
 
-/* What most headers are: of an unfragmented data frame of under 126 bytes, masked as its sender must. */
+/* Takes the most frequent header: of an unfragmented data frame of under 126 bytes. masked: whether
+ * the peer has to mask; a constant. */
 static inline bool take_small_head(weir_parser *parser, const uint8_t *in, size_t size,
-                                   size_t *eaten, weir_parser_event *event)
+                                   size_t *eaten, weir_parser_event *event, bool masked)
 {
-    bool masked = parser->mask == WEIR_MASK_REQUIRED;
     size_t head_size = masked ? 6 : 2;
     if (size < head_size || !weir__parser_is_idle(parser) || (in[0] != 0x81 && in[0] != 0x82))
         return false;
@@ -338,7 +342,7 @@ static int eat_payload(weir_parser *parser, uint8_t *in, size_t size, weir_parse
     return WEIR_OK;
 }
 
-/* Not inlined: the short cut needs no registers saved. */
+/* Not inlined: weir_parser_feed() then has no registers to save. */
 static __attribute__((noinline)) int feed(weir_parser *parser, void *in, size_t size, size_t *eaten,
                                           weir_parser_event *event)
 {
@@ -357,6 +361,8 @@ static __attribute__((noinline)) int feed(weir_parser *parser, void *in, size_t 
 int weir_parser_feed(weir_parser *parser, void *in, size_t size, size_t *eaten,
                      weir_parser_event *event)
 {
-    return take_small_head(parser, in, size, eaten, event) ? WEIR_OK
-                                                           : feed(parser, in, size, eaten, event);
+    bool taken = parser->mask == WEIR_MASK_REQUIRED
+                     ? take_small_head(parser, in, size, eaten, event, true)
+                     : take_small_head(parser, in, size, eaten, event, false);
+    return taken ? WEIR_OK : feed(parser, in, size, eaten, event);
 }

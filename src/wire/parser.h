@@ -1,4 +1,5 @@
-/* wire/parser.h - what the endpoint has to know of the parser's inside for its short cut. Private to the library. */
+/* wire/parser.h - the states of the parser, for the endpoint, which takes whole messages past it.
+ * Private to the library. */
 #ifndef WEIR_WIRE_PARSER_H
 #define WEIR_WIRE_PARSER_H
 

@@ -1,5 +1,5 @@
-/* wire/rule.h - the rules that a peer can break, and the other causes for which an endpoint breaks off: one byte each, with a status,
- * a close code and a text. Private to the library. */
+/* wire/rule.h - the rules that a peer can break, and the other causes for which an endpoint fails:
+ * one byte each, with a status, a close code and a text. Private to the library. */
 #ifndef WEIR_WIRE_RULE_H
 #define WEIR_WIRE_RULE_H
 

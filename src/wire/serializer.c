@@ -1,6 +1,7 @@
 #include <weir/serializer.h>
 
 #include "base/alloc.h"
+#include "wire/head.h"
 
 #include <weir/mask.h>
 
@@ -8,7 +9,6 @@
 
 #define CAPACITY_DEFAULT 1024
 #define RING_MIN         8
-#define CONTROL_MAX      125
 
 /* A queued frame with the opcode it goes out with: 0 for a continuation. */
 struct weir_serializer_entry {
@@ -65,13 +65,13 @@ static bool is_data(const weir_frame *frame)
     return frame->type == WEIR_FRAME_TEXT || frame->type == WEIR_FRAME_BINARY;
 }
 
-static int check(const weir_serializer *serializer, const weir_frame *frame)
+static int check_frame(const weir_serializer *serializer, const weir_frame *frame)
 {
     if (weir_frame_type_from_opcode(frame->type) < 0 || frame->rsv > 7 ||
         (frame->size > 0 && frame->data == NULL))
         return WEIR_EINVAL;
     if (!is_data(frame))
-        return frame->fin && frame->size <= CONTROL_MAX ? WEIR_OK : WEIR_EINVAL;
+        return frame->fin && frame->size <= WEIR__CONTROL_MAX ? WEIR_OK : WEIR_EINVAL;
     bool differs = serializer->message != 0 && serializer->message != frame->type;
     return differs ? WEIR_EINVAL : WEIR_OK;
 }
@@ -91,7 +91,7 @@ int weir_serializer_enqueue(weir_serializer *serializer, const weir_frame *frame
 {
     if (weir_serializer_remaining_capacity(serializer) == 0)
         return WEIR_EAGAIN;
-    int status = check(serializer, frame);
+    int status = check_frame(serializer, frame);
     if (status == WEIR_OK && serializer->count == serializer->ring_size)
         status = grow_ring(serializer);
     if (status == WEIR_OK) {
@@ -130,7 +130,7 @@ static size_t write_head(weir_serializer *serializer, uint8_t *out, size_t size)
     return taken;
 }
 
-/* The key is zero in a frame that is not masked, and then changes nothing. */
+/* In a frame that is not masked the key is zero, which changes nothing. */
 static size_t write_payload(weir_serializer *serializer, const weir_frame *frame, uint8_t *out,
                             size_t size)
 {

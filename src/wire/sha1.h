@@ -17,7 +17,7 @@ typedef struct weir__sha1 {
 void weir__sha1_init(weir__sha1 *sha1);
 void weir__sha1_feed(weir__sha1 *sha1, const void *data, size_t size);
 
-/* Writes the digest; *sha1 is then used up. */
+/* Writes the digest; *sha1 must not be fed afterwards. */
 void weir__sha1_end(weir__sha1 *sha1, uint8_t out[WEIR__SHA1_SIZE]);
 
 #endif

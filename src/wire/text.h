@@ -1,11 +1,11 @@
-/* wire/text.h - a writer of text into a buffer that may turn out too small. Private to the library. */
+/* wire/text.h - a writer of text into a buffer that may be too small. Private to the library. */
 #ifndef WEIR_WIRE_TEXT_H
 #define WEIR_WIRE_TEXT_H
 
 #include <weir/view.h>
 
-/* Text being written. It counts on when the room is used up, so that the end knows the size
- * needed. */
+/* Text being written. Its size is counted beyond the room, so that the size needed is known at the
+ * end. */
 typedef struct weir__text {
     char *out;       /* NULL: only measure */
     size_t capacity; /* bytes at out */

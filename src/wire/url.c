@@ -14,7 +14,7 @@ static const struct scheme {
     {"ws+unix:", WEIR_URL_UNIX, 0},
 };
 
-static int refuse(weir_fault *fault, size_t offset, const char *rule)
+static int refuse_url(weir_fault *fault, size_t offset, const char *rule)
 {
     *fault = (weir_fault){WEIR_EINVAL, offset, rule};
     return WEIR_EINVAL;
@@ -43,9 +43,9 @@ static int check_chars(weir_view text, weir_fault *fault)
 {
     for (size_t i = 0; i < text.size; i++) {
         if (!weir__is_visible(text.data[i]))
-            return refuse(fault, i, "RFC 3986 2: blank, control character or non-ASCII");
+            return refuse_url(fault, i, "RFC 3986 2: blank, control character or non-ASCII");
         if (text.data[i] == '#')
-            return refuse(fault, i, "RFC 6455 3: a fragment");
+            return refuse_url(fault, i, "RFC 6455 3: a fragment");
     }
     return WEIR_OK;
 }
@@ -56,7 +56,7 @@ static int parse_network(weir_url *out, weir_view rest, size_t base, weir_fault 
     size_t end = weir__authority_size(rest);
     weir_view text = weir__view_first(rest, end);
     if (weir__view_find(text, '@') < text.size)
-        return refuse(fault, base, "RFC 9110 4.2.4: user name or password in the URL");
+        return refuse_url(fault, base, "RFC 9110 4.2.4: user name or password in the URL");
     weir__authority authority;
     int status = weir__authority_parse(&authority, text, fault);
     if (status != WEIR_OK) {
@@ -79,15 +79,15 @@ static int parse_unix(weir_url *out, weir_view rest, size_t base, weir_fault *fa
         base += 2;
     }
     if (rest.size < 2 || rest.data[0] != '/')
-        return refuse(fault, base, "ws+unix: the socket's path does not begin with a slash");
+        return refuse_url(fault, base, "ws+unix: the socket's path does not begin with a slash");
     size_t colon = weir__view_find(rest, ':');
     out->socket_path = weir__view_first(rest, colon);
     size_t mark = weir__view_find(out->socket_path, '?');
     if (mark < colon)
-        return refuse(fault, base + mark, "ws+unix: a query belongs behind the second colon");
+        return refuse_url(fault, base + mark, "ws+unix: a query belongs behind the second colon");
     weir_view target = weir__view_after(rest, colon < rest.size ? colon + 1 : colon);
     if (target.size > 0 && target.data[0] != '/' && target.data[0] != '?')
-        return refuse(fault, base + colon + 1, "ws+unix: the path does not begin with a slash");
+        return refuse_url(fault, base + colon + 1, "ws+unix: the path does not begin with a slash");
     weir__target_split(target, &out->path, &out->query);
     return WEIR_OK;
 }
@@ -99,7 +99,7 @@ static int parse(weir_url *out, weir_view text, weir_fault *fault)
         return status;
     const struct scheme *scheme = scheme_of_text(text);
     if (scheme == NULL)
-        return refuse(fault, 0, "RFC 6455 3: the scheme is not ws, wss or ws+unix");
+        return refuse_url(fault, 0, "RFC 6455 3: the scheme is not ws, wss or ws+unix");
     out->scheme = scheme->scheme;
     out->port = scheme->default_port;
     size_t base = weir_view_of(scheme->prefix).size;
@@ -107,7 +107,7 @@ static int parse(weir_url *out, weir_view text, weir_fault *fault)
     if (scheme->scheme == WEIR_URL_UNIX)
         return parse_unix(out, rest, base, fault);
     if (rest.size < 2 || rest.data[0] != '/' || rest.data[1] != '/')
-        return refuse(fault, base, "RFC 6455 3: no host");
+        return refuse_url(fault, base, "RFC 6455 3: no host");
     return parse_network(out, weir__view_after(rest, 2), base + 2, fault);
 }
 

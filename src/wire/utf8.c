@@ -4,14 +4,15 @@
 
 #define HIGH_BITS UINT64_C(0x8080808080808080)
 
-/* What is shorter is looked at for plain ASCII first. */
+/* Shorter text is first checked for being ASCII. */
 #define VECTOR_MIN 256
 
-/* What is not ASCII and shorter is stepped through. */
+/* Shorter text that is not ASCII is checked byte by byte. */
 #define REST_MIN 12
 
-/* What may follow a first byte (RFC 3629 4: the table of UTF8-2, UTF8-3 and UTF8-4). wanted stays 0 for a byte that begins
- * nothing. The second byte's range is what keeps out overlong forms, surrogates and what is over U+10FFFF. */
+/* What may follow a first byte (RFC 3629 4: the table of UTF8-2, UTF8-3 and UTF8-4). wanted stays 0
+ * for a byte that begins no character. The range of the second byte excludes overlong forms,
+ * surrogates, and code points over U+10FFFF. */
 static weir_utf8 start_of(uint8_t byte)
 {
     if (byte >= 0xC2 && byte <= 0xDF)
@@ -23,7 +24,7 @@ static weir_utf8 start_of(uint8_t byte)
     return (weir_utf8){0};
 }
 
-/* One byte more; false when it cannot stand there. */
+/* Takes one byte more; false: it is wrong there. */
 static bool step(weir_utf8 *state, uint8_t byte)
 {
     if (state->wanted == 0) {
@@ -84,7 +85,8 @@ weir__utf8_kernel *weir__utf8_kernel_of(enum weir__utf8_kind kind)
 }
 
 #if defined(__x86_64__)
-/* The processor is asked each time: that is a load and a test, and leaves the library without state. */
+/* The processor's features are looked up each time: that costs a load and a test, and the library
+ * needs no state for it. */
 static inline size_t skip_valid(const uint8_t *data, size_t size)
 {
     size_t at = size < VECTOR_MIN ? skip_ascii(data, size) : 0;

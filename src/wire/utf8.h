@@ -1,4 +1,5 @@
-/* wire/utf8.h - the kernels of UTF-8 checking, so that each can be tested. Private to the library. */
+/* wire/utf8.h - the kernels that check UTF-8, so that each can be tested. Private to the
+ * library. */
 #ifndef WEIR_WIRE_UTF8_H
 #define WEIR_WIRE_UTF8_H
 
@@ -18,7 +19,7 @@ static inline bool weir__has_high_bits(weir__words words)
 #endif
 }
 
-/* Whether all bytes are ASCII; made for short texts. The last vector may overlap the one before it. */
+/* Whether all bytes are ASCII; for short texts. The last vector may overlap the one before it. */
 static inline bool weir__is_ascii(const uint8_t *data, size_t size)
 {
     weir__words all = {0, 0};
@@ -35,8 +36,9 @@ static inline bool weir__is_ascii(const uint8_t *data, size_t size)
     return !weir__has_high_bits(all);
 }
 
-/* Looks at data, which begins between two characters, and returns the size of a part at its beginning that consists of valid, whole
- * characters. It may stop short of the truth, by what stands in one block with an error. */
+/* Returns the size of a part at the beginning of data that is made of valid, whole characters. data
+ * begins between two characters. The part may be too short: by what stands in one block with an
+ * error. */
 typedef size_t weir__utf8_kernel(const uint8_t *data, size_t size);
 
 enum weir__utf8_kind {

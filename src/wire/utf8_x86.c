@@ -1,6 +1,8 @@
-/* UTF-8 by vectors of 32 and 64 bytes. Each byte is judged together with the one before it: three looks at tables of 16, by the high and the low
- * half of the byte before and by the high half of the byte itself, give sets of errors, and what is in all three is the
- * case. That leaves third and fourth bytes, which must stand exactly where a first byte two or three places before asks for them. */
+/* UTF-8 by vectors of 32 and 64 bytes. Each byte is checked together with the one before it. Three
+ * tables of 16 entries give sets of errors: by the high half of the byte before, by its low half,
+ * and by the high half of the byte itself. An error that is in all three sets is one. What is left
+ * are third and fourth bytes: they must stand exactly where a first byte two or three places before
+ * needs them. */
 #include "wire/utf8.h"
 
 #if defined(__x86_64__)
@@ -43,7 +45,7 @@ enum {
         CONTINUES | SURROGATE | TOO_LARGE, CONTINUES | SURROGATE | TOO_LARGE, TOO_SHORT,           \
         TOO_SHORT, TOO_SHORT, TOO_SHORT
 
-/* How many bytes of a character that is not finished stand at the end of the first size bytes: 0 to 3. */
+/* How many bytes of an unfinished character are at the end of the first size bytes: 0 to 3. */
 static inline size_t unfinished(const uint8_t *data, size_t size)
 {
     if (size >= 1 && data[size - 1] >= 0xC0)
@@ -84,7 +86,7 @@ AVX2 static inline __m256i judge_32(__m256i bytes, __m256i before)
 /* What is carried from block to block. */
 struct state_32 {
     __m256i before; /* the last 32 bytes */
-    bool open;      /* they are not all ASCII, so that a character may go on */
+    bool open;      /* they are not all ASCII: a character may go on */
 };
 
 AVX2 static inline bool take_64_by_32(struct state_32 *state, const uint8_t *data)

@@ -1,4 +1,5 @@
-/* tests/codec/deflate_ends.h - the codecs of both ends of a connection, and messages through them. Include it after cmocka. */
+/* tests/codec/deflate_ends.h - the codecs of both ends of a connection, and messages through them.
+ * Include it after cmocka. */
 #ifndef WEIR_TESTS_DEFLATE_ENDS_H
 #define WEIR_TESTS_DEFLATE_ENDS_H
 
@@ -47,7 +48,7 @@ static inline uint8_t random_byte(uint32_t *state)
     return (uint8_t)(*state >> 24);
 }
 
-/* Words again and again, of which some are far back. */
+/* Words that repeat, some from far back. */
 static inline void fill_with_words(uint8_t *out, size_t size, uint32_t seed)
 {
     static const char *const words[] = {"weir ",        "{\"id\":", "river",
@@ -71,7 +72,8 @@ static inline void fill_at_random(uint8_t *out, size_t size, uint32_t seed)
 
 /* --- one message --- */
 
-/* Encodes into an allocation of exactly the bound, so that AddressSanitizer sees one byte too many. */
+/* Encodes into an allocation of exactly the bound, so that AddressSanitizer finds one byte too
+ * many. */
 static inline void encode(weir_codec *codec, weir_buffer *out, const uint8_t *data, size_t size,
                           bool last)
 {

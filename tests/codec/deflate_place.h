@@ -1,4 +1,5 @@
-/* tests/codec/deflate_place.h - an endpoint whose messages may be compressed. Include it after cmocka. */
+/* tests/codec/deflate_place.h - an endpoint whose messages may be compressed. Include it after
+ * cmocka. */
 #ifndef WEIR_TESTS_DEFLATE_PLACE_H
 #define WEIR_TESTS_DEFLATE_PLACE_H
 
@@ -6,7 +7,8 @@
 
 #include <weir/deflate_codec.h>
 
-/* Of a message whole in one frame, uncompressed, and the frame's first byte. */
+/* "Hello", compressed (RFC 7692 7.2.3.1), and the first byte of a frame that is a whole, compressed
+ * message. */
 #define HELLO        "\xf2\x48\xcd\xc9\xc9\x07\x00"
 #define HELLO_SIZE   (sizeof HELLO - 1)
 #define TEXT_CODED   0xC1

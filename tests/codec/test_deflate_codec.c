@@ -1,4 +1,5 @@
-/* The codec of permessage-deflate against plain zlib, the examples of RFC 7692, and streams that break it. */
+/* The codec of permessage-deflate against plain zlib, the examples of RFC 7692, and malformed
+ * streams. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,7 @@
 
 #define SIZE_MOST ((size_t)200000)
 
-/* What plain zlib makes of all messages of one direction, with a window of so many bits and not one more. */
+/* Inflates all messages of one direction by plain zlib, with a window of exactly so many bits. */
 struct judge {
     z_stream z;
     bool forgets;
@@ -40,7 +41,7 @@ static void expect_judged(struct judge *judge, const weir_buffer *coded, const u
     judge->z.avail_in = (uInt)coded->size + 4;
     judge->z.next_out = out;
     judge->z.avail_out = (uInt)size + 1;
-    /* A final block would be allowed where nothing refers back, but not every peer takes it. */
+    /* A final block is allowed where nothing refers back, but not every peer accepts it. */
     assert_int_equal(inflate(&judge->z, Z_SYNC_FLUSH), Z_OK);
     assert_int_equal(judge->z.avail_out, 1);
     assert_memory_equal(out, data, size);
@@ -119,7 +120,7 @@ static void every_level_works(void **state)
     }
 }
 
-/* What a server makes of messages that are alike, one after the other. */
+/* Compresses similar messages, one after the other, as a server. */
 static void encode_alike(weir_buffer *out, weir_deflate_options options, bool forgets)
 {
     weir_deflate_terms terms = {.server_no_context_takeover = forgets};
@@ -134,7 +135,7 @@ static void encode_alike(weir_buffer *out, weir_deflate_options options, bool fo
     close_ends(&ends);
 }
 
-/* No option, those that it should stand for, and one of them changed at a time. */
+/* No options, the values that they stand for, and one of these changed at a time. */
 static void expect_defaults(weir_deflate_options usual, const weir_deflate_options *others,
                             bool forgets)
 {
@@ -180,7 +181,7 @@ static void with_takeover_level_window_and_memory_are_less_unless_told_otherwise
         false);
 }
 
-/* What does not shrink needs all the room it can: at the least memory level most of all. */
+/* A message that does not shrink needs the most room, above all at the least memory level. */
 static void nothing_grows_over_its_bound(void **state)
 {
     (void)state;
@@ -202,7 +203,7 @@ static void nothing_grows_over_its_bound(void **state)
         for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
             fill_at_random(data, sizes[k], (uint32_t)k);
             expect_round_trip(ends.server, ends.client, &judge, data, sizes[k]);
-            /* Bytes that fixed codes make longer, and that no match can be found for. */
+            /* Bytes that fixed codes make longer, and for which there is no match. */
             for (size_t at = 0; at < sizes[k]; at++)
                 data[at] |= 0x90;
             expect_round_trip(ends.server, ends.client, &judge, data, sizes[k]);
@@ -235,7 +236,8 @@ static void takeover_makes_a_repeated_message_smaller(void **state)
     close_ends(&ends);
 }
 
-/* A client whose wish to forget was not granted may do so all the same: the server goes on with one inflater. */
+/* A client may send without context takeover although the answer did not say so: the server goes on
+ * with one inflater. */
 static void forgetting_needs_no_agreement(void **state)
 {
     (void)state;
@@ -319,7 +321,7 @@ static void any_split_of_the_input_gives_the_same(void **state)
     free(data);
 }
 
-/* Messages in the middle, on more connections than streams rest. */
+/* Messages in progress on more connections than idle streams are kept. */
 static void connections_do_not_mix(void **state)
 {
     (void)state;
@@ -350,7 +352,7 @@ static void connections_do_not_mix(void **state)
         weir_buffer_fini(&plain);
         weir_buffer_fini(&coded[i]);
     }
-    /* Four compressors and an inflater rest, whatever was in use. */
+    /* Four compressors and an inflater are kept as idle, however many were in use. */
     assert_true(ends.memory.live_bytes - at_rest < (size_t)5 * 300 * 1024);
     for (int i = 0; i < COUNT; i++)
         codecs[i]->ops->free(codecs[i]);

@@ -18,7 +18,7 @@
 #define SIZE_MAX_PLAIN 9999
 #define END_OF_LAST    (128 | 64) /* where inflate() stands: behind a block, which was the last */
 
-/* What the decoder that is trusted says. */
+/* The same by zlib, which is trusted. */
 static int ask_zlib(const uint8_t *in, size_t size)
 {
     uint8_t out[SIZE_MAX_PLAIN];
@@ -45,7 +45,8 @@ static void fill(uint8_t *data, size_t size, unsigned letters, uint32_t seed)
     }
 }
 
-/* Matches of all lengths: the lengths of codes go on into those of distances, at times as a repetition of the same. */
+/* Matches of all lengths: the code lengths go on into those of distances, sometimes in a
+ * repetition. */
 static void fill_with_matches(uint8_t *data, size_t size, unsigned letters, uint32_t seed)
 {
     fill(data, size, letters, seed);
@@ -63,8 +64,8 @@ static void every_block_that_says_it_says_it_right(void **state)
 {
     uint8_t data[SIZE_MAX_PLAIN];
     uint8_t out[2 * SIZE_MAX_PLAIN];
-    size_t told[8] = {0};
-    size_t untold = 0;
+    size_t counts[8] = {0};
+    size_t unknown = 0;
     (void)state;
     for (int level = 1; level <= 9; level++) {
         struct libdeflate_compressor *compressor = libdeflate_alloc_compressor(level);
@@ -76,17 +77,17 @@ static void every_block_that_says_it_says_it_right(void **state)
             assert_true(coded > 0 && (out[0] & 1) == 1);
             int free_bits = weir__deflate_free_bits(out, coded);
             if (free_bits < 0) {
-                untold++;
+                unknown++;
                 continue;
             }
             assert_int_equal(free_bits, ask_zlib(out, coded));
-            told[free_bits]++;
+            counts[free_bits]++;
         }
         libdeflate_free_compressor(compressor);
     }
     for (size_t i = 0; i < 8; i++)
-        assert_true(told[i] > 100);
-    assert_true(untold < 4000); /* few symbols: codes that are fixed, or all zero */
+        assert_true(counts[i] > 100);
+    assert_true(unknown < 4000); /* few symbols: codes that are fixed, or all zero */
 }
 
 static void what_is_no_such_block_is_left_to_others(void **state)

@@ -1,5 +1,5 @@
-/* Compressed messages through an endpoint: what the peer may send, what it may not, what it costs. The peer's bytes are made by plain zlib or
- * written down. */
+/* Compressed messages through an endpoint: what the peer may send, what it may not, and what it
+ * costs. The peer's bytes are made by plain zlib, or are constants. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@ static void set_message_limit(struct place *place, uint64_t limit)
     weir_endpoint_set_limits(place->rig->endpoint, WEIR_UNLIMITED, limit);
 }
 
-/* What the peer makes of a message; to be freed. */
+/* A message as the peer compresses it; to be freed. */
 static uint8_t *peer_deflate(const void *data, size_t size, size_t *coded_size)
 {
     z_stream z = {0};
@@ -46,7 +46,7 @@ static void put_deflated(struct place *place, uint8_t bits, const void *data, si
     free(coded);
 }
 
-/* The conversation is over with that code, for a rule that begins so. */
+/* The conversation has ended with that code, for a rule that begins with that text. */
 static void expect_broken(struct place *place, const char *close, int status, const char *rule)
 {
     weir_end end = rig_end(place->rig);
@@ -178,7 +178,7 @@ static void text_is_checked_as_it_is_inflated(void **state)
     size_t coded_size;
     uint8_t *coded = peer_deflate(text, sizeof text - 1, &coded_size);
     struct place place = open_place(WEIR_ROLE_CLIENT, WEIR_DELIVER_MESSAGES, &apart);
-    /* The message has no end yet, and what is wrong with it is known. */
+    /* The fault is found before the message ends. */
     rig_peer(place.rig, 0x41, coded, coded_size / 2);
     expect_events(&place, "fault");
     expect_broken(&place, "88:1007", WEIR_EUTF8, "8.1: text is not UTF-8");
@@ -198,7 +198,8 @@ static void text_is_checked_as_it_is_inflated(void **state)
     close_place(&place);
 }
 
-/* A text that becomes impossible behind the limit is too big, one before it is no text: as if the bytes came one by one. */
+/* Text with a wrong byte behind the limit is too big; before it, it is no text: as if the bytes
+ * came one by one. */
 static void the_first_that_is_wrong_decides(void **state)
 {
     (void)state;
@@ -257,7 +258,8 @@ static void the_frame_limit_is_for_what_was_compressed(void **state)
     close_place(&place);
 }
 
-/* 64 MiB in 64 KiB, against a limit of 100,000 bytes: memory stays by the limit, in both deliveries. */
+/* 64 MiB in 64 KiB, with a limit of 100,000 bytes: memory is bounded by the limit, in both
+ * deliveries. */
 static void a_bomb_costs_at_most_the_limit(void **state)
 {
     (void)state;
@@ -372,7 +374,7 @@ static void pieces_come_as_they_are_inflated_in_constant_memory(void **state)
             assert_memory_equal(event.frame.data, data + got, event.frame.size);
         got += event.frame.size;
         weir_frame_release(&event.frame);
-        /* The driver may move what is not eaten, at any time. */
+        /* The driver may move what is not consumed, at any time. */
         uint8_t *rest;
         size_t rest_size = weir_endpoint_pending_input(&rest, place.rig->endpoint);
         assert_true(rest_size > 0 || event.last);

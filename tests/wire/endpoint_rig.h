@@ -1,7 +1,9 @@
-/* tests/wire/endpoint_rig.h - an endpoint with its memory, clock and output, and a peer that is written down frame by frame.
+/* tests/wire/endpoint_rig.h - an endpoint with its memory, clock and output, and a peer whose
+ * frames a test gives one by one. Include it after cmocka.
  *
- * Frames are built and read here by code that shares nothing with the library's. What the endpoint says goes into a log
- * of words: "81:Hello" is a frame by its first byte and payload, "88:1002" a Close by its code. Include it after cmocka. */
+ * The code here that builds and reads frames shares nothing with the library's. What the endpoint
+ * sends and delivers goes into logs of words: "81:Hello" is a frame by its first byte and payload,
+ * "88:1002" a Close by its code. */
 #ifndef WEIR_TESTS_ENDPOINT_RIG_H
 #define WEIR_TESTS_ENDPOINT_RIG_H
 
@@ -39,8 +41,8 @@ struct rig {
     uint64_t now;
     uint32_t random;
     bool echo;     /* sends every frame back */
-    bool no_flush; /* lets what is owed pile up */
-    bool stopped;  /* next() has said WEIR_CLOSED or failed */
+    bool no_flush; /* never calls flush(): what is owed stays so */
+    bool stopped;  /* next() has returned WEIR_CLOSED or failed */
     int last_status;
     char events[LOG_SIZE];
     char sent[LOG_SIZE];
@@ -95,7 +97,7 @@ static inline void log_frame(char *log, unsigned bits, const uint8_t *data, size
     }
 }
 
-/* Writes a frame as the peer of that role's owner would. out must have room for size + 14. */
+/* Writes a frame as the peer sends it. out must have room for size + 14. */
 static inline size_t peer_write(uint8_t *out, const struct peer_frame *frame, bool masked)
 {
     static const uint8_t key[4] = {0x37, 0xfa, 0x21, 0x3d};
@@ -212,7 +214,8 @@ static inline void rig_on_event(struct rig *rig, weir_event *event)
     if (event->kind == WEIR_EVENT_FRAME) {
         if (rig->echo) {
             int status = weir_endpoint_send(rig->endpoint, &event->frame, &rig->out);
-            /* A fragment that found no memory leaves its message open: the next may then be refused. */
+            /* A fragment without memory leaves its message open: the next one may then be
+             * refused. */
             assert_true(status == WEIR_OK || status == WEIR_CLOSED ||
                         (rig->memory.failed && (status == WEIR_ENOMEM || status == WEIR_EINVAL)));
         }
@@ -222,7 +225,8 @@ static inline void rig_on_event(struct rig *rig, weir_event *event)
         (void)!weir_endpoint_flush(rig->endpoint, rig->now, &rig->out);
 }
 
-/* Feeds bytes in an allocation of exactly their size, and takes all events. Returns the last status of next(). */
+/* Feeds bytes in an allocation of exactly their size, and takes all events. Returns the last status
+ * of next(). */
 static inline int rig_feed(struct rig *rig, const void *bytes, size_t size)
 {
     uint8_t *in = malloc(size > 0 ? size : 1);
@@ -268,7 +272,7 @@ static inline int rig_peer_text(struct rig *rig, uint8_t bits, const char *paylo
     return rig_peer(rig, bits, payload, strlen(payload));
 }
 
-/* The log of what was sent since the last call, as it stands now. */
+/* The log of what was sent since the last call. */
 static inline const char *rig_sent(struct rig *rig)
 {
     rig->sent[0] = 0;

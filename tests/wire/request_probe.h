@@ -1,5 +1,5 @@
-/* tests/wire/request_probe.h - what a server says about a client's request: the same however the
- * bytes are cut, or the test fails. Include it after cmocka.h. */
+/* tests/wire/request_probe.h - a server's verdict on a client's request. It has to be the same
+ * however the bytes are cut. Include it after cmocka.h. */
 #ifndef WEIR_TESTS_REQUEST_PROBE_H
 #define WEIR_TESTS_REQUEST_PROBE_H
 
@@ -85,7 +85,7 @@ static inline const char *header_of(const weir_handshake_refusal *refusal, const
 }
 
 /* The fields that the statuses call for (RFC 9110 15.5.6, 15.5.22; RFC 6455 4.4) are there, and
- * nowhere else; the answer written for it is what the house asks of every refusal. */
+ * nowhere else, and the answer that is written for it has what every refusal must have. */
 static inline void assert_answer(const weir_handshake_refusal *refusal)
 {
     char text[WEIR_HANDSHAKE_REFUSAL_ROOM];

@@ -1,4 +1,5 @@
-/* Offers and answers of permessage-deflate, both roles: each table says what is offered, what is wanted here, and what must come of it. */
+/* Offers and answers of permessage-deflate, in both roles. Each table has the offer, the options of
+ * this side, and the result. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -137,7 +138,7 @@ static void server_refuses_offers_that_break_the_rules(void **state)
         {PMD "; client_max_window_bits=16", &takeover, ""},
         {PMD "; client_max_window_bits=010", &takeover, ""},
         {PMD "; client_max_window_bits=\"10\"", &takeover, ""},
-        /* Nothing wrong with it, but it does not let us bound the client's window. */
+        /* A correct offer, but one that does not let us limit the client's window. */
         {PMD, &windows_10, ""},
     };
     EXPECT_ANSWERS(cases);
@@ -155,7 +156,7 @@ static void server_goes_on_to_the_next_offer(void **state)
          &takeover, PMD "; client_no_context_takeover"},
         {PMD ", " PMD "; client_max_window_bits", &windows_10,
          PMD "; server_max_window_bits=10; client_max_window_bits=10"},
-        /* The first that fits, not the one we would like best. */
+        /* The first that fits, not the best one. */
         {PMD "; server_no_context_takeover, " PMD, &takeover, PMD "; server_no_context_takeover"},
     };
     char answer[WEIR_DEFLATE_TEXT_ROOM];
@@ -246,10 +247,10 @@ static void client_takes_answers_that_fit(void **state)
         {.answer = "x-other", .options = &takeover},
         {PMD, &takeover, 1, NULL, NULL, PMD},
         {PMD NO_TAKEOVER, &plain, 1, NULL, NULL, PMD NO_TAKEOVER},
-        /* It was not asked for, and is the server's to say (7.1.1.1, 7.1.1.2, 7.1.2.1). */
+        /* Not offered, but the server may say it (7.1.1.1, 7.1.1.2, 7.1.2.1). */
         {PMD NO_TAKEOVER "; server_max_window_bits=8", &takeover, 1, NULL, NULL,
          PMD NO_TAKEOVER "; server_max_window_bits=8"},
-        /* Ours was a hint: it need not be repeated. */
+        /* Our offer was a hint: the answer need not repeat it. */
         {PMD "; server_no_context_takeover", &plain, 1, NULL, NULL,
          PMD "; server_no_context_takeover"},
         {PMD "; client_max_window_bits=15", &takeover, 1, NULL, NULL,
@@ -289,7 +290,7 @@ static void client_fails_the_handshake_over_answers_that_do_not(void **state)
          NULL},
         {PMD "; server_max_window_bits=\"12\"", &takeover, WEIR_EPROTOCOL, "RFC 7692 7.1.2",
          "server_max", NULL},
-        /* Bare is for offers only. */
+        /* Only an offer may have it without a value. */
         {PMD "; client_max_window_bits", &takeover, WEIR_EPROTOCOL, "RFC 7692 7.1.2", "client_max",
          NULL},
         {PMD "; client_max_window_bits=16", &takeover, WEIR_EPROTOCOL, "RFC 7692 7.1.2",
@@ -309,7 +310,7 @@ static void client_fails_the_handshake_over_answers_that_do_not(void **state)
         expect_verdict(&cases[i]);
 }
 
-/* Whatever a client of ours offers, a server of ours takes, and the client takes its answer. */
+/* Our server takes each offer of our client, and the client takes the answer. */
 static void own_offer_and_answer_fit(void **state)
 {
     (void)state;

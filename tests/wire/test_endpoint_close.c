@@ -1,4 +1,5 @@
-/* The closing handshake and the end of the stream (RFC 6455 7), in both roles, with the clock as an argument. */
+/* The closing handshake and the end of the stream (RFC 6455 7), in both roles, with the time as an
+ * argument. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +20,8 @@ static struct rig *open_with_close_timeout(enum weir_role role, uint64_t close_t
     return rig;
 }
 
-/* The peer closes first: we answer with its code. The server then ends TCP, the client waits for that. */
+/* The peer closes first: the answer has its code. The server then ends TCP; the client waits for
+ * that. */
 static void peer_closes_first(enum weir_role role)
 {
     struct rig *rig = rig_new(role, WEIR_DELIVER_MESSAGES);

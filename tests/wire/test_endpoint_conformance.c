@@ -1,5 +1,6 @@
-/* The groups of the wire conformance list that are pure protocol (1 to 7 but for sizes), each case in both roles and in four
- * cuts: all at once, frame by frame, in pieces of 3 bytes, byte by byte. */
+/* The groups of the wire conformance list that are pure protocol (1 to 7 but for sizes). Each case
+ * is tried in both roles and in four cuts: all at once, frame by frame, in pieces of 3 bytes, byte
+ * by byte. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

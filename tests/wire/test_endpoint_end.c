@@ -1,4 +1,5 @@
-/* How a connection ends otherwise than by two Close frames: end-of-file, errors of the stream, faults of the peer, our own will. */
+/* Ends other than by two Close frames: end-of-file, errors of the stream, faults of the peer, and
+ * weir_endpoint_terminate(). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -88,7 +89,8 @@ static void an_error_while_the_answer_is_owed_ends_at_once(void **state)
     rig_free(rig);
 }
 
-/* After a fault: Close with the mapped code and the rule, then the stream is ended whoever we are, and drained. */
+/* After a fault: a Close with the mapped code and the rule; then the stream is ended, in either
+ * role, and drained. */
 static void a_fault_closes(enum weir_role role)
 {
     struct rig *rig = rig_new(role, WEIR_DELIVER_MESSAGES);

@@ -8,7 +8,7 @@
 
 #include "wire/endpoint_rig.h"
 
-/* A conversation with everything in it that takes memory; chunk: how it is cut. */
+/* A conversation with everything that takes memory; chunk: how it is cut. */
 static size_t write_conversation(uint8_t *out, bool masked)
 {
     static char large[3000];

@@ -44,7 +44,7 @@ static void fragments_are_joined_around_a_ping(void **state)
     }
 }
 
-/* How a message that is whole in the input is handed out. */
+/* A message that lies whole in the input is delivered there. */
 static void is_a_view(enum weir_role role, enum weir_delivery delivery, size_t size)
 {
     struct rig *rig = rig_new(role, delivery);
@@ -447,8 +447,7 @@ static void text_fails_at_its_first_impossible_byte_in_every_delivery(void **sta
     for (int delivery = 0; delivery < 3; delivery++)
         for (size_t chunk = 0; chunk < 4; chunk++) {
             struct rig *rig = rig_new(WEIR_ROLE_CLIENT, (enum weir_delivery)delivery);
-            size_t size =
-                chunk == 0 ? 12 : 9; /* with the rest of it, and when the bad byte is the last */
+            size_t size = chunk == 0 ? 12 : 9; /* with more behind the wrong byte, and without */
             rig_feed_chunks(rig, whole, size, chunk);
             assert_string_equal(rig_sent(rig), "88:1007");
             assert_fault(rig, WEIR_END_PROTOCOL, 8, "8.1: text is not UTF-8");

@@ -1,4 +1,5 @@
-/* The ping clock: only a matching pong counts, and the peer is not blamed for what is not its fault. */
+/* Pings by time: only a matching pong counts, and delays on this side do not count against the
+ * peer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +30,7 @@ static uint64_t deadline(const struct rig *rig)
 static size_t take_ping(struct rig *rig, char payload[128])
 {
     assert_true(strncmp(rig_sent(rig), "89:", 3) == 0);
-    /* Spaces are logged as escapes, so the log is undone here. */
+    /* The log has escapes, for spaces too: they are decoded here. */
     size_t size = 0;
     for (const char *at = rig->sent + 3; *at != 0; at++) {
         unsigned value = (unsigned char)*at;
@@ -143,8 +144,8 @@ static void a_missing_pong_ends_at_once_with_1011(void **state)
     }
 }
 
-/* A driver that was away itself: a process that was stopped, a machine that slept. */
-static void a_tick_that_comes_far_too_late_excuses_each_ping_once(void **state)
+/* The driver itself did not run: its process was stopped, or the machine slept. */
+static void a_tick_that_is_far_too_late_gives_each_ping_its_time_again_once(void **state)
 {
     (void)state;
     struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, 500, 200);
@@ -158,7 +159,7 @@ static void a_tick_that_comes_far_too_late_excuses_each_ping_once(void **state)
     rig_free(rig);
 }
 
-static void a_tick_that_is_a_little_late_excuses_nothing(void **state)
+static void a_tick_that_is_a_little_late_gives_no_time(void **state)
 {
     (void)state;
     struct rig *rig = open_with_ping(WEIR_ROLE_SERVER, 500, 200);
@@ -444,8 +445,8 @@ int main(void)
         cmocka_unit_test(interval_and_timeout_are_20_seconds_by_default),
         cmocka_unit_test(without_a_timeout_a_pong_is_waited_for_without_limit),
         cmocka_unit_test(a_missing_pong_ends_at_once_with_1011),
-        cmocka_unit_test(a_tick_that_comes_far_too_late_excuses_each_ping_once),
-        cmocka_unit_test(a_tick_that_is_a_little_late_excuses_nothing),
+        cmocka_unit_test(a_tick_that_is_far_too_late_gives_each_ping_its_time_again_once),
+        cmocka_unit_test(a_tick_that_is_a_little_late_gives_no_time),
         cmocka_unit_test(a_stuck_output_does_not_stop_the_clock),
         cmocka_unit_test(a_ping_that_met_a_busy_output_goes_out_as_soon_as_it_can),
         cmocka_unit_test(other_pongs_do_not_count),

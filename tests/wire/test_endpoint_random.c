@@ -1,4 +1,5 @@
-/* However a stream is cut, an endpoint says, sends and ends the same: thousands of streams from seeds, good ones and broken ones. */
+/* However a stream is cut, an endpoint delivers, sends and ends the same. Thousands of streams are
+ * made from seeds, good ones and broken ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -95,7 +96,7 @@ static void make_stream(struct stream *stream, uint32_t seed, bool masked)
         stream->bytes[draw(stream, (uint32_t)stream->size)] = (uint8_t)draw(stream, 256);
 }
 
-/* Pieces are put together again before they are logged. */
+/* Pieces are joined before they are logged. */
 static void log_joined(struct rig *rig, const weir_event *event, char *joined, size_t *size)
 {
     if (event->kind != WEIR_EVENT_FRAME) {
@@ -115,7 +116,8 @@ static void log_joined(struct rig *rig, const weir_event *event, char *joined, s
     *size = SIZE_MAX;
 }
 
-/* A part of the stream where the endpoint wants it, if it does; then *part may get less. *own: to be freed. */
+/* Puts a part of the stream where the endpoint asks for it, if it does; *part may then get smaller.
+ * *own: to be freed. */
 static uint8_t *place(const struct rig *rig, const uint8_t *bytes, size_t *part, uint8_t **own)
 {
     uint8_t *room;
@@ -188,7 +190,7 @@ static void any_cut(enum weir_role role, enum weir_delivery delivery)
         rig_free(whole);
         rig_free(cut);
     }
-    /* The seeds must give both kinds. */
+    /* The seeds must give both kinds of streams. */
     assert_true(faults > SEEDS / 20 && faults < SEEDS / 2);
 }
 
@@ -228,7 +230,7 @@ static void client_frames_are_the_same_in_any_cut(void **state)
     any_cut(WEIR_ROLE_CLIENT, WEIR_DELIVER_FRAMES);
 }
 
-/* Messages and joined pieces are two ways to the same. */
+/* Messages, and pieces that are joined, must be the same. */
 static void pieces_join_to_the_messages(void **state)
 {
     (void)state;
@@ -243,7 +245,8 @@ static void pieces_join_to_the_messages(void **state)
     }
 }
 
-/* What one endpoint sends, another takes: a client and a server that echo to each other in random cuts. */
+/* One endpoint takes what the other sends: a client and a server echo to each other in random
+ * cuts. */
 static void what_one_role_sends_the_other_takes(void **state)
 {
     (void)state;
@@ -263,7 +266,7 @@ static void what_one_role_sends_the_other_takes(void **state)
             at += part;
         }
         sender->out.size = 0;
-        /* A fault of the stream is the one thing that the sender alone knows: its Close tells. */
+        /* Only the sender knows of a fault of the stream; its Close has the code. */
         if (rig_end(sender).fault.rule == NULL)
             assert_string_equal(taker->events, sender->events);
         assert_null(rig_end(taker).fault.rule);

@@ -60,16 +60,17 @@ static void masking_can_be_set_against_the_role(void **state)
     rig_free(rig);
 }
 
+static const struct {
+    size_t size;
+    size_t head;
+} cases[] = {{0, 2}, {125, 2}, {126, 4}, {65535, 4}, {65536, 10}, {0xc123, 4}};
+
 static void every_length_form_is_the_shortest(void **state)
 {
     (void)state;
-    static const struct {
-        size_t size;
-        size_t head;
-    } cases[] = {{125, 2}, {126, 4}, {65535, 4}, {65536, 10}, {0xc123, 4}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct rig *rig = rig_new(WEIR_ROLE_SERVER, WEIR_DELIVER_MESSAGES);
-        char *payload = calloc(1, cases[i].size);
+        char *payload = calloc(1, cases[i].size + 1);
         assert_non_null(payload);
         send_ok(rig, weir_frame_text(payload, cases[i].size));
         assert_int_equal(rig->out.size, cases[i].size + cases[i].head);
@@ -78,6 +79,35 @@ static void every_length_form_is_the_shortest(void **state)
         free(payload);
         rig_free(rig);
     }
+}
+
+/* A message behind others, in a buffer that has room for just so many bytes more. */
+static void send_into(size_t room, size_t size, size_t head_size)
+{
+    struct rig *rig = rig_new(WEIR_ROLE_SERVER, WEIR_DELIVER_MESSAGES);
+    char *payload = malloc(size + 1);
+    assert_non_null(payload);
+    memset(payload, 'x', size + 1);
+    uint8_t *before = weir_buffer_reserve(&rig->out, 2 * (room + 1));
+    assert_non_null(before);
+    memset(before, 'b', rig->out.capacity);
+    rig->out.size = rig->out.capacity - room;
+    size_t at = rig->out.size;
+    send_ok(rig, weir_frame_binary(payload, size));
+    assert_int_equal(rig->out.size, at + head_size + size);
+    assert_int_equal(rig->out.data[at - 1], 'b');
+    assert_int_equal(rig->out.data[at], 0x82);
+    assert_memory_equal(rig->out.data + at + head_size, payload, size);
+    free(payload);
+    rig_free(rig);
+}
+
+static void messages_go_into_whatever_room_there_is(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t missing = 0; missing < 3; missing++)
+            send_into(cases[i].head + cases[i].size - missing, cases[i].size, cases[i].head);
 }
 
 static void later_fragments_get_opcode_0(void **state)
@@ -225,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_client_masks_with_a_new_key_each_time_and_leaves_the_source),
         cmocka_unit_test(masking_can_be_set_against_the_role),
         cmocka_unit_test(every_length_form_is_the_shortest),
+        cmocka_unit_test(messages_go_into_whatever_room_there_is),
         cmocka_unit_test(later_fragments_get_opcode_0),
         cmocka_unit_test(frames_that_cannot_be_are_refused),
         cmocka_unit_test(a_raw_session_may_set_reserved_bits),

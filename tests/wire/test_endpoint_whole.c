@@ -1,4 +1,4 @@
-/* Messages that lie whole in the input: at every length, place and key the mask comes off, and the text is checked. */
+/* Messages that lie whole in the input are unmasked and checked, at every length, place and key. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,8 +20,8 @@ struct trial {
     size_t wire_size;
 };
 
-/* A masked text message at a place of its own; all around it is 0xEE. */
-static void lay(struct trial *trial)
+/* Writes a masked text message at its place; all around it is 0xEE. */
+static void put_message(struct trial *trial)
 {
     memset(trial->bytes, 0xEE, sizeof trial->bytes);
     struct peer_frame frame = FRAME_OF(0x81, trial->payload, trial->size);
@@ -39,7 +39,7 @@ static int take(struct trial *trial, struct rig *rig, weir_event *event)
 static void expect_payload(struct trial *trial, struct rig *rig)
 {
     weir_event event;
-    lay(trial);
+    put_message(trial);
     assert_int_equal(take(trial, rig, &event), WEIR_OK);
     assert_int_equal(event.kind, WEIR_EVENT_FRAME);
     assert_int_equal(event.frame.size, trial->size);
@@ -89,7 +89,7 @@ static void a_wrong_byte_is_found_at_every_place(void **state)
             struct rig *rig = rig_new(WEIR_ROLE_SERVER, WEIR_DELIVER_MESSAGES);
             memset(trial.payload, 'a', trial.size);
             memcpy(trial.payload + at, "\xff", 1);
-            lay(&trial);
+            put_message(&trial);
             assert_int_equal(take(&trial, rig, &event), WEIR_OK);
             assert_int_equal(event.kind, WEIR_EVENT_FAULT);
             assert_int_equal(rig_end(rig).status, WEIR_EUTF8);

@@ -16,8 +16,8 @@ static void add(char *out, const char *before, weir_view view)
     strncat(out, view.data, view.size);
 }
 
-/* Reads a field's value and writes what was understood, in a form of its own: "name{param,param=value,param='quoted'}". Returns the
- * number of extensions, or the error. */
+/* Reads a field's value and writes what was read as "name{param,param=value,param='quoted'}".
+ * Returns the number of extensions, or the error. */
 static int understand(const char *value, size_t size, char *out)
 {
     char *copy = exact_copy(value, size);

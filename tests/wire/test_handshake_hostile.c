@@ -257,7 +257,7 @@ static void two_origins_get_400(void **state)
     assert_refused(WITH("Origin: http://a\r\nOrigin: http://b\r\n"), 400);
 }
 
-static void without_the_wish_to_upgrade_it_gets_426(void **state)
+static void a_request_without_upgrade_gets_426(void **state)
 {
     (void)state;
     static const char *const fields[] = {
@@ -399,7 +399,7 @@ static void a_refusal_names_the_offset_of_the_bad_value(void **state)
     assert_int_equal(said.refusal.fault.offset, sizeof keyless - 1);
 }
 
-static void a_refusal_tells_several_fields_from_a_missing_one(void **state)
+static void a_refusal_distinguishes_several_fields_from_a_missing_one(void **state)
 {
     (void)state;
     static const char *const fields[] = {HOST, VERSION, KEY};
@@ -445,8 +445,8 @@ static void no_refusal_is_written_where_nothing_was_refused(void **state)
     assert_int_equal(weir_handshake_refusal_write(NULL, 0, &refusal), WEIR_ETOOBIG);
 }
 
-/* Flips bytes of a good request: whatever comes out, every split of it gives the same verdict,
- * and a refusal can be written. */
+/* Changes bytes of a good request: every split of the result gives the same verdict, and a refusal
+ * can be written. */
 static void mutated_requests_get_one_verdict_however_they_are_cut(void **state)
 {
     (void)state;
@@ -483,14 +483,14 @@ int main(void)
         cmocka_unit_test(host_missing_twice_or_malformed_gets_400),
         cmocka_unit_test(a_body_on_the_handshake_gets_400),
         cmocka_unit_test(two_origins_get_400),
-        cmocka_unit_test(without_the_wish_to_upgrade_it_gets_426),
+        cmocka_unit_test(a_request_without_upgrade_gets_426),
         cmocka_unit_test(a_version_other_than_13_gets_426_and_none_or_two_400),
         cmocka_unit_test(a_key_that_is_not_16_bytes_once_gets_400),
         cmocka_unit_test(malformed_subprotocols_and_extensions_get_400),
         cmocka_unit_test(the_first_rule_of_the_list_decides),
         cmocka_unit_test(a_plain_request_that_is_refused_can_still_be_read),
         cmocka_unit_test(a_refusal_names_the_offset_of_the_bad_value),
-        cmocka_unit_test(a_refusal_tells_several_fields_from_a_missing_one),
+        cmocka_unit_test(a_refusal_distinguishes_several_fields_from_a_missing_one),
         cmocka_unit_test(the_limit_of_bytes_is_that_of_the_caller),
         cmocka_unit_test(no_refusal_is_written_where_nothing_was_refused),
         cmocka_unit_test(mutated_requests_get_one_verdict_however_they_are_cut),

@@ -38,8 +38,8 @@ static void assert_same_verdict(const struct verdict *a, const struct verdict *b
     assert_int_equal(a->error.head_request, b->error.head_request);
 }
 
-/* In two pieces cut at every place, and byte by byte; then nothing may be said before the byte
- * that decides, and it must be said there. */
+/* In two pieces cut at every place, and byte by byte: then the verdict must come at the byte that
+ * decides, not before and not after. */
 static void assert_every_split_says(const struct verdict *whole, size_t size_max, bool request,
                                     const char *bytes, size_t size)
 {
@@ -149,7 +149,7 @@ static void a_malformed_status_line_is_refused_at_its_byte(void **state)
     }
 }
 
-/* Puts each byte at a place of a good head and asks whether it stays good. */
+/* Puts each byte value at a place of a good head and checks whether it stays good. */
 static void assert_allowed(const char *text, size_t at, bool (*allowed)(char c), unsigned refusal)
 {
     size_t size = strlen(text);
@@ -279,7 +279,9 @@ static void each_byte_is_looked_at_once(void **state)
     weir_http_scan scan = {0};
     weir__http_error error;
     for (size_t have = 1; have < sizeof head - 1; have++) {
-        memset(blind, 0, sizeof blind); /* what was seen is not looked at again, but for the mark */
+        memset(
+            blind, 0,
+            sizeof blind); /* bytes before scan.seen are not read again, except from the mark on */
         if (have <= 9)
             memcpy(blind, head, have);
         else if (have <= 19)

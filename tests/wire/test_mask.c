@@ -16,7 +16,7 @@
 
 static const uint8_t key[4] = {0x37, 0xfa, 0x21, 0x3d};
 
-/* One byte after the other, as RFC 6455 5.3 has it. */
+/* Byte by byte, as in RFC 6455 5.3. */
 static void mask_by_the_book(uint8_t *data, size_t size, const uint8_t *with, uint64_t offset)
 {
     for (size_t i = 0; i < size; i++)

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a parser has said so far: its frames, and how it ended. */
-struct heard {
+/* What a parser has reported so far: its frames, and its last status. */
+struct record {
     weir_parser parser;
     size_t frames;
     weir_frame_head heads[32];
@@ -22,32 +22,32 @@ struct heard {
     int status;
 };
 
-static struct heard *listen(enum weir_parser_mask mask, uint64_t max_frame_size)
+static struct record *new_record(enum weir_parser_mask mask, uint64_t max_frame_size)
 {
-    struct heard *heard = calloc(1, sizeof *heard);
-    assert_non_null(heard);
-    weir_parser_init(&heard->parser, mask, max_frame_size);
-    heard->status = WEIR_EAGAIN;
-    return heard;
+    struct record *record = calloc(1, sizeof *record);
+    assert_non_null(record);
+    weir_parser_init(&record->parser, mask, max_frame_size);
+    record->status = WEIR_EAGAIN;
+    return record;
 }
 
-static void hear(struct heard *heard, const weir_parser_event *event)
+static void keep_event(struct record *record, const weir_parser_event *event)
 {
     if (event->kind == WEIR_PARSER_HEAD) {
-        assert_true(heard->frames < 32);
-        heard->heads[heard->frames++] = event->head;
+        assert_true(record->frames < 32);
+        record->heads[record->frames++] = event->head;
         return;
     }
-    assert_true(heard->payload_size + event->size <= sizeof heard->payload);
+    assert_true(record->payload_size + event->size <= sizeof record->payload);
     if (event->size > 0)
-        memcpy(heard->payload + heard->payload_size, event->data, event->size);
-    heard->payload_size += event->size;
-    heard->payload_ends += event->last;
-    assert_int_equal(event->last, heard->parser.left == 0);
+        memcpy(record->payload + record->payload_size, event->data, event->size);
+    record->payload_size += event->size;
+    record->payload_ends += event->last;
+    assert_int_equal(event->last, record->parser.left == 0);
 }
 
 /* Feeds a piece in an allocation of exactly its size. */
-static void feed(struct heard *heard, const uint8_t *bytes, size_t size)
+static void feed(struct record *record, const uint8_t *bytes, size_t size)
 {
     uint8_t *in = malloc(size > 0 ? size : 1);
     assert_non_null(in);
@@ -57,20 +57,20 @@ static void feed(struct heard *heard, const uint8_t *bytes, size_t size)
     weir_parser_event event;
     for (;;) {
         size_t eaten;
-        heard->status = weir_parser_feed(&heard->parser, in + at, size - at, &eaten, &event);
+        record->status = weir_parser_feed(&record->parser, in + at, size - at, &eaten, &event);
         at += eaten;
-        heard->eaten += eaten;
-        if (heard->status != WEIR_OK)
+        record->eaten += eaten;
+        if (record->status != WEIR_OK)
             break;
-        hear(heard, &event);
+        keep_event(record, &event);
     }
     free(in);
 }
 
-static void feed_chunks(struct heard *heard, const uint8_t *bytes, size_t size, size_t chunk)
+static void feed_chunks(struct record *record, const uint8_t *bytes, size_t size, size_t chunk)
 {
     for (size_t at = 0; at < size; at += chunk)
-        feed(heard, bytes + at, size - at < chunk ? size - at : chunk);
+        feed(record, bytes + at, size - at < chunk ? size - at : chunk);
 }
 
 #define BYTES(text_) (const uint8_t *)(text_), sizeof(text_) - 1
@@ -78,88 +78,89 @@ static void feed_chunks(struct heard *heard, const uint8_t *bytes, size_t size, 
 static void unmasked_hello_of_the_model(void **state)
 {
     (void)state;
-    struct heard *heard = listen(WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
-    feed(heard, BYTES("\x81\x05Hello"));
-    assert_int_equal(heard->frames, 1);
-    assert_int_equal(heard->heads[0].type, WEIR_FRAME_TEXT);
-    assert_true(heard->heads[0].fin);
-    assert_false(heard->heads[0].masked);
-    assert_int_equal(heard->heads[0].size, 5);
-    assert_memory_equal(heard->payload, "Hello", 5);
-    free(heard);
+    struct record *record = new_record(WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
+    feed(record, BYTES("\x81\x05Hello"));
+    assert_int_equal(record->frames, 1);
+    assert_int_equal(record->heads[0].type, WEIR_FRAME_TEXT);
+    assert_true(record->heads[0].fin);
+    assert_false(record->heads[0].masked);
+    assert_int_equal(record->heads[0].size, 5);
+    assert_memory_equal(record->payload, "Hello", 5);
+    free(record);
 }
 
 static void masked_hello_of_the_model(void **state)
 {
     (void)state;
-    struct heard *heard = listen(WEIR_MASK_REQUIRED, WEIR_UNLIMITED);
-    feed(heard, BYTES("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"));
-    assert_true(heard->heads[0].masked);
-    assert_memory_equal(heard->heads[0].key, "\x37\xfa\x21\x3d", 4);
-    assert_int_equal(heard->payload_size, 5);
-    assert_memory_equal(heard->payload, "Hello", 5);
-    free(heard);
+    struct record *record = new_record(WEIR_MASK_REQUIRED, WEIR_UNLIMITED);
+    feed(record, BYTES("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"));
+    assert_true(record->heads[0].masked);
+    assert_memory_equal(record->heads[0].key, "\x37\xfa\x21\x3d", 4);
+    assert_int_equal(record->payload_size, 5);
+    assert_memory_equal(record->payload, "Hello", 5);
+    free(record);
 }
 
 static void fragments_carry_the_type_of_their_message(void **state)
 {
     (void)state;
-    struct heard *heard = listen(WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
-    feed(heard, BYTES("\x01\x01\x31\x00\x01\x32\x80\x01\x33"));
-    assert_int_equal(heard->frames, 3);
+    struct record *record = new_record(WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
+    feed(record, BYTES("\x01\x01\x31\x00\x01\x32\x80\x01\x33"));
+    assert_int_equal(record->frames, 3);
     for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(heard->heads[i].type, WEIR_FRAME_TEXT);
-        assert_int_equal(heard->heads[i].opcode, i == 0 ? 1 : 0);
-        assert_int_equal(heard->heads[i].fin, i == 2);
+        assert_int_equal(record->heads[i].type, WEIR_FRAME_TEXT);
+        assert_int_equal(record->heads[i].opcode, i == 0 ? 1 : 0);
+        assert_int_equal(record->heads[i].fin, i == 2);
     }
-    assert_memory_equal(heard->payload, "123", 3);
-    assert_int_equal(heard->eaten, 9);
-    assert_true(weir_parser_is_between_frames(&heard->parser));
-    free(heard);
+    assert_memory_equal(record->payload, "123", 3);
+    assert_int_equal(record->eaten, 9);
+    assert_true(weir_parser_is_between_frames(&record->parser));
+    free(record);
 }
 
 static void control_frames_between_fragments_do_not_touch_their_type(void **state)
 {
     (void)state;
-    struct heard *heard = listen(WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
-    feed(heard, BYTES("\x02\x01\x31\x89\x01p\x80\x01\x33"));
-    assert_int_equal(heard->heads[1].type, WEIR_FRAME_PING);
-    assert_int_equal(heard->heads[2].type, WEIR_FRAME_BINARY);
-    free(heard);
+    struct record *record = new_record(WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
+    feed(record, BYTES("\x02\x01\x31\x89\x01p\x80\x01\x33"));
+    assert_int_equal(record->heads[1].type, WEIR_FRAME_PING);
+    assert_int_equal(record->heads[2].type, WEIR_FRAME_BINARY);
+    free(record);
 }
 
 static void a_63_bit_length_is_read_and_left_to_the_limit(void **state)
 {
     (void)state;
-    struct heard *heard = listen(WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
-    feed(heard, BYTES("\x81\x7f\x12\x34\x56\x78\x9a\xbc\xde\xef"));
-    assert_int_equal(heard->frames, 1);
-    assert_true(heard->heads[0].size == UINT64_C(0x123456789abcdeef));
-    assert_false(weir_parser_is_between_frames(&heard->parser));
-    free(heard);
+    struct record *record = new_record(WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
+    feed(record, BYTES("\x81\x7f\x12\x34\x56\x78\x9a\xbc\xde\xef"));
+    assert_int_equal(record->frames, 1);
+    assert_true(record->heads[0].size == UINT64_C(0x123456789abcdeef));
+    assert_false(weir_parser_is_between_frames(&record->parser));
+    free(record);
 }
 
 static void an_empty_frame_gives_one_empty_payload(void **state)
 {
     (void)state;
-    struct heard *heard = listen(WEIR_MASK_REQUIRED, WEIR_UNLIMITED);
-    feed(heard, BYTES("\x81\x80\x01\x02\x03\x04\x8a\x80\xff\xff\xff\xff"));
-    assert_int_equal(heard->frames, 2);
-    assert_int_equal(heard->payload_ends, 2);
-    free(heard);
+    struct record *record = new_record(WEIR_MASK_REQUIRED, WEIR_UNLIMITED);
+    feed(record, BYTES("\x81\x80\x01\x02\x03\x04\x8a\x80\xff\xff\xff\xff"));
+    assert_int_equal(record->frames, 2);
+    assert_int_equal(record->payload_ends, 2);
+    free(record);
 }
 
 static void the_keys_of_zeros_and_ones_are_ordinary(void **state)
 {
     (void)state;
-    struct heard *heard = listen(WEIR_MASK_REQUIRED, WEIR_UNLIMITED);
-    feed(heard, BYTES("\x81\x82\x00\x00\x00\x00Hi\x81\x82\xff\xff\xff\xff\xb7\x96"));
-    assert_int_equal(heard->payload_size, 4);
-    assert_memory_equal(heard->payload, "HiHi", 4);
-    free(heard);
+    struct record *record = new_record(WEIR_MASK_REQUIRED, WEIR_UNLIMITED);
+    feed(record, BYTES("\x81\x82\x00\x00\x00\x00Hi\x81\x82\xff\xff\xff\xff\xb7\x96"));
+    assert_int_equal(record->payload_size, 4);
+    assert_memory_equal(record->payload, "HiHi", 4);
+    free(record);
 }
 
-/* Rules: what is fed after a header that opens a message or not, the status, the byte that breaks it, the rule's first words. */
+/* A rule: the bytes that break it, the status, the offset of the byte that does, the rule's first
+ * words. */
 struct rule_case {
     const char *bytes;
     size_t size;
@@ -238,25 +239,25 @@ static const struct rule_case rules[] = {
 
 static void check_rule(const struct rule_case *rule, size_t chunk)
 {
-    struct heard *heard = listen(rule->mask, rule->max_frame_size);
+    struct record *record = new_record(rule->mask, rule->max_frame_size);
     uint8_t bytes[64];
     memcpy(bytes, rule->bytes, rule->size);
     memset(bytes + rule->size, 0xFF, sizeof bytes - rule->size);
     size_t size = chunk == 0 ? sizeof bytes : (size_t)rule->offset + 1;
-    feed_chunks(heard, bytes, size, chunk == 0 ? size : chunk);
+    feed_chunks(record, bytes, size, chunk == 0 ? size : chunk);
     weir_fault fault;
-    weir_parser_fault_get(&fault, &heard->parser);
-    if (heard->status != rule->status || fault.offset != rule->offset ||
+    weir_parser_fault_get(&fault, &record->parser);
+    if (record->status != rule->status || fault.offset != rule->offset ||
         strncmp(fault.rule, rule->rule, strlen(rule->rule)) != 0)
         fail_msg("case %zu, chunks of %zu: status %d at %llu: %s", (size_t)(rule - rules), chunk,
-                 heard->status, (unsigned long long)fault.offset,
+                 record->status, (unsigned long long)fault.offset,
                  fault.rule != NULL ? fault.rule : "no fault");
     assert_int_equal(fault.status, rule->status);
-    assert_int_equal(heard->eaten, rule->offset);
-    feed(heard, BYTES("\x81\x00"));
-    assert_int_equal(heard->status, rule->status);
-    assert_int_equal(heard->eaten, rule->offset);
-    free(heard);
+    assert_int_equal(record->eaten, rule->offset);
+    feed(record, BYTES("\x81\x00"));
+    assert_int_equal(record->status, rule->status);
+    assert_int_equal(record->eaten, rule->offset);
+    free(record);
 }
 
 static void each_rule_fails_at_the_earliest_byte_that_proves_it(void **state)
@@ -289,27 +290,27 @@ static void what_is_just_within_a_rule_is_taken(void **state)
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         for (size_t chunk = 1; chunk < 11; chunk += 9) {
-            struct heard *heard = listen(WEIR_MASK_FORBIDDEN, good[i].max);
-            feed_chunks(heard, (const uint8_t *)good[i].bytes, good[i].size, chunk);
-            assert_int_equal(heard->status, WEIR_EAGAIN);
-            assert_int_equal(heard->frames, 1);
-            assert_true(heard->heads[0].size == good[i].length);
+            struct record *record = new_record(WEIR_MASK_FORBIDDEN, good[i].max);
+            feed_chunks(record, (const uint8_t *)good[i].bytes, good[i].size, chunk);
+            assert_int_equal(record->status, WEIR_EAGAIN);
+            assert_int_equal(record->frames, 1);
+            assert_true(record->heads[0].size == good[i].length);
             weir_fault fault;
-            weir_parser_fault_get(&fault, &heard->parser);
+            weir_parser_fault_get(&fault, &record->parser);
             assert_int_equal(fault.status, 0);
             assert_null(fault.rule);
-            free(heard);
+            free(record);
         }
 }
 
 static void a_watcher_takes_either_mask_bit(void **state)
 {
     (void)state;
-    struct heard *heard = listen(WEIR_MASK_ANY, WEIR_UNLIMITED);
-    feed(heard, BYTES("\x81\x02Hi\x81\x82\xff\xff\xff\xff\xb7\x96"));
-    assert_int_equal(heard->frames, 2);
-    assert_memory_equal(heard->payload, "HiHi", 4);
-    free(heard);
+    struct record *record = new_record(WEIR_MASK_ANY, WEIR_UNLIMITED);
+    feed(record, BYTES("\x81\x02Hi\x81\x82\xff\xff\xff\xff\xb7\x96"));
+    assert_int_equal(record->frames, 2);
+    assert_memory_equal(record->payload, "HiHi", 4);
+    free(record);
 }
 
 static void allowed_reserved_bits_stand_on_first_data_frames_alone(void **state)
@@ -328,13 +329,13 @@ static void allowed_reserved_bits_stand_on_first_data_frames_alone(void **state)
         {"\xa1\x00", 2, WEIR_EPROTOCOL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct heard *heard = listen(WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
-        heard->parser.rsv_allowed = 4;
-        feed(heard, (const uint8_t *)cases[i].bytes, cases[i].size);
-        assert_int_equal(heard->status, cases[i].status);
+        struct record *record = new_record(WEIR_MASK_FORBIDDEN, WEIR_UNLIMITED);
+        record->parser.rsv_allowed = 4;
+        feed(record, (const uint8_t *)cases[i].bytes, cases[i].size);
+        assert_int_equal(record->status, cases[i].status);
         if (cases[i].status == WEIR_EAGAIN)
-            assert_int_equal(heard->heads[0].rsv, 4);
-        free(heard);
+            assert_int_equal(record->heads[0].rsv, 4);
+        free(record);
     }
 }
 
@@ -346,7 +347,7 @@ static uint32_t next_random(void)
     return random_state >> 8;
 }
 
-/* A stream of frames written by the encoder, with the heads it was told. */
+/* A stream of frames written by the encoder, with the heads that it was given. */
 static size_t make_stream(uint8_t *out, weir_frame_head *heads, size_t count, bool masked)
 {
     static const uint64_t sizes[] = {0, 1, 4, 100, 125, 126, 127, 1000, 1500};
@@ -401,13 +402,13 @@ static void what_is_written_is_read_the_same_however_it_is_cut(void **state)
         enum weir_parser_mask mask = masked ? WEIR_MASK_REQUIRED : WEIR_MASK_FORBIDDEN;
         if (size > 70000)
             continue;
-        struct heard *whole = listen(mask, WEIR_UNLIMITED);
+        struct record *whole = new_record(mask, WEIR_UNLIMITED);
         feed(whole, stream, size);
         assert_int_equal(whole->frames, count);
         assert_int_equal(whole->payload_ends, count);
         for (size_t i = 0; i < count; i++)
             assert_heads_equal(&whole->heads[i], &heads[i]);
-        struct heard *cut = listen(mask, WEIR_UNLIMITED);
+        struct record *cut = new_record(mask, WEIR_UNLIMITED);
         for (size_t at = 0; at < size;) {
             size_t chunk = 1 + next_random() % (round % 3 == 0 ? 3 : 700);
             chunk = chunk < size - at ? chunk : size - at;
@@ -435,8 +436,8 @@ static void noise_gives_the_same_fault_however_it_is_cut(void **state)
             noise[i] = (uint8_t)(next_random() & next_random() >> 4);
         noise[0] |= (uint8_t)(round % 2 != 0 ? 0x81 : 0);
         enum weir_parser_mask mask = (enum weir_parser_mask)(round % 3);
-        struct heard *whole = listen(mask, 2000);
-        struct heard *cut = listen(mask, 2000);
+        struct record *whole = new_record(mask, 2000);
+        struct record *cut = new_record(mask, 2000);
         feed(whole, noise, sizeof noise);
         feed_chunks(cut, noise, sizeof noise, 1 + next_random() % 5);
         assert_int_equal(cut->status, whole->status);

@@ -9,7 +9,7 @@
 
 #include "exact.h"
 
-/* What a URL is expected to come apart into. NULL: absent. */
+/* The expected parts of a URL. NULL: absent. */
 struct parts {
     const char *text;
     enum weir_url_scheme scheme;

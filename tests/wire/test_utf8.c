@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The reference works on ranges of code points: a sequence can stand as long as some character begins with it. */
+/* The reference works on ranges of code points: a sequence is right as long as some character
+ * begins with it. */
 struct range {
     uint32_t first;
     uint32_t last;
@@ -29,7 +30,7 @@ static bool has_a_character(struct range range, uint32_t least)
     return range.first <= range.last;
 }
 
-/* Length of the character that begins with that byte by its high bits alone; 0: none does. */
+/* Length of the character that begins with a byte, by its high bits alone; 0: none does. */
 static size_t length_of(uint8_t byte)
 {
     return byte < 0x80   ? 1
@@ -40,7 +41,8 @@ static size_t length_of(uint8_t byte)
                          : 0;
 }
 
-/* How much of the character at bytes can stand (up to its length); *complete when all of it is there. */
+/* How many bytes of the character at bytes are right, at most its length; *complete: all of it is
+ * there. */
 static size_t reference_character(const uint8_t *bytes, size_t size, bool *complete)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -63,7 +65,7 @@ static size_t reference_character(const uint8_t *bytes, size_t size, bool *compl
     }
 }
 
-/* The size of what can stand. */
+/* How much of a text is right. */
 static size_t reference(const uint8_t *bytes, size_t size, bool *complete)
 {
     size_t at = 0;
@@ -108,7 +110,7 @@ static void all_sequences_of_one_to_three_bytes_are_judged_as_the_reference_does
 static void four_bytes_of_every_class_are_judged_as_the_reference_does(void **state)
 {
     (void)state;
-    /* The ends of every range that any rule speaks of. */
+    /* The ends of every range that is in a rule. */
     static const uint8_t classes[] = {0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1,
                                       0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1,
                                       0xF3, 0xF4, 0xF5, 0xF7, 0xF8, 0xFB, 0xFC, 0xFD, 0xFE, 0xFF};
@@ -128,7 +130,7 @@ static uint32_t next_random(void)
     return random_state >> 8;
 }
 
-/* Text of all lengths of characters, now and then with a byte that may spoil it. */
+/* Text of characters of all lengths, sometimes with a byte that may be wrong. */
 static size_t make_text(uint8_t *out, size_t size)
 {
     static const char *const parts[] = {"plain ascii, and more of it; ",
@@ -164,7 +166,7 @@ static void long_texts_are_judged_as_the_reference_does(void **state)
     }
 }
 
-/* A kernel may stop short, but not by much, and not in the wrong place. */
+/* A kernel may return too little, by less than a block, and never the inside of a character. */
 static void check_kernel(weir__utf8_kernel *kernel, size_t step, const uint8_t *text, size_t size)
 {
     bool complete;
