@@ -230,7 +230,7 @@ static int a_head_over_its_limits_is_too_big(void *arg)
 }
 RUN_OVER_SOCKETS(a_head_over_its_limits_is_too_big)
 
-static int another_status_is_told_with_its_body(void *arg)
+static int another_status_is_reported_with_its_body(void *arg)
 {
     static const struct {
         unsigned status;
@@ -261,7 +261,7 @@ static int another_status_is_told_with_its_body(void *arg)
     }
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(another_status_is_told_with_its_body)
+RUN_OVER_SOCKETS(another_status_is_reported_with_its_body)
 
 /* Of a body without end the start is kept, and one that does not come is not what the caller is told of. */
 static int a_body_without_end_or_beginning_is_still_a_refusal(void *arg)
@@ -320,7 +320,7 @@ int main(void)
 #endif
         cmocka_unit_test(what_is_no_answer_is_a_violation_or_a_loss_),
         cmocka_unit_test(a_head_over_its_limits_is_too_big_),
-        cmocka_unit_test(another_status_is_told_with_its_body_),
+        cmocka_unit_test(another_status_is_reported_with_its_body_),
         cmocka_unit_test(a_body_without_end_or_beginning_is_still_a_refusal_),
         cmocka_unit_test(a_trickled_answer_times_out_),
         cmocka_unit_test(a_right_answer_opens_a_session_),

@@ -194,7 +194,7 @@ static void a_peer_that_never_reads_is_made_to_wait(void **state)
 }
 
 /* Neither reads nor says anything: from the outside a machine that is gone. */
-static void a_peer_that_vanishes_is_given_up(void **state)
+static void a_peer_that_vanishes_is_dropped(void **state)
 {
     struct siege siege;
     (void)state;
@@ -220,7 +220,7 @@ static int say_goodbye(weir_session *session, void *arg)
 }
 
 /* Our Close is out, and what comes is anything but a Close. */
-static void a_peer_that_never_answers_a_close_is_given_up(void **state)
+static void a_peer_that_never_answers_a_close_is_dropped(void **state)
 {
     struct siege siege;
     (void)state;
@@ -255,8 +255,8 @@ int main(void)
         cmocka_unit_test(empty_pieces_cost_nothing),
         cmocka_unit_test(empty_messages_whose_echo_is_not_read_make_the_peer_wait),
         cmocka_unit_test(a_peer_that_never_reads_is_made_to_wait),
-        cmocka_unit_test(a_peer_that_vanishes_is_given_up),
-        cmocka_unit_test(a_peer_that_never_answers_a_close_is_given_up),
+        cmocka_unit_test(a_peer_that_vanishes_is_dropped),
+        cmocka_unit_test(a_peer_that_never_answers_a_close_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -302,7 +302,7 @@ static int no_extension_is_offered_unasked(void *arg)
 }
 CONVERSE(no_extension_is_offered_unasked)
 
-static int a_refusal_tells_status_and_body(void *arg)
+static int a_refusal_has_status_and_body(void *arg)
 {
     weir_session *session;
     weir_connect_failure failure;
@@ -314,7 +314,7 @@ static int a_refusal_tells_status_and_body(void *arg)
     assert_string_equal(failure.body, "no entry");
     return WEIR_OK;
 }
-CONVERSE(a_refusal_tells_status_and_body)
+CONVERSE(a_refusal_has_status_and_body)
 
 static int a_peer_that_does_not_answer_the_handshake_times_out(void *arg)
 {
@@ -358,7 +358,7 @@ static int our_close_reaches_the_peer_with_code_and_reason(void *arg)
 }
 CONVERSE(our_close_reaches_the_peer_with_code_and_reason)
 
-static int close_of_the_peer_is_told_with_code_and_reason(void *arg)
+static int close_of_the_peer_is_reported_with_code_and_reason(void *arg)
 {
     static const struct {
         const char *order;
@@ -383,7 +383,7 @@ static int close_of_the_peer_is_told_with_code_and_reason(void *arg)
     }
     return WEIR_OK;
 }
-CONVERSE(close_of_the_peer_is_told_with_code_and_reason)
+CONVERSE(close_of_the_peer_is_reported_with_code_and_reason)
 
 static int a_connection_that_the_peer_drops_is_lost(void *arg)
 {
@@ -395,7 +395,7 @@ static int a_connection_that_the_peer_drops_is_lost(void *arg)
 }
 CONVERSE(a_connection_that_the_peer_drops_is_lost)
 
-static int a_connection_that_the_peer_resets_tells_so(void *arg)
+static int a_connection_that_the_peer_resets_is_reported_as_that(void *arg)
 {
     weir_session *session = open_path("/obey");
     (void)arg;
@@ -403,9 +403,9 @@ static int a_connection_that_the_peer_resets_tells_so(void *arg)
     expect_end(session, WEIR_SYSTEM(ECONNRESET), WEIR_END_IO, 0, 0);
     return WEIR_OK;
 }
-CONVERSE(a_connection_that_the_peer_resets_tells_so)
+CONVERSE(a_connection_that_the_peer_resets_is_reported_as_that)
 
-static int a_peer_that_breaks_the_protocol_is_told_how(void *arg)
+static int a_peer_that_breaks_the_protocol_is_sent_the_rule(void *arg)
 {
     static const struct {
         const char *order;
@@ -431,7 +431,7 @@ static int a_peer_that_breaks_the_protocol_is_told_how(void *arg)
     }
     return WEIR_OK;
 }
-CONVERSE(a_peer_that_breaks_the_protocol_is_told_how)
+CONVERSE(a_peer_that_breaks_the_protocol_is_sent_the_rule)
 
 static int a_message_over_the_limit_is_refused_with_1009(void *arg)
 {
@@ -448,7 +448,7 @@ CONVERSE(a_message_over_the_limit_is_refused_with_1009)
 
 /* --- a peer that stands still --- */
 
-static int a_peer_that_answers_no_ping_is_given_up(void *arg)
+static int a_peer_that_answers_no_ping_is_dropped(void *arg)
 {
     weir_session *session = open_path("/echo");
     (void)arg;
@@ -458,9 +458,9 @@ static int a_peer_that_answers_no_ping_is_given_up(void *arg)
     peer_thaw(peer);
     return WEIR_OK;
 }
-CONVERSE(a_peer_that_answers_no_ping_is_given_up)
+CONVERSE(a_peer_that_answers_no_ping_is_dropped)
 
-static int a_peer_that_answers_no_close_is_given_up(void *arg)
+static int a_peer_that_answers_no_close_is_dropped(void *arg)
 {
     weir_session *session =
         open_with("/echo", (weir_connect_options){.session.close_timeout_ms = SHORT_MS});
@@ -471,7 +471,7 @@ static int a_peer_that_answers_no_close_is_given_up(void *arg)
     peer_thaw(peer);
     return WEIR_OK;
 }
-CONVERSE(a_peer_that_answers_no_close_is_given_up)
+CONVERSE(a_peer_that_answers_no_close_is_dropped)
 
 /* More than the kernel's buffers of both ends hold together. */
 #define FLOOD_COUNT 512
@@ -538,16 +538,16 @@ static const struct CMUnitTest facts[] = {
     cmocka_unit_test(the_peer_chooses_the_subprotocol_),
     cmocka_unit_test(target_origin_and_fields_reach_the_peer_),
     cmocka_unit_test(no_extension_is_offered_unasked_),
-    cmocka_unit_test(a_refusal_tells_status_and_body_),
+    cmocka_unit_test(a_refusal_has_status_and_body_),
     cmocka_unit_test(a_peer_that_does_not_answer_the_handshake_times_out_),
     cmocka_unit_test(our_close_reaches_the_peer_with_code_and_reason_),
-    cmocka_unit_test(close_of_the_peer_is_told_with_code_and_reason_),
+    cmocka_unit_test(close_of_the_peer_is_reported_with_code_and_reason_),
     cmocka_unit_test(a_connection_that_the_peer_drops_is_lost_),
-    cmocka_unit_test(a_connection_that_the_peer_resets_tells_so_),
-    cmocka_unit_test(a_peer_that_breaks_the_protocol_is_told_how_),
+    cmocka_unit_test(a_connection_that_the_peer_resets_is_reported_as_that_),
+    cmocka_unit_test(a_peer_that_breaks_the_protocol_is_sent_the_rule_),
     cmocka_unit_test(a_message_over_the_limit_is_refused_with_1009_),
-    cmocka_unit_test(a_peer_that_answers_no_ping_is_given_up_),
-    cmocka_unit_test(a_peer_that_answers_no_close_is_given_up_),
+    cmocka_unit_test(a_peer_that_answers_no_ping_is_dropped_),
+    cmocka_unit_test(a_peer_that_answers_no_close_is_dropped_),
     cmocka_unit_test(a_peer_that_does_not_read_makes_senders_wait_),
 };
 

@@ -110,7 +110,7 @@ static void *wait_for_the_end(void *arg)
     return NULL;
 }
 
-static void tell_port(const char *url, void *arg)
+static void print_port(const char *url, void *arg)
 {
     int fd = *(int *)arg;
     unsigned port = (unsigned)strtoul(strrchr(url, ':') + 1, NULL, 10);
@@ -125,7 +125,7 @@ static int serve(weir_serve_options options, struct victim_memory *memory, int l
     pthread_t thread;
     options.url = "ws://127.0.0.1:0";
     options.loop.allocator = (weir_allocator){resize, memory};
-    options.on_listening = tell_port;
+    options.on_listening = print_port;
     int status = weir_service_new(&lifeline.service, &options);
     if (status == WEIR_OK && pthread_create(&thread, NULL, wait_for_the_end, &lifeline) == 0) {
         status = weir_service_run(lifeline.service);

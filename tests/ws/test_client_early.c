@@ -114,7 +114,7 @@ static int frames_far_longer_than_a_read_keep_their_order(void *arg)
 RUN(frames_far_longer_than_a_read_keep_their_order)
 
 /* The opcodes of the frames that the server heard, whose payloads are short. */
-static void expect_heard(const struct script *script, const uint8_t *opcodes, size_t count)
+static void expect_received(const struct script *script, const uint8_t *opcodes, size_t count)
 {
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
@@ -154,7 +154,7 @@ static int messages_are_answered_before_what_ends_the_session(void *arg)
         open_client(&scripts[i], &client);
         assert_status(echo(client, NULL), statuses[i]);
         end(&scripts[i], client);
-        expect_heard(&scripts[i], heard, sizeof heard);
+        expect_received(&scripts[i], heard, sizeof heard);
     }
     return WEIR_OK;
 }
@@ -168,7 +168,7 @@ static int a_close_is_answered_though_nobody_receives(void *arg)
     (void)arg;
     open_client(&script, &client);
     end(&script, client);
-    expect_heard(&script, heard, sizeof heard);
+    expect_received(&script, heard, sizeof heard);
     return WEIR_OK;
 }
 RUN(a_close_is_answered_though_nobody_receives)

@@ -120,7 +120,7 @@ static int a_pong_that_could_not_come_in_time_still_counts(void *arg)
 }
 RUN(a_pong_that_could_not_come_in_time_still_counts)
 
-static int a_silent_peer_is_excused_once(void *arg)
+static int a_silent_peer_has_grace_once(void *arg)
 {
     uint8_t payload[125];
     struct rig rig;
@@ -136,7 +136,7 @@ static int a_silent_peer_is_excused_once(void *arg)
     rig_close(&rig);
     return WEIR_OK;
 }
-RUN(a_silent_peer_is_excused_once)
+RUN(a_silent_peer_has_grace_once)
 
 /* --- other timers --- */
 
@@ -252,7 +252,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_ping_follows_a_jump_over_many_),
         cmocka_unit_test(a_pong_that_could_not_come_in_time_still_counts_),
-        cmocka_unit_test(a_silent_peer_is_excused_once_),
+        cmocka_unit_test(a_silent_peer_has_grace_once_),
         cmocka_unit_test(sleeps_and_deadlines_end_with_the_jump_),
         cmocka_unit_test(close_that_nobody_answered_times_out_at_once_),
         cmocka_unit_test(half_a_handshake_is_over_and_sessions_are_not_),

@@ -333,7 +333,7 @@ static int nothing(weir_session *session, void *arg)
     return WEIR_OK;
 }
 
-static int who_asks_for_it_is_told(void *arg)
+static int asking_for_it_is_an_error(void *arg)
 {
     weir_server *server;
     weir_session *client;
@@ -346,15 +346,15 @@ static int who_asks_for_it_is_told(void *arg)
     return WEIR_OK;
 }
 
-static void without_zlib_who_asks_for_it_is_told(void **state)
+static void without_zlib_asking_for_it_is_an_error(void **state)
 {
     (void)state;
-    rig_run_everywhere(who_asks_for_it_is_told, NULL);
+    rig_run_everywhere(asking_for_it_is_an_error, NULL);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(without_zlib_who_asks_for_it_is_told)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(without_zlib_asking_for_it_is_an_error)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
 

@@ -81,7 +81,7 @@ static void a_final_block_does_not_end_the_window(void **state)
     close_ends(&ends);
 }
 
-static void broken_streams_are_told(void **state)
+static void broken_streams_are_reported(void **state)
 {
     (void)state;
     static const struct stream streams[] = {
@@ -205,7 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_of_the_rfc_are_understood),
         cmocka_unit_test(a_final_block_does_not_end_the_window),
-        cmocka_unit_test(broken_streams_are_told),
+        cmocka_unit_test(broken_streams_are_reported),
         cmocka_unit_test(an_open_block_takes_nothing_from_behind_the_message),
         cmocka_unit_test(what_looks_like_an_end_is_a_message_like_any_other),
         cmocka_unit_test(whole_and_in_pieces_always_agree),

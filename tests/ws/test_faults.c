@@ -230,7 +230,7 @@ static void expect_right_ends(void)
 }
 
 /* Returns whether the fault struck. */
-static bool hold_struck(struct fault next)
+static bool hold_injected(struct fault next)
 {
     fault = next;
     weir__sys_inject = inject;
@@ -251,12 +251,12 @@ static bool hold_struck(struct fault next)
 }
 
 /* Returns how many times something was made to fail. */
-static size_t strike_each_call(bool of_server, int error)
+static size_t inject_into_each_call(bool of_server, int error)
 {
     size_t sum = 0;
     for (enum weir__sys_call call = 0; call < WEIR__SYS_COUNT; call++) {
         struct fault next = {.of_server = of_server, .call = call, .at = 1, .error = error};
-        for (; can_strike(call) && hold_struck(next); next.at++)
+        for (; can_inject(call) && hold_injected(next); next.at++)
             sum++;
     }
     return sum;
@@ -266,10 +266,10 @@ static void each_call_fails_once_with_each_error(void **state)
 {
     static const int errors[] = {EINTR, EAGAIN, ECONNRESET, EPIPE, ENOBUFS, EMFILE};
     (void)state;
-    assert_false(hold_struck((struct fault){.call = WEIR__SYS_COUNT}));
+    assert_false(hold_injected((struct fault){.call = WEIR__SYS_COUNT}));
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
-        size_t server = strike_each_call(true, errors[i]);
-        size_t client = strike_each_call(false, errors[i]);
+        size_t server = inject_into_each_call(true, errors[i]);
+        size_t client = inject_into_each_call(false, errors[i]);
         print_message("%s: %zu calls of the server, %zu of the client\n", strerror(errors[i]),
                       server, client);
         assert_true(server > 20 && client > 20);

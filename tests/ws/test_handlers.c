@@ -307,7 +307,7 @@ static weir_stream *shake_hands(const weir_server *server)
     return stream;
 }
 
-static int handlers_are_let_go_when_the_peer_is_gone(void *arg)
+static int handlers_are_cancelled_when_the_peer_is_gone(void *arg)
 {
     (void)arg;
     for (size_t i = 0; i < OCCUPATIONS * 4; i++) {
@@ -332,7 +332,7 @@ static int handlers_are_let_go_when_the_peer_is_gone(void *arg)
     }
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(handlers_are_let_go_when_the_peer_is_gone)
+RUN_OVER_SOCKETS(handlers_are_cancelled_when_the_peer_is_gone)
 
 struct raw_occupation {
     weir_session *session;
@@ -348,7 +348,7 @@ static int occupy_raw(void *arg)
     return WEIR_OK;
 }
 
-static int coroutines_of_a_raw_session_are_let_go_when_the_peer_is_gone(void *arg)
+static int coroutines_of_a_raw_session_are_cancelled_when_the_peer_is_gone(void *arg)
 {
     (void)arg;
     for (size_t i = 0; i < OCCUPATIONS * 2; i++) {
@@ -368,7 +368,7 @@ static int coroutines_of_a_raw_session_are_let_go_when_the_peer_is_gone(void *ar
     }
     return WEIR_OK;
 }
-RUN(coroutines_of_a_raw_session_are_let_go_when_the_peer_is_gone)
+RUN(coroutines_of_a_raw_session_are_cancelled_when_the_peer_is_gone)
 
 /* --- what a handler does after its peer has gone --- */
 
@@ -409,8 +409,8 @@ int main(void)
         cmocka_unit_test(server_that_stops_ends_idle_on_message_sessions_cleanly_),
         cmocka_unit_test(result_of_on_message_closes_),
         cmocka_unit_test(on_open_that_fails_closes_with_1011_),
-        cmocka_unit_test(handlers_are_let_go_when_the_peer_is_gone_),
-        cmocka_unit_test(coroutines_of_a_raw_session_are_let_go_when_the_peer_is_gone_),
+        cmocka_unit_test(handlers_are_cancelled_when_the_peer_is_gone_),
+        cmocka_unit_test(coroutines_of_a_raw_session_are_cancelled_when_the_peer_is_gone_),
         cmocka_unit_test(handler_may_finish_after_the_end_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

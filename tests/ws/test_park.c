@@ -142,7 +142,7 @@ static int it_rests_between_messages(void *arg)
 }
 RUN_OVER_SOCKETS(it_rests_between_messages)
 
-static int in_the_middle_of_a_message_it_does_not_rest(void *arg)
+static int in_the_middle_of_a_message_it_is_not_parked(void *arg)
 {
     struct talk talk;
     weir_message message;
@@ -160,7 +160,7 @@ static int in_the_middle_of_a_message_it_does_not_rest(void *arg)
     end(&talk);
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(in_the_middle_of_a_message_it_does_not_rest)
+RUN_OVER_SOCKETS(in_the_middle_of_a_message_it_is_not_parked)
 
 static int what_it_sends_by_itself_arrives(void *arg)
 {
@@ -255,7 +255,7 @@ RUN_OVER_SOCKETS(pings_wake_it_and_it_rests_again)
 
 /* --- ends out of a rest --- */
 
-static int it_ends_from_its_rest(void *arg)
+static int it_ends_while_parked(void *arg)
 {
     struct talk talk;
     (void)arg;
@@ -277,15 +277,15 @@ static int it_ends_from_its_rest(void *arg)
     return WEIR_OK;
 }
 
-static void it_ends_from_its_rest_(void **state)
+static void it_ends_while_parked_(void **state)
 {
     (void)state;
-    rig_run_real(it_ends_from_its_rest, NULL);
+    rig_run_real(it_ends_while_parked, NULL);
 }
 
 /* --- what the user has of it --- */
 
-static int what_is_lent_keeps_it_awake(void *arg)
+static int a_borrowed_part_keeps_it_active(void *arg)
 {
     struct talk talk;
     void *end_of_it = NULL;
@@ -313,7 +313,7 @@ static int what_is_lent_keeps_it_awake(void *arg)
     }
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(what_is_lent_keeps_it_awake)
+RUN_OVER_SOCKETS(a_borrowed_part_keeps_it_active)
 
 static int receive_one(void *arg)
 {
@@ -458,7 +458,7 @@ static void leave_by_close(struct talk *talk)
     assert_int_equal(weir_session_queued_bytes(host.session), 0);
 }
 
-static void leave_by_going_away(struct talk *talk)
+static void leave_by_close_now(struct talk *talk)
 {
     weir_end told;
     (void)talk;
@@ -501,7 +501,7 @@ static void leave_by_data(struct talk *talk)
 /* What has to be answered ends it. */
 static int without_memory_it_is_dropped(void *arg)
 {
-    static void (*const leave[])(struct talk * talk) = {leave_by_close,     leave_by_going_away,
+    static void (*const leave[])(struct talk * talk) = {leave_by_close,     leave_by_close_now,
                                                         leave_by_terminate, leave_by_stop,
                                                         leave_by_ping,      leave_by_data};
     (void)arg;
@@ -526,13 +526,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_rests_between_messages_),
-        cmocka_unit_test(in_the_middle_of_a_message_it_does_not_rest_),
+        cmocka_unit_test(in_the_middle_of_a_message_it_is_not_parked_),
         cmocka_unit_test(what_it_sends_by_itself_arrives_),
         cmocka_unit_test(settings_are_read_and_kept_),
         cmocka_unit_test(offsets_count_on_),
         cmocka_unit_test(pings_wake_it_and_it_rests_again_),
-        cmocka_unit_test(it_ends_from_its_rest_),
-        cmocka_unit_test(what_is_lent_keeps_it_awake_),
+        cmocka_unit_test(it_ends_while_parked_),
+        cmocka_unit_test(a_borrowed_part_keeps_it_active_),
         cmocka_unit_test(it_may_be_received_from_),
 #ifdef WEIR_HAVE_DEFLATE
         cmocka_unit_test(compression_goes_on_where_it_was_),

@@ -162,7 +162,7 @@ static int send_one_text(void *arg)
 }
 
 /* Begins a message; another coroutine gives up waiting for its end, a third one does not. */
-static int who_gives_up_waiting_for_a_turn_is_passed_over(void *arg)
+static int a_sender_that_stops_waiting_for_its_turn_is_skipped(void *arg)
 {
     struct rig rig;
     weir_message message;
@@ -186,7 +186,7 @@ static int who_gives_up_waiting_for_a_turn_is_passed_over(void *arg)
     rig_close(&rig);
     return WEIR_OK;
 }
-RUN(who_gives_up_waiting_for_a_turn_is_passed_over)
+RUN(a_sender_that_stops_waiting_for_its_turn_is_skipped)
 
 /* --- places --- */
 
@@ -225,7 +225,7 @@ int main(void)
         cmocka_unit_test(clients_need_a_coroutine),
         cmocka_unit_test(halves_need_a_stream_),
         cmocka_unit_test(messages_in_pieces_have_their_states_),
-        cmocka_unit_test(who_gives_up_waiting_for_a_turn_is_passed_over_),
+        cmocka_unit_test(a_sender_that_stops_waiting_for_its_turn_is_skipped_),
         cmocka_unit_test(servers_listen_where_there_is_an_address_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -473,7 +473,7 @@ static int answer_with(void *arg)
     return WEIR_OK;
 }
 
-static int client_tells_what_went_wrong(void *arg)
+static int client_reports_what_went_wrong(void *arg)
 {
     static const struct {
         const char *answer;
@@ -520,7 +520,7 @@ static int client_tells_what_went_wrong(void *arg)
     }
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(client_tells_what_went_wrong)
+RUN_OVER_SOCKETS(client_reports_what_went_wrong)
 
 static int bad_options_are_refused(void *arg)
 {
@@ -571,7 +571,7 @@ int main(void)
         cmocka_unit_test(bad_requests_get_their_status_),
         cmocka_unit_test(silent_connection_is_dropped_at_the_deadline_),
         cmocka_unit_test(sessions_over_the_limit_wait_),
-        cmocka_unit_test(client_tells_what_went_wrong_),
+        cmocka_unit_test(client_reports_what_went_wrong_),
         cmocka_unit_test(bad_options_are_refused_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

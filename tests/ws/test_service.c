@@ -105,7 +105,7 @@ static void threads_serve_together(void **state)
     stop(&running);
 }
 
-static int wait_for_going_away(void *arg)
+static int wait_for_close_now(void *arg)
 {
     struct running *running = arg;
     weir_session *sessions[8];
@@ -130,7 +130,7 @@ static void stopping_closes_every_session_with_1001(void **state)
     (void)state;
     start(&running, 2);
     assert_ok(weir_loop_new(&loop, NULL));
-    assert_ok(weir_loop_run(loop, "clients", wait_for_going_away, &running));
+    assert_ok(weir_loop_run(loop, "clients", wait_for_close_now, &running));
     weir_loop_free(loop);
     stop(&running);
 }
@@ -225,7 +225,7 @@ static void blocking_client_runs_its_handler(void **state)
     assert_true(weir_status_errno(weir_connect(&gone)) != 0);
 }
 
-static void address_in_use_is_told(void **state)
+static void address_in_use_is_reported(void **state)
 {
     struct running running;
     (void)state;
@@ -261,7 +261,7 @@ int main(void)
         cmocka_unit_test(service_can_be_stopped_before_it_runs),
         cmocka_unit_test(a_signal_handler_may_stop_it),
         cmocka_unit_test(blocking_client_runs_its_handler),
-        cmocka_unit_test(address_in_use_is_told),
+        cmocka_unit_test(address_in_use_is_reported),
         cmocka_unit_test(bad_options_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

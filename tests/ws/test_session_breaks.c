@@ -190,7 +190,7 @@ static void reset_in_state(enum weir_role role, size_t i)
     weir_session_free(rig.session);
 }
 
-static int a_reset_in_each_state_is_told_or_comes_too_late(void *arg)
+static int a_reset_in_each_state_is_reported_or_comes_too_late(void *arg)
 {
     (void)arg;
     for (int role = 0; role < 2; role++)
@@ -198,7 +198,7 @@ static int a_reset_in_each_state_is_told_or_comes_too_late(void *arg)
             reset_in_state((enum weir_role)role, i);
     return WEIR_OK;
 }
-RUN(a_reset_in_each_state_is_told_or_comes_too_late)
+RUN(a_reset_in_each_state_is_reported_or_comes_too_late)
 
 /* --- reset in the opening handshake --- */
 
@@ -293,7 +293,7 @@ static int answer_and_reset(void *arg)
     return WEIR_OK;
 }
 
-static int a_server_that_resets_while_it_shakes_hands_is_told_as_that(void *arg)
+static int a_server_that_resets_while_it_shakes_hands_is_reported_as_that(void *arg)
 {
     static const char *const answers[] = {"", "H", "HTTP/1.1 101 Switching Protocols\r\nUpgr"};
     weir_address address;
@@ -319,7 +319,7 @@ static int a_server_that_resets_while_it_shakes_hands_is_told_as_that(void *arg)
     }
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(a_server_that_resets_while_it_shakes_hands_is_told_as_that)
+RUN_OVER_SOCKETS(a_server_that_resets_while_it_shakes_hands_is_reported_as_that)
 
 /* --- something large under way --- */
 
@@ -418,7 +418,7 @@ static void go_away(struct rig *rig)
     weir_close_now(rig->session, WEIR_CLOSE_GOING_AWAY, NULL);
 }
 
-static int going_away_ends_the_large_message_that_has_begun(void *arg)
+static int close_now_ends_the_large_message_that_has_begun(void *arg)
 {
     (void)arg;
     for (int role = 0; role < 2; role++) {
@@ -431,7 +431,7 @@ static int going_away_ends_the_large_message_that_has_begun(void *arg)
     }
     return WEIR_OK;
 }
-RUN(going_away_ends_the_large_message_that_has_begun)
+RUN(close_now_ends_the_large_message_that_has_begun)
 
 static int send_and_go_away(weir_session *session, void *arg)
 {
@@ -475,7 +475,7 @@ static int drain_wire(struct rig *rig, size_t *sum)
     return status;
 }
 
-static int terminating_cuts_the_large_message_off_and_the_peer_is_told(void *arg)
+static int terminating_cuts_the_large_message_off_and_the_peer_sees_it(void *arg)
 {
     (void)arg;
     for (int role = 0; role < 2; role++) {
@@ -490,7 +490,7 @@ static int terminating_cuts_the_large_message_off_and_the_peer_is_told(void *arg
     }
     return WEIR_OK;
 }
-RUN(terminating_cuts_the_large_message_off_and_the_peer_is_told)
+RUN(terminating_cuts_the_large_message_off_and_the_peer_sees_it)
 
 static int close_session_in_vain(void *arg)
 {
@@ -499,7 +499,7 @@ static int close_session_in_vain(void *arg)
     return WEIR_OK;
 }
 
-static int a_close_behind_what_the_peer_does_not_read_is_given_up(void *arg)
+static int a_close_behind_what_the_peer_does_not_read_times_out(void *arg)
 {
     (void)arg;
     for (int role = 0; role < 2; role++) {
@@ -521,7 +521,7 @@ static int a_close_behind_what_the_peer_does_not_read_is_given_up(void *arg)
     }
     return WEIR_OK;
 }
-RUN(a_close_behind_what_the_peer_does_not_read_is_given_up)
+RUN(a_close_behind_what_the_peer_does_not_read_times_out)
 
 /* A message in pieces that nobody ends: the Close says that the rest does not come. */
 static int a_close_inside_a_message_in_pieces_ends_it(void *arg)
@@ -557,15 +557,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ends_that_close_at_once_end_clean_),
         cmocka_unit_test(a_close_that_crosses_ours_gets_no_second_one_),
-        cmocka_unit_test(a_reset_in_each_state_is_told_or_comes_too_late_),
+        cmocka_unit_test(a_reset_in_each_state_is_reported_or_comes_too_late_),
         cmocka_unit_test(a_client_that_resets_while_it_shakes_hands_leaves_nothing_),
-        cmocka_unit_test(a_server_that_resets_while_it_shakes_hands_is_told_as_that_),
+        cmocka_unit_test(a_server_that_resets_while_it_shakes_hands_is_reported_as_that_),
         cmocka_unit_test(own_close_waits_for_the_large_message_before_it_),
         cmocka_unit_test(peers_close_is_answered_behind_the_large_message_that_has_begun_),
-        cmocka_unit_test(going_away_ends_the_large_message_that_has_begun_),
+        cmocka_unit_test(close_now_ends_the_large_message_that_has_begun_),
         cmocka_unit_test(a_server_that_goes_away_at_once_has_shaken_hands_),
-        cmocka_unit_test(terminating_cuts_the_large_message_off_and_the_peer_is_told_),
-        cmocka_unit_test(a_close_behind_what_the_peer_does_not_read_is_given_up_),
+        cmocka_unit_test(terminating_cuts_the_large_message_off_and_the_peer_sees_it_),
+        cmocka_unit_test(a_close_behind_what_the_peer_does_not_read_times_out_),
         cmocka_unit_test(a_close_inside_a_message_in_pieces_ends_it_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

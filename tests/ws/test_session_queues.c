@@ -158,7 +158,7 @@ static int send_late(void *arg)
     return weir_send_text(rig->session, "late");
 }
 
-static int full_queue_is_told_and_waited_for(void *arg)
+static int full_queue_is_reported_and_waited_for(void *arg)
 {
     struct rig rig;
     struct tally tally = {0};
@@ -182,7 +182,7 @@ static int full_queue_is_told_and_waited_for(void *arg)
     rig_close(&rig);
     return WEIR_OK;
 }
-RUN(full_queue_is_told_and_waited_for)
+RUN(full_queue_is_reported_and_waited_for)
 
 static int overflow_that_fails_can_still_be_closed(void *arg)
 {
@@ -333,7 +333,7 @@ static int incoming_bytes_are_bounded_like_frames(void *arg)
 RUN(incoming_bytes_are_bounded_like_frames)
 
 /* Puts more than queues; the rest of the input is held, with what stands behind it. */
-static void put_behind_a_full_queue(struct rig *rig, int *seen, uint8_t first)
+static void queue_after_a_full_queue(struct rig *rig, int *seen, uint8_t first)
 {
     *seen = 0;
     rig_open(
@@ -352,7 +352,7 @@ static int ping_behind_a_full_queue_waits_for_room_and_no_longer(void *arg)
     struct rig rig;
     int seen;
     (void)arg;
-    put_behind_a_full_queue(&rig, &seen, 0x89);
+    queue_after_a_full_queue(&rig, &seen, 0x89);
     rig_expect_received(&rig, WEIR_FRAME_TEXT, "a", 1);
     rig_expect_received(&rig, WEIR_FRAME_TEXT, "b", 1);
     rig_expect_frame(&rig, 0x8a, "\x03\xe8", 2); /* and nobody receives */
@@ -368,7 +368,7 @@ static int answer_to_our_close_is_seen_behind_a_full_queue(void *arg)
     for (int jumping = 0; jumping < 2; jumping++) {
         struct rig rig;
         int seen;
-        put_behind_a_full_queue(&rig, &seen, 0x88);
+        queue_after_a_full_queue(&rig, &seen, 0x88);
         if (jumping)
             weir_close_now(rig.session, 1001, NULL);
         else
@@ -514,7 +514,7 @@ static int flush_ends_when_what_it_waits_for_is_dropped(void *arg)
 }
 RUN(flush_ends_when_what_it_waits_for_is_dropped)
 
-static int flush_after_the_end_tells_the_end_at_once(void *arg)
+static int flush_after_the_end_returns_the_end_at_once(void *arg)
 {
     struct rig rig;
     (void)arg;
@@ -535,14 +535,14 @@ static int flush_after_the_end_tells_the_end_at_once(void *arg)
     weir_session_free(rig.session);
     return WEIR_OK;
 }
-RUN(flush_after_the_end_tells_the_end_at_once)
+RUN(flush_after_the_end_returns_the_end_at_once)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reader_that_stops_suspends_the_sender_and_gets_all_later_),
         cmocka_unit_test(queues_of_one_frame_pass_all_in_order_),
-        cmocka_unit_test(full_queue_is_told_and_waited_for_),
+        cmocka_unit_test(full_queue_is_reported_and_waited_for_),
         cmocka_unit_test(overflow_that_fails_can_still_be_closed_),
         cmocka_unit_test(overflow_that_drops_keeps_the_newest_),
         cmocka_unit_test(queued_bytes_are_bounded_like_frames_),
@@ -554,7 +554,7 @@ int main(void)
         cmocka_unit_test(every_end_wakes_all_senders_and_releases_all_frames_),
         cmocka_unit_test(flush_waits_until_the_kernel_has_it_),
         cmocka_unit_test(flush_ends_when_what_it_waits_for_is_dropped_),
-        cmocka_unit_test(flush_after_the_end_tells_the_end_at_once_),
+        cmocka_unit_test(flush_after_the_end_returns_the_end_at_once_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,7 +117,7 @@ static int conversation_is_the_same_when_watched(void *arg)
 }
 RUN_OVER_SOCKETS(conversation_is_the_same_when_watched)
 
-static int message_over_the_clients_limit_is_told(void *arg)
+static int message_over_the_clients_limit_is_reported(void *arg)
 {
     struct call call;
     weir_frame frame;
@@ -132,7 +132,7 @@ static int message_over_the_clients_limit_is_told(void *arg)
     weir_server_free(call.server);
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(message_over_the_clients_limit_is_told)
+RUN_OVER_SOCKETS(message_over_the_clients_limit_is_reported)
 
 static int hold_a_session(void *arg)
 {
@@ -414,7 +414,7 @@ int main(void)
         cmocka_unit_test(raw_echo_ends_without_a_close_),
         cmocka_unit_test(twenty_mebibytes_of_noise_come_back_),
         cmocka_unit_test(conversation_is_the_same_when_watched_),
-        cmocka_unit_test(message_over_the_clients_limit_is_told_),
+        cmocka_unit_test(message_over_the_clients_limit_is_reported_),
         cmocka_unit_test(cancelled_scope_completes_the_close_reason_),
         cmocka_unit_test(pinged_peers_live_until_they_close_),
         cmocka_unit_test(texts_of_1_to_125_bytes_pass_either_way_),

@@ -231,7 +231,7 @@ static void fill_output(struct stage *stage)
     }
 }
 
-static void expect_guest_is_told(size_t call, size_t end)
+static void expect_guest_gets_the_end(size_t call, size_t end)
 {
     struct stage stage;
     weir_scope scope;
@@ -270,15 +270,15 @@ static void expect_guest_is_told(size_t call, size_t end)
     close_stage(&stage);
 }
 
-static int whoever_waits_in_a_session_is_told_how_it_ended(void *arg)
+static int every_waiter_in_a_session_gets_its_end(void *arg)
 {
     (void)arg;
     for (size_t call = 0; call < sizeof calls / sizeof *calls; call++)
         for (size_t end = 0; end < sizeof ends / sizeof *ends; end++)
-            expect_guest_is_told(call, end);
+            expect_guest_gets_the_end(call, end);
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(whoever_waits_in_a_session_is_told_how_it_ended)
+RUN_OVER_SOCKETS(every_waiter_in_a_session_gets_its_end)
 
 /* --- the message lock by itself --- */
 
@@ -306,7 +306,7 @@ static int a_queue_that_overflows_wakes_those_who_wait_for_a_message(void *arg)
 }
 RUN_OVER_SOCKETS(a_queue_that_overflows_wakes_those_who_wait_for_a_message)
 
-static int a_waiter_that_was_woken_and_has_not_run_is_told_of_the_end(void *arg)
+static int a_waiter_that_was_woken_and_has_not_run_gets_the_end(void *arg)
 {
     struct rig rig;
     weir_message message;
@@ -329,7 +329,7 @@ static int a_waiter_that_was_woken_and_has_not_run_is_told_of_the_end(void *arg)
     rig_close(&rig);
     return WEIR_OK;
 }
-RUN(a_waiter_that_was_woken_and_has_not_run_is_told_of_the_end)
+RUN(a_waiter_that_was_woken_and_has_not_run_gets_the_end)
 
 static int a_waiter_that_is_cancelled_leaves_the_lock_to_others(void *arg)
 {
@@ -363,9 +363,9 @@ RUN(a_waiter_that_is_cancelled_leaves_the_lock_to_others)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whoever_waits_in_a_session_is_told_how_it_ended_),
+        cmocka_unit_test(every_waiter_in_a_session_gets_its_end_),
         cmocka_unit_test(a_queue_that_overflows_wakes_those_who_wait_for_a_message_),
-        cmocka_unit_test(a_waiter_that_was_woken_and_has_not_run_is_told_of_the_end_),
+        cmocka_unit_test(a_waiter_that_was_woken_and_has_not_run_gets_the_end_),
         cmocka_unit_test(a_waiter_that_is_cancelled_leaves_the_lock_to_others_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
