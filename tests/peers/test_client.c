@@ -1,5 +1,5 @@
 /* ctest: timeout=120 loops */
-/* weir's client against the servers of python3-websockets and npm ws: everything here holds of both. */
+/* weir's client against the servers of python3-websockets and npm ws. Every test runs with both. */
 #include "support/peer_process.h"
 #include "support/session_rig.h"
 
@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define POLL_MS  10
-#define PATIENCE 3000 /* polls: only a hang takes so long */
-#define MEBIBYTE ((size_t)1 << 20)
-#define SHORT_MS 100 /* the deadlines that a test lets pass */
+#define POLL_MS   10
+#define POLLS_MAX 3000 /* only a hang takes so long */
+#define MEBIBYTE  ((size_t)1 << 20)
+#define SHORT_MS  100 /* the deadlines that a test lets pass */
 
 /* "a", then characters of two, three and four bytes */
 #define TEXT "a\xc3\xa9\xe9\xbc\x8e\xf0\x9f\x98\x80"
@@ -59,7 +59,8 @@ static void expect_no_more(weir_session *session, int status)
     assert_status(weir_receive(session, &frame), status);
 }
 
-/* The session ends, and this is what is told of it. Frees it. theirs is 0 also when a Close came that nobody was left to listen for. */
+/* The session ends, and its end is this. Frees it. theirs is 0 also when a Close came after the
+ * session had stopped reading. */
 static void expect_end(weir_session *session, int status, enum weir_end_kind kind, unsigned ours,
                        unsigned theirs)
 {
@@ -86,11 +87,11 @@ static void read_path(const char *path, char *out, size_t size)
     weir_session_free(session);
 }
 
-/* The peer learns of an end in its own time. */
+/* The peer notices an end at a time of its own. */
 static void expect_peer_saw(const char *code_and_reason)
 {
     char last[256] = "";
-    for (int i = 0; i < PATIENCE && strcmp(last, code_and_reason) != 0; i++) {
+    for (int i = 0; i < POLLS_MAX && strcmp(last, code_and_reason) != 0; i++) {
         if (i > 0)
             assert_ok(weir_sleep(POLL_MS));
         read_path("/last", last, sizeof last);
@@ -241,7 +242,7 @@ static int pings_measure_the_round_trip_to_the_peer(void *arg)
         open_with("/echo", (weir_connect_options){.session.ping_interval_ms = 1});
     (void)arg;
     for (int i = 0; weir_session_round_trip_ms(session) == WEIR_UNLIMITED; i++) {
-        assert_true(i < PATIENCE);
+        assert_true(i < POLLS_MAX);
         assert_ok(weir_sleep(POLL_MS));
     }
     assert_true(weir_session_round_trip_ms(session) < 20000);
@@ -290,7 +291,7 @@ static int target_origin_and_fields_reach_the_peer(void *arg)
 }
 CONVERSE(target_origin_and_fields_reach_the_peer)
 
-/* Both peers would agree on permessage-deflate. */
+/* Both peers agree on permessage-deflate if it is offered. */
 static int no_extension_is_offered_unasked(void *arg)
 {
     char seen[4096];
@@ -342,7 +343,7 @@ static int our_close_reaches_the_peer_with_code_and_reason(void *arg)
         const char *reason;
         const char *seen;
     } cases[] = {{1000, NULL, "1000 "},
-                 {1001, "leaving", "1001 leaving"},
+                 {1001, "bye", "1001 bye"},
                  {3000, TEXT, "3000 " TEXT},
                  {4999, "so long", "4999 so long"},
                  {0, NULL, "1005 "}};
@@ -446,7 +447,7 @@ static int a_message_over_the_limit_is_refused_with_1009(void *arg)
 }
 CONVERSE(a_message_over_the_limit_is_refused_with_1009)
 
-/* --- a peer that stands still --- */
+/* --- a peer that is stopped --- */
 
 static int a_peer_that_answers_no_ping_is_dropped(void *arg)
 {

@@ -138,7 +138,7 @@ static int serve(weir_serve_options options, struct victim_memory *memory, int l
     return status == WEIR_OK && left == 0 ? 0 : 1;
 }
 
-/* What the attackers have open is not the server's: it would count, and hold other servers' lifelines. */
+/* Closes what the attackers have open: it would count, and keep other servers from ending. */
 static void close_others(int keep, int keep_too)
 {
     for (int fd = STDERR_FILENO + 1; fd < INHERITED_MAX; fd++)
@@ -182,7 +182,7 @@ void victim_stop(struct victim *victim)
     munmap(victim->memory, sizeof *victim->memory);
 }
 
-/* --- what the kernel tells of it --- */
+/* --- what the kernel reports of it --- */
 
 static FILE *open_proc(const struct victim *victim, const char *name)
 {

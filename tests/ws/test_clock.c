@@ -1,6 +1,7 @@
 /* ctest: loops */
-/* A clock that jumps: the process was stopped, or the machine slept. Timers fire once each, nobody is blamed for what he could not do meanwhile; and the time of day, which
- * people and daemons set forward and back, is never looked at. */
+/* A clock that jumps: the process was stopped, or the machine was suspended. Timers fire once each,
+ * and no peer times out for what it could not do meanwhile. The time of day, which can be set
+ * forward and back, is never read. */
 #include "support/session_rig.h"
 
 #include "rt/sim.h"
@@ -18,7 +19,7 @@
 /* --- the clocks of this program: the library's calls end here --- */
 
 static uint64_t ahead_ms;       /* by how much the monotonic clock has jumped */
-static unsigned days_looked_at; /* how often somebody asked for the time of day */
+static unsigned days_looked_at; /* how often the time of day was read */
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {

@@ -11,7 +11,7 @@
 
 #include "codec/deflate_place.h"
 
-/* What an endpoint of the other role reads of all that was sent. */
+/* Has an endpoint of the other role read all that was sent. */
 static void expect_received(struct place *place, const weir_deflate_terms *terms,
                             const char *events)
 {

@@ -1,5 +1,6 @@
 /* ctest: loops */
-/* Handlers of both shapes: called in turn, one message at a time; what they return closes; and all of them are let go when the peer is gone. */
+/* Handlers of both shapes: they are called in turn, one message at a time; their status closes the
+ * session; and all of them are cancelled when the peer is gone. */
 #include "support/session_rig.h"
 
 #include <stdio.h>
@@ -29,7 +30,7 @@ static void expect_close_code(weir_session *client, unsigned code)
     assert_status(weir_session_join(client), WEIR_CLOSED);
     weir_session_end_get(&end, client);
     assert_int_equal(end.theirs.code, code);
-    assert_int_equal(end.theirs.message_size, 0); /* internals do not leak */
+    assert_int_equal(end.theirs.message_size, 0); /* internal texts are not sent */
     weir_session_free(client);
 }
 
@@ -72,7 +73,7 @@ static int answer_slowly(weir_session *session, weir_frame *frame, void *arg)
     story.inside = false;
     if (status == WEIR_OK)
         status = weir_send(session, frame);
-    return status == WEIR_CLOSED ? WEIR_OK : status; /* the peer does not listen any more */
+    return status == WEIR_CLOSED ? WEIR_OK : status; /* the peer does not read any more */
 }
 
 static void note_close(weir_session *session, const weir_end *end, void *arg)
@@ -101,7 +102,7 @@ static int on_message_is_called_one_at_a_time_in_order(void *arg)
     assert_status(weir_session_join(client), WEIR_CLOSED);
     weir_session_free(client);
     assert_eventually(story.size > 0 && story.log[story.size - 1] == ')');
-    /* What came before the Close is served all the same. */
+    /* What came before the Close is still served. */
     assert_string_equal(story.log, "(oaabbccddee)");
     assert_int_equal(story.end, WEIR_END_CLEAN);
     weir_server_free(server);
@@ -238,7 +239,7 @@ static int on_open_that_fails_closes_with_1011(void *arg)
 }
 RUN_OVER_SOCKETS(on_open_that_fails_closes_with_1011)
 
-/* --- a peer that is gone: whatever a handler does, it is let go --- */
+/* --- the peer is gone: any handler is cancelled --- */
 
 static int running;
 
@@ -377,7 +378,7 @@ static int finish_slowly(weir_session *session, void *arg)
     weir_frame frame;
     int *finished = arg;
     int received = 0;
-    assert_ok(weir_sleep(30)); /* meanwhile the peer comes, talks and goes */
+    assert_ok(weir_sleep(30)); /* meanwhile the peer connects, talks and closes */
     while (weir_receive(session, &frame) == WEIR_OK)
         received++;
     *finished = weir_sleep(30) == WEIR_OK ? received : -1;

@@ -1,5 +1,6 @@
 /* ctest: loops threads */
-/* A service: one server on several loops in several threads, stopped and dumped from another one; and the blocking calls. */
+/* A service: one server on several loops in several threads, stopped and dumped from another one;
+ * and the blocking calls. */
 #include "support/session_rig.h"
 
 #include <errno.h>
@@ -151,7 +152,7 @@ static void every_loop_is_dumped_on_its_own_thread(void **state)
     atomic_store(&dumped, 0);
     start(&running, 2);
     assert_ok(weir_service_dump(running.service, count_dump, NULL));
-    stop(&running); /* a loop that is to do both dumps before it goes */
+    stop(&running); /* a loop that has to do both dumps before it stops */
     assert_true(atomic_load(&dumped) >= 2);
 }
 

@@ -1,5 +1,6 @@
 /* ctest: loops timeout=120 */
-/* Sessions that end at an awkward moment: both ends close at once, the connection is reset in each state, something large is under way when one of them closes. */
+/* Sessions that end at a difficult moment: both ends close at once, the connection is reset in each
+ * state, a large message is in flight when one of them closes. */
 #include "support/session_rig.h"
 
 #include "ws/server/server.h"
@@ -8,11 +9,11 @@
 #include <stdio.h>
 #include <weir/address.h>
 
-#define LARGE ((size_t)3000000) /* more than the kernel takes while nobody reads */
+#define LARGE ((size_t)3000000) /* more than the kernel takes while the peer does not read */
 
 static uint8_t large[LARGE];
 
-static weir_session_options patient_options(void)
+static weir_session_options long_timeout_options(void)
 {
     return (weir_session_options){.ping_interval_ms = WEIR_UNLIMITED,
                                   .max_frame_size = WEIR_UNLIMITED,
@@ -79,7 +80,7 @@ static int a_close_that_crosses_ours_gets_no_second_one(void *arg)
     struct rig rig;
     (void)arg;
     rig_open(&rig, WEIR_ROLE_SERVER, NULL);
-    rig_put_frame(&rig, 0x88, "\x0b\xb9", 2); /* on its way before ours is read */
+    rig_put_frame(&rig, 0x88, "\x0b\xb9", 2); /* in flight before ours is read */
     assert_ok(weir_close(rig.session, 3002, NULL));
     rig_expect_close(&rig, 3002);
     rig_expect_end(&rig);
@@ -171,7 +172,7 @@ static void reset_in_state(enum weir_role role, size_t i)
 {
     struct rig rig;
     weir_end end;
-    weir_session_options options = patient_options();
+    weir_session_options options = long_timeout_options();
     rig_open(&rig, role, &options);
     states[i].enter(&rig);
     assert_ok(weir_sleep(5));
@@ -315,17 +316,17 @@ static int a_server_that_resets_while_it_shakes_hands_is_reported_as_that(void *
         assert_null(client);
         assert_ok(weir_scope_join(&scope));
         weir_listener_close(breaker.listener);
-        assert_ok(weir_sleep(10)); /* io_uring closes a listener when its accept has come back */
+        assert_ok(weir_sleep(10)); /* io_uring closes a listener when its accept has completed */
     }
     return WEIR_OK;
 }
 RUN_OVER_SOCKETS(a_server_that_resets_while_it_shakes_hands_is_reported_as_that)
 
-/* --- something large under way --- */
+/* --- a large message in flight --- */
 
 static void open_sending(struct rig *rig, enum weir_role role)
 {
-    weir_session_options options = patient_options();
+    weir_session_options options = long_timeout_options();
     rig_open(rig, role, &options);
     for (size_t i = 0; i < LARGE; i++)
         large[i] = (uint8_t)(i / 251 + i);
@@ -379,7 +380,8 @@ static int send_until_closed(void *arg)
     return WEIR_OK;
 }
 
-/* The message that has begun ends whole; who waits behind it is told, and what stands behind it is not sent. */
+/* The message that has begun ends whole. Senders that wait behind it get the end, and what is
+ * queued behind it is not sent. */
 static void expect_close_behind_large(struct rig *rig, unsigned code,
                                       void (*close)(struct rig *rig))
 {
@@ -506,7 +508,7 @@ static int a_close_behind_what_the_peer_does_not_read_times_out(void *arg)
         struct rig rig;
         weir_scope scope;
         size_t sum;
-        weir_session_options options = patient_options();
+        weir_session_options options = long_timeout_options();
         options.close_timeout_ms = 50;
         rig_open(&rig, (enum weir_role)role, &options);
         fill_output(&rig);
@@ -523,7 +525,7 @@ static int a_close_behind_what_the_peer_does_not_read_times_out(void *arg)
 }
 RUN(a_close_behind_what_the_peer_does_not_read_times_out)
 
-/* A message in pieces that nobody ends: the Close says that the rest does not come. */
+/* A message in pieces is never ended: the Close is sent in place of its last pieces. */
 static int a_close_inside_a_message_in_pieces_ends_it(void *arg)
 {
     (void)arg;

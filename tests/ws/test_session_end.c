@@ -1,5 +1,6 @@
 /* ctest: loops */
-/* How sessions end: closing from either side, loss, timeouts, violations, cancellation; and what everybody who waits is told. */
+/* How sessions end: closing by either end, loss, timeouts, violations, cancellation; and what every
+ * waiter gets. */
 #include "support/session_rig.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ static int echo_all(void *arg)
     return status;
 }
 
-/* Messages and a Close behind them that arrive at once, and are echoed faster than they are sent. */
+/* Messages and a Close after them arrive at once, and are echoed faster than the output is sent. */
 static void burst_is_echoed_before_the_close(size_t count, uint16_t size)
 {
     static const uint8_t close[] = {0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8};
@@ -431,7 +432,7 @@ static int close_now_overtakes_queued_data(void *arg)
 {
     (void)arg;
     go_away_past_the_queue(0);
-    go_away_past_the_queue(WEIR_UNLIMITED); /* waits as long as it takes */
+    go_away_past_the_queue(WEIR_UNLIMITED); /* waits without a limit */
     return WEIR_OK;
 }
 RUN(close_now_overtakes_queued_data)

@@ -1,5 +1,6 @@
 /* ctest: timeout=120 loops */
-/* Vectors of the session model (docs/model.md) that are conversations of two sessions: a server's and a client's, or a raw one's. */
+/* Vectors of the session model (docs/model.md) that are conversations of two sessions: a server's
+ * and a client's, or a raw one's. */
 #include "support/session_rig.h"
 
 #include <stdio.h>
@@ -35,7 +36,7 @@ static void expect_kind(weir_session *session, enum weir_end_kind kind)
     assert_string_equal(weir_end_kind_name(end.kind), weir_end_kind_name(kind));
 }
 
-/* --- 12: what a raw session sends is all that goes out --- */
+/* --- 12: only what a raw session sends goes out --- */
 
 static int raw_echo_ends_without_a_close(void *arg)
 {
@@ -184,7 +185,7 @@ static int pinged_peers_live_until_they_close(void *arg)
     rig_put_frame(&rig, 0x88, "\x03\xe8", 2);
     do
         rig_take_frame(&rig, &first, payload, sizeof payload);
-    while (first == 0x89); /* one more may have been on its way */
+    while (first == 0x89); /* one more may have been in flight */
     assert_int_equal(first, 0x88);
     assert_memory_equal(payload, "\x03\xe8", 2);
     rig_close(&rig);
@@ -220,7 +221,8 @@ static int produce(void *arg)
     return weir_close(texts->session, 1000, NULL);
 }
 
-/* From either role to the other: all in order, each whole, nothing besides; then the end. */
+/* From either role to the other: all messages, whole and in order, and nothing else; then the
+ * end. */
 static void pass_texts(struct texts texts)
 {
     for (int role = 0; role < 2; role++) {
@@ -395,7 +397,7 @@ static int cancelled_session_ends_its_peer(void *arg)
     assert_eventually(rig.session != NULL);
     rig_open_peer(&rig, &peer, NULL);
     weir_scope_cancel(weir_session_scope(rig.session));
-    /* The scope that both stand in was not cancelled: only the session ends. */
+    /* The scope that both are in was not cancelled: only the session ends. */
     assert_status(weir_receive(peer, &frame), WEIR_CLOSED);
     assert_status(weir_session_join(peer), WEIR_CLOSED);
     assert_ok(weir_scope_join(&scope));
