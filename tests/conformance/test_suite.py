@@ -84,10 +84,10 @@ def plan(arguments, backends):
 
 def play(arguments, with_deflate, run):
     cases = select(all_cases(run.full), arguments)
-    processes = Processes(arguments.build, run.backend, arguments.patience, arguments.enough)
+    processes = Processes(arguments.build, run.backend, arguments.timeout, arguments.enough)
     started = time.monotonic()
     results = asyncio.run(ROLES[run.role](processes, cases, with_deflate))
-    if slow := [result.case for result in results if result.slow]:  # a second try tells weir from a machine that has other things to do
+    if slow := [result.case for result in results if result.slow]:  # a second try shows whether the machine was busy
         results = [result for result in results if not result.slow] + asyncio.run(ROLES[run.role](processes, slow, with_deflate))
     counts = Counter(result.verdict for result in results)
     print(f"{run}: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS) + f"; {time.monotonic() - started:.1f} s", flush=True)
@@ -180,7 +180,7 @@ def parse_arguments():
     parser.add_argument("--case", action="append", metavar="ID", help="a case or a group")
     parser.add_argument("--light", action="store_true", help="no case that moves many MiB")
     parser.add_argument("--full", action="store_true", help="groups 12 and 13 in full, as the public suite has them")
-    parser.add_argument("--patience", type=float, default=15, help="seconds without a sign of weir that fail a case")
+    parser.add_argument("--timeout", type=float, default=15, help="seconds without a sign of weir that fail a case")
     parser.add_argument("--enough", type=int, default=sys.maxsize, metavar="N", help="with weir as a server, stop trying after N failures")
     parser.add_argument("--write", action="store_true", help="run everything and write docs/conformance.md")
     arguments = parser.parse_args()
