@@ -1,4 +1,4 @@
-"""What the tests of the command share: the command as a process, and a WebSocket peer that does only what it is told (RFC 6455, either role)."""
+"""What the tests of the command share: the command as a process, and a WebSocket peer that does only what a test asks for (RFC 6455, either role)."""
 
 import base64
 import contextlib
@@ -13,7 +13,7 @@ import threading
 import time
 
 WEIR = os.environ["WEIR_BIN"]
-PATIENCE = 30  # seconds: only a test that fails waits so long
+TIMEOUT = 30  # seconds: only a test that fails waits so long
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
@@ -25,7 +25,7 @@ def mask_with(key, payload):
 
 
 class Peer:
-    """One end of a connection, behind its opening handshake. A client masks, a server does not."""
+    """One end of a connection, after its opening handshake. A client masks, a server does not."""
 
     def __init__(self, sock, head, rest, masks):
         self.sock, self.head, self.rest, self.masks = sock, head, rest, masks
@@ -79,7 +79,7 @@ class Peer:
         return first & 0x80 != 0, first & 0x0F, payload
 
     def message(self):
-        """The next message, pings passed over: (opcode, payload)."""
+        """The next message, without the pings before it: (opcode, payload)."""
         kind, whole = 0, b""
         while True:
             fin, opcode, payload = self.frame()
@@ -90,7 +90,7 @@ class Peer:
                 return kind, whole
 
     def close_code(self):
-        """Passes over everything until the peer's Close: its code, 1005 for none."""
+        """Skips everything until the peer's Close: its code, 1005 for none."""
         opcode = 0
         while opcode != CLOSE:
             _, opcode, payload = self.frame()
@@ -128,7 +128,7 @@ def client(url, *fields):
         address, path = (host, int(port)), "/" + path
         sock = socket.socket()
     with sock:
-        sock.settimeout(PATIENCE)
+        sock.settimeout(TIMEOUT)
         sock.connect(address)
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [f"GET {path or '/'} HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
@@ -160,13 +160,13 @@ def server(serve):
         try:
             sock, _ = listener.accept()
             with sock:
-                sock.settimeout(PATIENCE)
+                sock.settimeout(TIMEOUT)
                 serve(sock)
         except BaseException as exception:  # pylint: disable=broad-except
             raised.append(exception)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(PATIENCE)
+        listener.settimeout(TIMEOUT)
         thread = threading.Thread(target=run)
         thread.start()
         try:
@@ -187,7 +187,7 @@ class Process:
 
     def wait_for(self, text, after=0):
         """Reads standard error until it holds the text; returns where that ends."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while text not in self.said[after:]:
             ready, _, _ = select.select([self.process.stderr], [], [], max(0, deadline - time.monotonic()))
             more = os.read(self.process.stderr.fileno(), 65536).decode() if ready else ""
@@ -200,8 +200,8 @@ class Process:
         self.process.send_signal(number)
 
     def end(self):
-        """Waits until it has ended of itself; returns the exit status."""
-        status = self.process.wait(PATIENCE)
+        """Waits until it has ended by itself; returns the exit status."""
+        status = self.process.wait(TIMEOUT)
         self.said += self.process.stderr.read().decode()
         return status
 
@@ -214,12 +214,12 @@ class Process:
             self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):  # of what it was not there to read
+                with contextlib.suppress(BrokenPipeError):  # when it ended before it read all
                     pipe.close()
 
 
 class Echo(Process):
-    """A `weir echo` that listens at .url. Leaving the block ends it with SIGTERM, unless that was done, and it has to end with 0."""
+    """A `weir echo` that listens at .url. The end of the block ends it with SIGTERM, unless that was done, and it has to end with 0."""
 
     def __init__(self, *arguments, url="ws://127.0.0.1:0/"):
         super().__init__("echo", url, *arguments)
@@ -246,5 +246,5 @@ def has_deflate():
 
 def weir(*arguments, stdin=b"", **options):
     """Runs the command to its end: (status, standard output, standard error as text)."""
-    done = subprocess.run([WEIR, *arguments], input=stdin, capture_output=True, timeout=PATIENCE, check=False, **options)
+    done = subprocess.run([WEIR, *arguments], input=stdin, capture_output=True, timeout=TIMEOUT, check=False, **options)
     return done.returncode, done.stdout, done.stderr.decode()

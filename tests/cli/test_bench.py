@@ -144,7 +144,7 @@ class OverTcp(unittest.TestCase):
                 self.assertEqual((len(frames), frames[70]), (78, 0x80 | CLOSE))
 
     def test_a_handshake_counts_once_its_close_came_back(self):
-        """Each time: what the connection before has received is no part of it."""
+        """This holds each time: bytes of the connection before do not count."""
         def serve(listener):
             for answers_close in (True, True, False):
                 sock, _ = listener.accept()
@@ -266,7 +266,7 @@ class Answers(unittest.TestCase):
             self.assertEqual(bench(url, "--connections", "1", "--count", "1")["count"], 1)
 
     @unittest.skipIf(has_deflate(), "built with zlib")
-    def test_compression_that_is_not_built_in_is_told(self):
+    def test_compression_that_is_not_built_in_is_reported(self):
         with Echo() as echo:
             status, _, err = weir("bench", echo.url, "--deflate")
         self.assertEqual((status, err), (1, "weir bench: not supported here\n"))

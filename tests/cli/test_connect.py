@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -B
 # ctest: loops
-"""weir connect: lines in, messages out, and an exit status that tells how it ended."""
+"""weir connect: lines in, messages out, and an exit status that says how it ended."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ import threading
 import time
 import unittest
 
-from peer import BINARY, CLOSE, PATIENCE, PING, PONG, TEXT, Echo, Process, accept, answer_of, read_head, server, weir
+from peer import BINARY, CLOSE, TIMEOUT, PING, PONG, TEXT, Echo, Process, accept, answer_of, read_head, server, weir
 
 
 def finish(peer, code=1000):
@@ -93,7 +93,7 @@ class Talking(unittest.TestCase):
             sock.settimeout(0.5)  # input has ended, and still no Close comes
             with self.assertRaises(TimeoutError):
                 peer.frame()
-            sock.settimeout(PATIENCE)
+            sock.settimeout(TIMEOUT)
             peer.send(TEXT, b"enough")
             peer.close(1000, b"bye")
             assert peer.close_code() == 1000
@@ -125,7 +125,7 @@ class Talking(unittest.TestCase):
 
         answered = threading.Event()
         with server(serve) as url, Process("connect", url, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            self.assertTrue(answered.wait(PATIENCE))
+            self.assertTrue(answered.wait(TIMEOUT))
             self.assertEqual(process.process.stdout.read(), bytes(200000) + b"\n")
             self.assertEqual(process.end(), 0)
 
@@ -217,11 +217,11 @@ class Ends(unittest.TestCase):
 
         self.assertEqual(self.end(serve), (0, "closed by server: NO_STATUS (1005)"))
 
-    def test_a_close_that_tells_of_trouble_is_6(self):
+    def test_a_close_that_means_trouble_is_6(self):
         self.assertEqual(self.closing(4000, b"go away"), (6, "closed by server: 4000 go away"))
         self.assertEqual(self.closing(1011), (6, "closed by server: INTERNAL_ERROR (1011)"))
 
-    def test_a_refusal_is_4_and_tells_why(self):
+    def test_a_refusal_is_4_and_says_why(self):
         def serve(sock):
             read_head(sock)
             sock.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 12\r\n\r\nmembers only")
@@ -320,33 +320,33 @@ class Ends(unittest.TestCase):
 
     def test_a_signal_closes_with_1000_and_a_second_one_ends_it(self):
         for number in (signal.SIGINT, signal.SIGTERM):
-            for patient in (True, False):
-                with self.subTest(number=number, patient=patient):
-                    self.signal_ends(number, patient)
+            for ends_by_close in (True, False):
+                with self.subTest(number=number, ends_by_close=ends_by_close):
+                    self.signal_ends(number, ends_by_close)
 
-    def signal_ends(self, number, patient):
+    def signal_ends(self, number, ends_by_close):
         def serve(sock):
             peer = accept(sock)
             peer.send(TEXT, b"connected")
             assert peer.close_code() == 1000
-            if patient:
+            if ends_by_close:
                 peer.close(1000)
             else:
                 process.signal(number)
-                process.process.wait(PATIENCE)
+                process.process.wait(TIMEOUT)
 
         with server(serve) as url:
             with Process("connect", url, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
                 self.assertEqual(process.process.stdout.readline(), b"connected\n")
                 process.signal(number)
-                self.assertEqual(process.end(), 0 if patient else 128 + number)
+                self.assertEqual(process.end(), 0 if ends_by_close else 128 + number)
 
     def test_a_signal_before_there_is_a_session_ends_it(self):
         started = queue.SimpleQueue()
 
         def serve(sock):
             read_head(sock)
-            started.get(timeout=PATIENCE).signal(signal.SIGINT)
+            started.get(timeout=TIMEOUT).signal(signal.SIGINT)
             assert sock.recv(1) == b""
 
         with server(serve) as url:

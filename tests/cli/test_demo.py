@@ -1,13 +1,13 @@
 #!/usr/bin/python3 -B
 # ctest: loops
-"""weir demo tells each step, and fails where a step does."""
+"""weir demo prints each step, and fails where a step does."""
 
 import os
 import resource
 import subprocess
 import unittest
 
-from peer import PATIENCE, WEIR, weir
+from peer import TIMEOUT, WEIR, weir
 
 STEPS = [("listen", "the server is at ws://127.0.0.1:"), ("connect", "/echo"), ("text", "Hello, weir"),
          ("binary", "100000 bytes"), ("fragments", "3 fragments"), ("ping", "pong came back in"),
@@ -16,7 +16,7 @@ STEPS = [("listen", "the server is at ws://127.0.0.1:"), ("connect", "/echo"), (
 
 
 class Demo(unittest.TestCase):
-    def test_each_step_is_told_in_one_line(self):
+    def test_each_step_is_printed_in_one_line(self):
         status, out, err = weir("demo")
         self.assertEqual((status, err), (0, ""))
         lines = out.decode().splitlines()
@@ -46,7 +46,7 @@ class Demo(unittest.TestCase):
 
     def test_an_output_that_cannot_be_written_is_an_error(self):
         with open("/dev/full", "wb") as full:
-            done = subprocess.run([WEIR, "demo"], stdout=full, stderr=subprocess.PIPE, timeout=PATIENCE, check=False)
+            done = subprocess.run([WEIR, "demo"], stdout=full, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
         self.assertEqual((done.returncode, done.stderr), (7, b"weir: standard output could not be written\n"))
 
 

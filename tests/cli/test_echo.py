@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -B
 # ctest: loops threads
-"""weir echo: a server as its options say, told to end and to explain itself by signals."""
+"""weir echo: a server as its options say, which signals end or make print its coroutines."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ import struct
 import tempfile
 import unittest
 
-from peer import BINARY, CLOSE, PATIENCE, PING, PONG, TEXT, Echo, Process, client, weir
+from peer import BINARY, CLOSE, TIMEOUT, PING, PONG, TEXT, Echo, Process, client, weir
 
 
 class Listening(unittest.TestCase):
@@ -64,7 +64,7 @@ class Listening(unittest.TestCase):
 
 
 class Echoing(unittest.TestCase):
-    """Whatever the shape of the handler, what comes back is the same."""
+    """What comes back is the same with each shape of handler."""
 
     shapes = [[], ["--on-message"], ["--stream"], ["--stream", "--on-message"], ["--threads", "2"]]
 
@@ -192,7 +192,7 @@ class Signals(unittest.TestCase):
             self.assertEqual(peer.close_code(), 1001)
             port = int(echo.url.rsplit(":", 1)[1].strip("/"))
             with self.assertRaises(ConnectionError):
-                with socket.create_connection(("127.0.0.1", port), PATIENCE) as sock:
+                with socket.create_connection(("127.0.0.1", port), TIMEOUT) as sock:
                     sock.sendall(b"x")
                     while sock.recv(100):
                         pass

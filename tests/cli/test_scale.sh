@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ctest: timeout=300 loops serial once
-# The bars of size: 15,000 idle sessions in one process at 6.5 KiB each, all of which answer afterwards; and a message of 1 GiB that streams through in less than 32 MiB
+# The limits of memory: 15,000 idle sessions in one process at 6.5 KiB each, all of which answer afterwards; and a message of 1 GiB that streams through in less than 32 MiB
 # (make bench sends one of 4 GiB).
 set -euo pipefail
 bench="$WEIR_BUILD_DIR/bench"

@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -B
 # ctest: once
-"""Command lines: what makes no sense ends with 2 and one clear line; what asks for help gets it."""
+"""Command lines: a mistake ends with 2 and one clear line; a request for help prints it."""
 
 import unittest
 
@@ -96,7 +96,7 @@ class Usage(unittest.TestCase):
     def test_help_comes_before_what_is_missing(self):
         self.assertEqual(weir("echo", "--max-frame", "1", "--help")[0], 0)
 
-    def test_version_tells_back_ends_and_options(self):
+    def test_version_prints_back_ends_and_options(self):
         status, out, err = weir("--version")
         self.assertEqual((status, err), (0, ""))
         version, built, loops = out.decode().splitlines()

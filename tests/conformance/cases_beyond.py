@@ -30,7 +30,7 @@ def fails(what, *frames, codes=(1002,), expect=(), **kind):
 
 
 def lengths():
-    """Lengths that are not in their shortest form, or out of this world."""
+    """Lengths that are not in their shortest form, or far too large."""
     for width, sizes in ((2, (0, 5, 125)), (8, (0, 125, 126, 65535))):
         for size in sizes:
             yield fails(f"length {size} in {width} bytes", binary(bytes(size), width=width))
@@ -90,7 +90,7 @@ def codes():
 
 
 def after_close():
-    """Whatever follows a Close is not looked at."""
+    """What follows a Close is not read."""
     late = (("text", text()), ("ping", ping(b"late")), ("continuation of nothing", more(b"x")), ("reserved bits", text(rsv=7)),
             ("reserved opcode", Frame(5)), ("length not minimal", text(width=2)), ("text that is not UTF-8", text(b"\xff")),
             ("close with a bad code", close(1005)), ("ping that is too long", ping(bytes(126))), ("half a frame", text(cut=3)))
@@ -103,7 +103,7 @@ def after_close():
 
 
 def first_impossible_byte(payload):
-    """How many bytes of invalid text it takes to see that."""
+    """How many bytes of invalid text are needed to notice it."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     for at in range(len(payload)):
         try:
@@ -158,7 +158,7 @@ def byte_by_byte():
 
 
 def one_segment():
-    """Ten frames and more arrive in one segment: what is good before a violation is answered."""
+    """Ten frames and more arrive in one segment: the valid ones before a violation are answered."""
     nine = tuple(text(b"number %d" % n) for n in range(9))
     echoes = tuple((TEXT, frame.payload) for frame in nine)
     for case, frames in small_scripts():
@@ -172,7 +172,7 @@ def with_the_handshake():
 
 
 def stream_ends():
-    """The TCP side: half-close, resets and silence in each state."""
+    """TCP: half-close, resets and silence in each state."""
     half = text(bytes(100), cut=50)
     yield Case("", "our half ends at once", (Shut(),), (), Drops())
     yield Case("", "our half ends after a message", (Send((text(),)), Shut()), (HELLO,), Drops(), ((),))
@@ -190,7 +190,7 @@ def stream_ends():
 
 
 def opening():
-    """What is no opening handshake: a server refuses it, a client ends the connection and sends no frame."""
+    """Invalid opening handshakes: a server refuses them, a client ends the connection and sends no frame."""
     for name, value, status in (
             ("Sec-WebSocket-Version", None, 400), ("Sec-WebSocket-Version", "12", 426), ("Sec-WebSocket-Version", "14", 426),
             ("Sec-WebSocket-Version", "013", 426), ("Sec-WebSocket-Key", None, 400), ("Sec-WebSocket-Key", "", 400),
@@ -231,7 +231,7 @@ def with_parameters(text):
     return f"{PMD}; {text}" if text else PMD
 
 
-def telling_messages():
+def repetitive_messages():
     """Messages for a compressor with any window: what a wide one would refer back to lies 200 to 3000 bytes behind,
     in the message before and in the same one."""
     noise = random.Random(7692)
@@ -243,7 +243,7 @@ def telling_messages():
 
 def deflate_negotiation():
     def case(what, offer, **kind):
-        return Case("", what, (Exchange(telling_messages, compress=True),), offer=offer, deflate=Deflate(), **kind)
+        return Case("", what, (Exchange(repetitive_messages, compress=True),), offer=offer, deflate=Deflate(), **kind)
 
     for offer in map(with_parameters, GOOD_OFFERS):
         yield case(f"a server takes {offer}", offer, roles=SERVER, takes=offer)

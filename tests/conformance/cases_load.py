@@ -52,8 +52,8 @@ class Deflate:
     """What we ask of the peer's compressor: a list of alternatives, each (no context takeover, window bits or None)."""
 
     asked: tuple = ((False, None),)
-    option: str = "--deflate=takeover,level=1"  # of `weir echo`: what weir would do on its own; how small it gets is not judged
-    apart: bool = False  # as a server we say that we forget, asked or not
+    option: str = "--deflate=takeover,level=1"  # of `weir echo`: what weir does by default; the compressed size is not judged
+    apart: bool = False  # as a server we answer that we keep no context, asked or not
 
 
 APART = Deflate(((True, None),), "--deflate", True)

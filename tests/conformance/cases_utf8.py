@@ -1,4 +1,4 @@
-"""Group 6: text is UTF-8, and what is not is refused with 1007 as soon as it cannot be helped."""
+"""Group 6: text is UTF-8. Other text is refused with 1007 at its first impossible byte."""
 
 from model import AwaitEnd, Case, Fails, InParts, Pause, Send, fragments, split, text
 from wire import TEXT

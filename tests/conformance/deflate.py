@@ -51,7 +51,7 @@ def answer_fits(offer, answer):
 
 
 def ask(asked, side):
-    """What asks the other side, named "server" or "client", to compress so."""
+    """The parameters that ask the peer, named "server" or "client", to compress so."""
     takeover, bits = asked
     settings = {f"{side}_no_context_takeover": None} if takeover else {}
     if bits is not None:
@@ -86,7 +86,7 @@ def inflate_exactly(inflater, data):
 
 
 class Codec:
-    """One side of a connection with what was agreed: ours and theirs are "client" and "server" or the other way round."""
+    """One end of a connection with what was agreed: ours and theirs are "client" and "server" or the reverse."""
 
     def __init__(self, agreed, ours, theirs):
         self.agreed = agreed

@@ -54,7 +54,7 @@ class Shut:
 
 @dataclass(frozen=True)
 class Reset:
-    """Drops TCP with a reset: nothing can be observed but that the peer lives on."""
+    """Drops TCP with a reset: it can only be observed that the peer goes on."""
 
 
 # ---- ends ----
@@ -83,7 +83,7 @@ class Fails:
 
 @dataclass(frozen=True)
 class Drops:
-    """The peer ends TCP without a Close: there is nobody to read one, or no WebSocket came about."""
+    """The peer ends TCP without a Close: it would not be read, or there is no WebSocket."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ class Refuses:
 
 @dataclass(frozen=True)
 class Waits:
-    """As Closes, but we leave TCP open: the peer, a client, waits a while for us, and then ends it."""
+    """As Closes, but we keep TCP open: the peer, a client, waits for us for a while, and then ends it."""
 
 
 @dataclass(frozen=True)
 class Vanishes:
-    """We are gone: there is nothing to see but that the peer goes on with others."""
+    """We are gone: it can only be observed that the peer goes on with other connections."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Takes one check at a time out of weir and demands that the suite notices: python3 mutants.py [NAME]...
+"""Removes one check at a time from weir and requires that the suite notices: python3 mutants.py [NAME]...
 
 Works on a copy of the tree in build/mutants, which is built anew for each mutant (the library, the command and the driver alone), and runs the groups
 that it may matter to. Ends with "N noticed, M alive"; exit status 1 when one is alive, or no longer applies. Takes some minutes: it is no part of `make test`."""
@@ -26,7 +26,7 @@ OPENING = ("--case", "opening")
 MASKS = ("--role", "client", "--case", "masks")
 ANSWERS = ("--role", "client", "--case", "deflate-negotiation")
 
-# Name, file, what stands there, what stands there instead; and what is run, if it is not LIGHT.
+# Name, file, the old text, the new text; and what is run, if it is not LIGHT.
 MUTANTS = [
     ("reserved bits of data are not looked at", PARSER, "if ((bits >> 4 & 7u & ~allowed) != 0)", "if (allowed > 7)"),
     ("reserved bits of control frames are not looked at", PARSER, "if ((bits & 0x70u) != 0)", "if (bits > 0xFFu)"),
@@ -131,7 +131,7 @@ def run(*words, **options):
 
 
 def copy_file(source, target):
-    """Only what differs is written, and gets the time of now: the build sees what it has to do, no more and no less."""
+    """Only files that differ are written, with the current time, so that the build compiles exactly those."""
     if not os.path.exists(target) or not filecmp.cmp(source, target, shallow=False):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         shutil.copyfile(source, target)
@@ -158,7 +158,7 @@ def configure():
 def play(words):
     """The failures that the suite reports; a run that does not end is noticed too."""
     try:
-        done = run(SUITE, "--build", os.path.join(COPY, "build"), *words, "--backend", "epoll", "--patience", "2", "--enough", "20", timeout=300)
+        done = run(SUITE, "--build", os.path.join(COPY, "build"), *words, "--backend", "epoll", "--timeout", "2", "--enough", "20", timeout=300)
     except subprocess.TimeoutExpired:
         return ["the suite did not end"]
     lines = [line.strip() for line in done.stdout.splitlines() if line.startswith("  ") and "not tried" not in line]

@@ -19,7 +19,7 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 OK, NON_STRICT, INFORMATIONAL, FAILED, UNIMPLEMENTED = "OK", "NON-STRICT", "INFORMATIONAL", "FAILED", "UNIMPLEMENTED"
 HEAD_MAX = 8192
 READ_SIZE = 1 << 18
-COMPRESS_MIN = 128  # bytes of a message from which on weir compresses, unless told otherwise
+COMPRESS_MIN = 128  # bytes of a message from which on weir compresses by default
 
 
 @dataclass
@@ -27,11 +27,11 @@ class Result:
     case: object
     verdict: str
     detail: str = ""
-    slow: bool = False  # nothing is wrong but the time that it took
+    slow: bool = False  # only the time that it took is wrong
 
 
 class Failed(Exception):
-    """The case is decided: weir did wrong."""
+    """The case is decided: weir failed."""
 
 
 class Refused(Exception):
@@ -39,16 +39,16 @@ class Refused(Exception):
 
 
 class Unimplemented(Exception):
-    """What the case is about is not to be had."""
+    """The case needs something that is not built in."""
 
 
 class Connection:
     """A socket to weir, which is `weir_role`. Frames that come are noted as they come, in the background."""
 
-    def __init__(self, sock, weir_role, patience):
+    def __init__(self, sock, weir_role, timeout):
         self.sock = sock
         self.weir_role = weir_role
-        self.patience = patience
+        self.timeout = timeout
         self.decoder = Decoder(masked=weir_role == "client")
         self.codec = None
         self.events = []
@@ -67,11 +67,11 @@ class Connection:
     # ---- bytes ----
 
     async def send(self, data):
-        """A peer that is gone reads nothing: that alone is no failure."""
+        """A peer that is gone reads nothing, which alone is no failure."""
         if self.close is None:
             self.sent_at = time.monotonic()
         try:
-            await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(self.sock, data), self.patience * 3)
+            await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(self.sock, data), self.timeout * 3)
         except (ConnectionError, TimeoutError):
             pass
 
@@ -79,7 +79,7 @@ class Connection:
         """The head of the opening handshake; what follows is given to the decoder."""
         head = b""
         while b"\r\n\r\n" not in head:
-            data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, READ_SIZE), self.patience)
+            data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.sock, READ_SIZE), self.timeout)
             if not data or len(head) > HEAD_MAX:
                 raise Failed(f"the handshake ended after {head[:200]!r}")
             head += data
@@ -152,11 +152,11 @@ class Connection:
         return self.close is not None or self.ended is not None or self.broken is not None
 
     async def wait_for(self, condition, seconds=None):
-        """Until the condition holds. Without a time: as long as something comes every now and then."""
+        """Waits until the condition holds. Without a time: as long as something comes now and then."""
         while not condition():
             self.changed.clear()
             try:
-                await asyncio.wait_for(self.changed.wait(), self.patience if seconds is None else seconds)
+                await asyncio.wait_for(self.changed.wait(), self.timeout if seconds is None else seconds)
             except TimeoutError:
                 return condition()
         return True
@@ -197,14 +197,14 @@ class Connection:
             case Exchange():
                 await self.exchange(op)
             case Shut():
-                await self.settle()
+                await self.wait_a_moment()
                 self.sock.shutdown(socket.SHUT_WR)
             case Reset():
-                await self.settle()
+                await self.wait_a_moment()
                 self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    async def settle(self):
-        """Gives the peer the time to see what was sent before."""
+    async def wait_a_moment(self):
+        """Waits so that the peer can see what was sent before."""
         await asyncio.sleep(0.05)
 
     async def send_in_parts(self, op):
@@ -246,7 +246,7 @@ class Connection:
         await self.wait_for(lambda: self.ended or self.broken)
 
     async def end_in_order(self):
-        """As a good peer does: a Close is answered, and a server ends TCP first."""
+        """Ends as the RFC says: a Close is answered, and a server ends TCP first."""
         if not self.sent_close:
             code, reason = self.close
             await self.send(self.encode(close(code, reason.encode())))
@@ -391,7 +391,7 @@ def judge(case, connection):
     return Result(case, OK)
 
 
-async def settle_case(connection, case, shake_hands):
+async def play_case(connection, case, shake_hands):
     """Plays a case on a connection and judges it. shake_hands: what opens it."""
     try:
         await shake_hands

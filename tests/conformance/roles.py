@@ -9,23 +9,23 @@ import socket
 from urllib.parse import parse_qs, urlsplit
 
 from model import Case, Send, text
-from peer import FAILED, UNIMPLEMENTED, Connection, Failed, Result, check_request, settle_case, shake_hands_with_client, shake_hands_with_server
+from peer import FAILED, UNIMPLEMENTED, Connection, Failed, Result, check_request, play_case, shake_hands_with_client, shake_hands_with_server
 
 AT_ONCE = 24  # light cases
 HEAVY_AT_ONCE = 2  # with weir as a server
 SHARDS = 6  # drivers of light cases beside each other
-END_PATIENCE = 4  # how many times the patience for a case a process may take to end
+END_TIMEOUTS = 4  # a process may take so many timeouts of a case to end
 
 
 class Processes:
-    """Where the programs are, and how long they are listened to."""
+    """Where the programs are, and how long a case waits for them."""
 
-    def __init__(self, build, backend, patience, enough):
+    def __init__(self, build, backend, timeout, enough):
         self.weir = os.path.join(build, "weir")
         self.driver = os.path.join(build, "examples", "fuzzing_client_driver")
         self.environment = dict(os.environ, WEIR_LOOP=backend)
-        self.patience = patience
-        self.failures_left = enough  # after so many failures the rest is not tried
+        self.timeout = timeout
+        self.failures_left = enough  # after so many failures no more cases are run
 
     def note(self, result):
         self.failures_left -= result.verdict == FAILED
@@ -59,14 +59,14 @@ async def play_against_server(processes, cases, host, port, limits):
                 await asyncio.get_running_loop().sock_connect(sock, (host, port))
             except OSError as error:
                 return Result(case, FAILED, f"no connection: {error}")
-            connection = Connection(sock, "server", processes.patience)
-            return processes.note(await settle_case(connection, case, shake_hands_with_server(connection, case, f"{host}:{port}")))
+            connection = Connection(sock, "server", processes.timeout)
+            return processes.note(await play_case(connection, case, shake_hands_with_server(connection, case, f"{host}:{port}")))
 
     return await asyncio.gather(*map(play, cases))
 
 
 async def run_one_server(processes, cases, options):
-    """A server with its options, from its first word to its exit status."""
+    """A server with its options, from its first line to its exit status."""
     server = await processes.start(processes.weir, "echo", "ws://127.0.0.1:0", "--ping-interval", "0", *options)
     words = []
     try:
@@ -79,7 +79,7 @@ async def run_one_server(processes, cases, options):
         results = await play_against_server(processes, cases, where[1], int(where[2]), limits)
         if server.returncode is None:
             server.send_signal(signal.SIGTERM)
-        await end(server, processes.patience)
+        await end(server, processes.timeout)
         await keep_words
     finally:
         kill(server)
@@ -89,10 +89,10 @@ async def run_one_server(processes, cases, options):
     return results
 
 
-async def end(process, patience):
-    """Waits for a process, and kills one that does not end: its exit status tells."""
+async def end(process, timeout):
+    """Waits for a process, and kills one that does not end, which its exit status then says."""
     try:
-        await asyncio.wait_for(process.wait(), patience * END_PATIENCE)
+        await asyncio.wait_for(process.wait(), timeout * END_TIMEOUTS)
     except TimeoutError:
         kill(process)
         await process.wait()
@@ -131,9 +131,9 @@ async def run_as_server(processes, cases, with_deflate):
 class FuzzingServer:
     """Asks its client for one case after the other: /getCaseCount, /runCase?case=N&agent=A, /updateReports?agent=A."""
 
-    def __init__(self, cases, patience):
+    def __init__(self, cases, timeout):
         self.cases = cases
-        self.patience = patience
+        self.timeout = timeout
         self.results = {}
         self.tasks = set()
         self.sock = socket.create_server(("127.0.0.1", 0))
@@ -144,7 +144,7 @@ class FuzzingServer:
         while True:
             sock, _ = await asyncio.get_running_loop().sock_accept(self.sock)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            task = asyncio.create_task(self.answer(Connection(sock, "client", self.patience)))
+            task = asyncio.create_task(self.answer(Connection(sock, "client", self.timeout)))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
@@ -158,7 +158,7 @@ class FuzzingServer:
             return
         target = urlsplit(start.split()[1])
         case = self.case_of(target)
-        self.results[case.id] = await settle_case(connection, case, shake_hands_with_client(connection, case, key, fields))
+        self.results[case.id] = await play_case(connection, case, shake_hands_with_client(connection, case, key, fields))
 
     def case_of(self, target):
         if target.path.endswith("/runCase"):
@@ -170,13 +170,13 @@ class FuzzingServer:
 
 
 async def run_one_driver(processes, cases, options):
-    server = FuzzingServer(cases, processes.patience)
+    server = FuzzingServer(cases, processes.timeout)
     serving = asyncio.create_task(server.serve())
     words = []
     driver = await processes.start(processes.driver, *options, f"ws://127.0.0.1:{server.port}", "weir")
     try:
         await collect(driver.stderr, words)
-        await end(driver, processes.patience)
+        await end(driver, processes.timeout)
     finally:
         kill(driver)
         await asyncio.gather(*server.tasks)

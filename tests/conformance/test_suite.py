@@ -84,10 +84,10 @@ def plan(arguments, backends):
 
 def play(arguments, with_deflate, run):
     cases = select(all_cases(run.full), arguments)
-    processes = Processes(arguments.build, run.backend, arguments.patience, arguments.enough)
+    processes = Processes(arguments.build, run.backend, arguments.timeout, arguments.enough)
     started = time.monotonic()
     results = asyncio.run(ROLES[run.role](processes, cases, with_deflate))
-    if slow := [result.case for result in results if result.slow]:  # a second try tells weir from a machine that has other things to do
+    if slow := [result.case for result in results if result.slow]:  # a second try shows whether the machine was busy
         results = [result for result in results if not result.slow] + asyncio.run(ROLES[run.role](processes, slow, with_deflate))
     counts = Counter(result.verdict for result in results)
     print(f"{run}: " + ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS) + f"; {time.monotonic() - started:.1f} s", flush=True)
@@ -113,22 +113,27 @@ INTRODUCTION = """# Conformance
 Written by `tests/conformance/test_suite.py --write`; `make test` runs the same cases, groups 12 and 13 in their short form, and accepts
 nothing but OK and INFORMATIONAL.
 
-The suite is our own, in Python's standard library alone, and shares no code with weir. Groups 1 to 13 follow what the field's public fuzzing suite checks,
-case by case; the groups with names go beyond it. weir plays the server (`weir echo`) and the client (`examples/fuzzing_client_driver.c` against the suite's
-own fuzzing server). Every case asks for the exact events in their order, for the close code, and for an orderly end of TCP. Stricter than the public
-suite: a violation has to be answered with a Close of the right code, where a connection that is merely dropped counts as NON-STRICT; and echoes are compared byte
-by byte in all groups. Groups 12 and 13 have 1000 messages a case, as there; where the table says "short form" they have 4 to 250, as many as make up
-256 KiB: compression knows nothing of back-ends.
+The suite is our own, written with Python's standard library alone, and shares no code with weir. Groups 1 to 13 follow the checks of the field's public fuzzing
+suite, case by case. The groups with names go beyond it. weir plays the server (`weir echo`) and the client (`examples/fuzzing_client_driver.c` against the
+suite's own fuzzing server).
+
+Every case asks for the exact events in their order, for the close code, and for an orderly end of TCP. The suite is stricter than the public one in two points:
+
+- A violation has to be answered with a Close of the right code. A connection that is merely dropped counts as NON-STRICT.
+- Echoes are compared byte by byte in all groups.
+
+Groups 12 and 13 have 1000 messages a case, as in the public suite. Where the table says "short form" they have 4 to 250, as many as make up 256 KiB, because
+compression does not depend on the back-end.
 
 | verdict | means |
 |---|---|
 | OK | exactly as asked |
 | NON-STRICT | within the RFC, but later or less than asked |
-| INFORMATIONAL | the RFC leaves it open: it is only noted what weir does |
+| INFORMATIONAL | the RFC leaves it open: the table only records what weir does |
 | UNIMPLEMENTED | the extension is not built in |
 | FAILED | wrong |
 
-`tests/conformance/mutants.py` takes one check at a time out of weir and demands that a case fails.
+`tests/conformance/mutants.py` removes one check at a time from weir and requires that a case fails.
 """
 
 
@@ -175,7 +180,7 @@ def parse_arguments():
     parser.add_argument("--case", action="append", metavar="ID", help="a case or a group")
     parser.add_argument("--light", action="store_true", help="no case that moves many MiB")
     parser.add_argument("--full", action="store_true", help="groups 12 and 13 in full, as the public suite has them")
-    parser.add_argument("--patience", type=float, default=15, help="seconds without a sign of weir that fail a case")
+    parser.add_argument("--timeout", type=float, default=15, help="seconds without a sign of weir that fail a case")
     parser.add_argument("--enough", type=int, default=sys.maxsize, metavar="N", help="with weir as a server, stop trying after N failures")
     parser.add_argument("--write", action="store_true", help="run everything and write docs/conformance.md")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
-"""Frames of RFC 6455 for the conformance suite: an encoder that can break every rule, and a decoder that forgives none.
+"""Frames of RFC 6455 for the conformance suite: an encoder that can break every rule, and a decoder that accepts no violation.
 
-It shares nothing with the library: what both misread alike would go unseen."""
+It shares nothing with the library: a common mistake of both would not be noticed."""
 
 import random
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class Decoder:
         self.masked = masked
         self.rsv = rsv
         self.buffer = bytearray()
-        self.wanted = 2  # bytes without which nothing more can be said
+        self.wanted = 2  # bytes that are needed to go on
         self.message = None  # opcode of the message in progress
 
     def feed(self, data):
@@ -115,6 +115,6 @@ class Decoder:
             raise Broken("message inside a message")
 
     def note(self, opcode, fin):
-        """Tells that a data frame was taken: the order of fragments."""
+        """Records that a data frame was taken, to check the order of fragments."""
         if opcode < 8:
             self.message = None if fin else (self.message if opcode == CONT else opcode)

@@ -1,4 +1,4 @@
-"""Where the peers differ from weir, and why weir is right: docs/differential.md says it at length, under the same names."""
+"""Where the peers differ from weir, and why weir is right. docs/differential.md has the details, under the same names."""
 
 import codecs
 import operator
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from wire import CLOSE, CONT, TEXT, mask
 
 NOTHING = 0  # no Close came back
-LIMIT = 16 << 20  # of a message, as weir and ws are told
+LIMIT = 16 << 20  # of a message, as weir and ws are configured
 TAIL = b"\0\0\xff\xff"
 STORED_Z = b"\0\1\0\xfe\xffZ"  # a block of one letter
-# What zlib says of that which libdeflate may take.
+# What zlib reports for streams that libdeflate may take.
 RESERVED = ("invalid literal/length code", "invalid distance code", "too many length or distance symbols", "invalid bit length repeat")
 
 
 class Facts:
-    """What is peculiar about a stream: names, found by a reader that takes whatever comes, up to the first Close."""
+    """What is special about a stream, as names. A reader that accepts any bytes finds them, up to the first Close."""
 
     def __init__(self, stream):
         self.names = set()
@@ -33,7 +33,7 @@ class Facts:
             self.names.add("stream without its end")
 
     def read_frame(self, data, at):
-        """Where the next frame begins; None: nothing more can be told."""
+        """Where the next frame begins; None: the stream cannot be read further."""
         first, second = data[at], data[at + 1]
         length, width = second & 127, {126: 2, 127: 8}.get(second & 127, 0)
         at += 2 + width
@@ -123,7 +123,7 @@ ANY = None
 
 @dataclass(frozen=True)
 class Reason:
-    """A class of disagreements: with whom, what the stream has, and the codes of both (ANY: whatever the rest of the stream leads to)."""
+    """A class of disagreements: with whom, what the stream has, and the codes of both (ANY: any code that the remaining stream leads to)."""
 
     peer: str
     fact: str

@@ -18,7 +18,7 @@ from wsproto.connection import CLIENT, SERVER, Connection as WsprotoConnection, 
 from wsproto.events import BytesMessage, CloseConnection, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
-PATIENCE = 20
+TIMEOUT = 20
 QUIET = 0.3  # seconds
 AT_ONCE = 16
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -69,7 +69,7 @@ def messages_of(connection):
     return tuple(event for event in connection.events if event[0] not in (PING, PONG))
 
 
-async def settle(connection, stream, half_close):
+async def play(connection, stream, half_close):
     """Sends the stream and reads what comes back to its end. half_close: the stream has no Close, so that perhaps none comes back: when all is quiet its
     end is shown."""
     connection.start_reading()
@@ -111,13 +111,13 @@ async def ask_server(address, stream, half_close):
     sock = socket.create_connection(address)
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection = Connection(sock, "server", PATIENCE)
+    connection = Connection(sock, "server", TIMEOUT)
     offer = deflate.write(DEFLATE["server"][stream.deflate]) if stream.deflate else None
     case = Case("stream", str(stream), (), offer=offer, takes=offer)
 
     async def verdict():
         await shake_hands_with_server(connection, case, f"{address[0]}:{address[1]}")
-        return await settle(connection, stream, half_close)
+        return await play(connection, stream, half_close)
 
     return await guarded(verdict(), connection)
 
@@ -147,7 +147,7 @@ class StreamServer:
         while True:
             sock, _ = await asyncio.get_running_loop().sock_accept(self.sock)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            task = asyncio.create_task(self.answer(Connection(sock, "client", PATIENCE)))
+            task = asyncio.create_task(self.answer(Connection(sock, "client", TIMEOUT)))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
@@ -164,7 +164,7 @@ class StreamServer:
             agree(connection, job[0])
         await connection.send("\r\n".join(lines + ["", ""]).encode())
         if job:
-            self.verdicts[job[0].seed] = await guarded(settle(connection, *job), connection)
+            self.verdicts[job[0].seed] = await guarded(play(connection, *job), connection)
             return
         if target.path.endswith("/getCaseCount"):
             await connection.send(encode(Frame(TEXT, str(len(self.jobs)).encode()), False))
@@ -180,7 +180,7 @@ async def ask_client(command, jobs):
     serving = asyncio.create_task(server.serve())
     client = await asyncio.create_subprocess_exec(*command, server.url, "judged", stdout=asyncio.subprocess.DEVNULL)
     try:
-        await asyncio.wait_for(client.wait(), PATIENCE * 10)
+        await asyncio.wait_for(client.wait(), TIMEOUT * 10)
     finally:
         if client.returncode is None:
             client.kill()

@@ -1,6 +1,6 @@
-"""Random streams of frames: valid ones, ones with a rule broken somewhere, and ones with a byte changed wherever it may be. A seed gives the same stream for ever.
+"""Random streams of frames: valid ones, ones with a rule broken somewhere, and ones with any byte changed. A seed always gives the same stream.
 
-A stream is made for one receiving role, and begins behind the opening handshake."""
+A stream is made for one receiving role, and begins after the opening handshake."""
 
 import random
 import zlib
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from wire import BINARY, CLOSE, CONT, PING, PONG, TEXT, Frame, encode
 
-DEFLATE = {  # what is agreed on: the sender keeps its context, or must not
+DEFLATE = {  # what was agreed on: the sender keeps its context, or must not
     "server": {"together": {}, "apart": {"client_no_context_takeover": None}},
     "client": {"together": {}, "apart": {"server_no_context_takeover": None}},
 }

@@ -54,7 +54,7 @@ async def judge(build, role, streams):
 
 
 def compare(stream, ours, theirs, tally):
-    """The number of disagreements that nothing explains."""
+    """The number of disagreements that no reason explains."""
     unexplained = 0
     for peer, verdict in theirs.items():
         if verdict == ours:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # ctest: timeout=120 loops serial
-"""Every example runs, and says what its first comment promises. A new example needs an entry here."""
+"""Every example runs, and prints what its first comment says. A new example needs an entry here."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ import time
 BUILD = pathlib.Path(os.environ["WEIR_BUILD_DIR"])
 SOURCE = pathlib.Path(os.environ["WEIR_SOURCE_DIR"])
 WEIR = os.environ["WEIR_BIN"]
-PATIENCE_S = 60
+TIMEOUT_S = 60
 HAS_DEFLATE = "deflate" in subprocess.run([WEIR, "--version"], capture_output=True, text=True, check=True).stdout.split()
 
 
@@ -25,14 +25,14 @@ def example(name):
 
 def run(name, *arguments, stdin=b"", status=0):
     """Runs an example to its end and returns what it printed, as bytes."""
-    done = subprocess.run([example(name), *arguments], input=stdin, capture_output=True, timeout=PATIENCE_S)
+    done = subprocess.run([example(name), *arguments], input=stdin, capture_output=True, timeout=TIMEOUT_S)
     assert done.returncode == status, (name, arguments, done)
     return done.stdout
 
 
 def complain(name, *arguments, stdin=b""):
     """The exit status of an example, and what it says on standard error."""
-    done = subprocess.run([example(name), *arguments], input=stdin, capture_output=True, timeout=PATIENCE_S)
+    done = subprocess.run([example(name), *arguments], input=stdin, capture_output=True, timeout=TIMEOUT_S)
     return done.returncode, done.stderr
 
 
@@ -49,11 +49,11 @@ class Server:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.stdout.close()
-        self.process.wait(timeout=PATIENCE_S)
+        self.process.wait(timeout=TIMEOUT_S)
 
 
 def wait_until_open(port):
-    for _ in range(PATIENCE_S * 20):
+    for _ in range(TIMEOUT_S * 20):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
@@ -64,7 +64,7 @@ def wait_until_open(port):
 def connect(url, lines, *arguments, status=0):
     """What `weir connect` prints for these lines."""
     done = subprocess.run([WEIR, "connect", url, "--exit-on-eof", *arguments], input=lines,
-                          capture_output=True, timeout=PATIENCE_S)
+                          capture_output=True, timeout=TIMEOUT_S)
     assert done.returncode == status, done
     return done.stdout, done.stderr
 
@@ -91,7 +91,7 @@ def check_clients_of_echo():
 def check_gateway(url):
     with Server("gateway", url) as gateway:
         port = int(gateway.place.rsplit(":")[-1])
-        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as plain:
+        with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as plain:
             sent = os.urandom(100000)
             plain.sendall(sent)
             got = b""
@@ -122,7 +122,7 @@ def check_guarded():
         for refused, wanted in ((("/private/room",), b"401"), (("/nowhere",), b"404"),
                                 (("/public", "--origin", "https://evil.example"), b"403")):
             done = subprocess.run([WEIR, "connect", base + refused[0], *refused[1:]], input=b"",
-                                  capture_output=True, timeout=PATIENCE_S)
+                                  capture_output=True, timeout=TIMEOUT_S)
             assert done.returncode != 0 and wanted in done.stderr, done
 
 
@@ -191,17 +191,17 @@ def check_sans_io_server():
         assert "\nmade by hand\n" in made and "the server says: PROTOCOL_ERROR (1002)" in made, made
         assert f"to ws://{host}/" in made and "from 127.0.0.1:" in made, made
         for target, wanted in (("/health", b"HTTP/1.1 200"), ("/", b"HTTP/1.1 426")):
-            with socket.create_connection((name, int(port)), timeout=PATIENCE_S) as plain:
+            with socket.create_connection((name, int(port)), timeout=TIMEOUT_S) as plain:
                 plain.sendall(f"GET {target} HTTP/1.1\r\nHost: here\r\n\r\n".encode())
                 assert plain.makefile("rb").read().startswith(wanted)
         check_peers_that_do_not_read(server, (name, int(port)))
 
 
 def check_peers_that_do_not_read(server, place):
-    """Much is sent before anything is read: all comes back. One that goes away in that state is noticed."""
+    """Much is sent before anything is read: all comes back. A peer that ends in that state is noticed."""
     payload = os.urandom(60000)
     frame = frame_of(0x82, payload)
-    with socket.create_connection(place, timeout=PATIENCE_S) as peer:
+    with socket.create_connection(place, timeout=TIMEOUT_S) as peer:
         answers = shake_hands(peer, "/")
         sent = send_until_stuck(peer, frame)
         rest = threading.Thread(target=peer.sendall, args=(frame[sent % len(frame):] + frame_of(0x88, b""),))
@@ -209,7 +209,7 @@ def check_peers_that_do_not_read(server, place):
         got = b"".join(payload for opcode, payload in frames_of(answers) if opcode < 8)
         rest.join()
         assert got == payload * (sent // len(frame) + 1), (sent, len(got))
-    with socket.create_connection(place, timeout=PATIENCE_S) as peer:
+    with socket.create_connection(place, timeout=TIMEOUT_S) as peer:
         shake_hands(peer, "/")
         send_until_stuck(peer, frame)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing resets
@@ -244,7 +244,7 @@ def send_until_stuck(peer, frame):
         while True:
             sent += peer.send(frame[sent % len(frame):])
     except TimeoutError:
-        peer.settimeout(PATIENCE_S)
+        peer.settimeout(TIMEOUT_S)
         return sent
 
 
@@ -275,19 +275,19 @@ def check_chat():
             first.stdin.close()
             first.terminate()
             first.stdout.close()
-            first.wait(timeout=PATIENCE_S)
+            first.wait(timeout=TIMEOUT_S)
 
 
 def check_loud_guests(place, hearer):
-    """What is too long or no text ends in a Close; a long line that came in fragments is cut between characters."""
+    """A message that is too long or no text ends in a Close. A long line that came in fragments is cut between characters."""
     name, port = place.removeprefix("ws://").removesuffix("/chat").split(":")
     for frame, code in ((frame_of(0x81, b"x" * 101), 1009), (frame_of(0x82, b"x"), 1003)):
-        with socket.create_connection((name, int(port)), timeout=PATIENCE_S) as peer:
+        with socket.create_connection((name, int(port)), timeout=TIMEOUT_S) as peer:
             answers = shake_hands(peer, "/chat")
             peer.sendall(frame)
             *_, (opcode, payload) = frames_of(answers)
             assert opcode == 8 and payload.startswith(struct.pack(">H", code)), payload
-    with socket.create_connection((name, int(port)), timeout=PATIENCE_S) as peer:
+    with socket.create_connection((name, int(port)), timeout=TIMEOUT_S) as peer:
         shake_hands(peer, "/chat")
         peer.sendall(frame_of(0x01, b"x") + 12 * frame_of(0x00, "\u00e9".encode() * 50) + frame_of(0x80, b""))
         line = hearer.stdout.readline().decode()

@@ -1,19 +1,22 @@
 /* ctest: loops */
-/* Servers that answer a client's opening handshake with anything but what it asked for: the caller gets the one error that tells, which rule was broken, and no session. */
+/* Servers that answer a client's opening handshake with anything but what it asked for. The caller
+ * gets the error that fits, the rule that was broken, and no session. */
 #include "support/session_rig.h"
 
 #include <stdio.h>
 #include <weir/address.h>
 #include <weir/handshake.h>
 
-#define UPGRADES     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-#define ACCEPT       "Sec-WebSocket-Accept: @\r\n" /* @ stands for the accept value of the client's key */
+/* @ stands for the accept value of the client's key. */
+#define ACCEPT       "Sec-WebSocket-Accept: @\r\n"
+#define SWITCHING    "HTTP/1.1 101 Switching Protocols\r\n"
+#define UPGRADES     SWITCHING "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 #define WITH(fields) UPGRADES ACCEPT fields "\r\n"
 
-/* The opening deadline, where it is to pass. */
+/* The opening deadline, in tests that let it pass. */
 #define SHORT_MS 1000
 
-/* --- a server that answers as it is told --- */
+/* --- a server that answers as a script says --- */
 
 struct answerer {
     weir_listener *listener;
@@ -75,7 +78,7 @@ static int answer(void *arg)
     return WEIR_OK;
 }
 
-/* What a client came to that offers, when offers, a subprotocol and what compression is built in. */
+/* The result of a client. offers: it offers a subprotocol, and compression if that is built in. */
 static int try_to_open(struct answerer *self, bool offers, weir_connect_failure *failure)
 {
     static const char *const subprotocols[] = {"chat"};
@@ -230,13 +233,13 @@ static int a_head_over_its_limits_is_too_big(void *arg)
 }
 RUN_OVER_SOCKETS(a_head_over_its_limits_is_too_big)
 
-static int another_status_is_told_with_its_body(void *arg)
+static int another_status_is_reported_with_its_body(void *arg)
 {
     static const struct {
         unsigned status;
         const char *fields;
         const char *body;
-        const char *told;
+        const char *reported;
     } cases[] = {
         {200, "Content-Length: 5\r\n", "hello, and what is not its own", "hello"},
         {301, "Location: ws://elsewhere/\r\nContent-Length: 0\r\n", "", ""},
@@ -256,14 +259,15 @@ static int another_status_is_told_with_its_body(void *arg)
         struct answerer self = {.answer = text, .size = (size_t)size};
         assert_status(try_to_open(&self, false, &failure), WEIR_EREFUSED);
         assert_int_equal(failure.http_status, cases[i].status);
-        assert_string_equal(failure.body, cases[i].told);
+        assert_string_equal(failure.body, cases[i].reported);
         assert_null(failure.fault.rule);
     }
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(another_status_is_told_with_its_body)
+RUN_OVER_SOCKETS(another_status_is_reported_with_its_body)
 
-/* Of a body without end the start is kept, and one that does not come is not what the caller is told of. */
+/* Of an endless body, the beginning is kept. When the body never comes, the caller still gets the
+ * refusal. */
 static int a_body_without_end_or_beginning_is_still_a_refusal(void *arg)
 {
     static char text[100000];
@@ -320,7 +324,7 @@ int main(void)
 #endif
         cmocka_unit_test(what_is_no_answer_is_a_violation_or_a_loss_),
         cmocka_unit_test(a_head_over_its_limits_is_too_big_),
-        cmocka_unit_test(another_status_is_told_with_its_body_),
+        cmocka_unit_test(another_status_is_reported_with_its_body_),
         cmocka_unit_test(a_body_without_end_or_beginning_is_still_a_refusal_),
         cmocka_unit_test(a_trickled_answer_times_out_),
         cmocka_unit_test(a_right_answer_opens_a_session_),

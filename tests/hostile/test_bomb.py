@@ -49,7 +49,7 @@ def in_one_frame(size):
 
 
 def throw(peer, frames):
-    """Sends as many as the other side takes; returns the bytes of their payloads."""
+    """Sends as many as the peer takes; returns the bytes of their payloads."""
     sent = 0
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         for first, payload, fin in frames:

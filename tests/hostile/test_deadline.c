@@ -1,6 +1,7 @@
 /* ctest: loops */
-/* The opening handshake has one deadline, and no byte moves it: requests that come a byte at a time, that stop, that never begin, and an upgrade hook that never decides. Against a
- * server in another process, which serves somebody else meanwhile. */
+/* The opening handshake has one deadline, and no byte extends it: requests that come a byte at a
+ * time, that stop, that never begin, and an upgrade hook that never decides. The server is in
+ * another process, and serves another session meanwhile. */
 #include "support/victim.h"
 
 #include <poll.h>
@@ -8,17 +9,17 @@
 #include <unistd.h>
 
 #define DEADLINE_MS 800
-#define DRIP_MS     40 /* at that pace no request here is whole in time */
+#define DRIP_MS     40 /* at this pace no request here is whole in time */
 
 static const weir_serve_options options = {.handler = victim_echo,
                                            .handshake_timeout_ms = DEADLINE_MS};
 
-/* Sends a byte every DRIP_MS until the other side says or does something. Returns how many went. */
+/* Sends a byte every DRIP_MS until the server sends or closes. Returns how many were sent. */
 static size_t drip(int fd, const char *text, size_t size)
 {
-    struct pollfd heard = {.fd = fd, .events = POLLIN};
+    struct pollfd answer = {.fd = fd, .events = POLLIN};
     size_t sent = 0;
-    while (sent < size && poll(&heard, 1, DRIP_MS) == 0)
+    while (sent < size && poll(&answer, 1, DRIP_MS) == 0)
         if (send(fd, text + sent++, 1, MSG_NOSIGNAL) != 1)
             break;
     return sent;
@@ -33,14 +34,14 @@ static void expect_408(int fd)
     assert_non_null(strstr(answer, "\r\n\r\nRequest Timeout ("));
 }
 
-/* What is dripped does not matter: a request line, fields, and a head that never ends. */
+/* The deadline holds for any bytes: a request line, fields, and a head that never ends. */
 static void a_trickled_request_is_refused_at_the_deadline(void **state)
 {
     static char endless[4096];
     const struct {
         const char *text;
         size_t size;
-        size_t at_once; /* what comes in one piece before */
+        size_t at_once; /* what comes before, in one piece */
     } cases[] = {
         {attacker_request, strlen(attacker_request), 0},
         {attacker_request, strlen(attacker_request), strlen(attacker_request) - 60},
@@ -57,7 +58,7 @@ static void a_trickled_request_is_refused_at_the_deadline(void **state)
         int fd = attacker_connect(&victim);
         attacker_send(fd, cases[i].text, cases[i].at_once);
         size_t sent = drip(fd, cases[i].text + cases[i].at_once, cases[i].size - cases[i].at_once);
-        assert_true(sent > 0); /* it was going on when the deadline came */
+        assert_true(sent > 0); /* it was in progress at the deadline */
         assert_true(sent + cases[i].at_once < cases[i].size);
         expect_408(fd);
         assert_in_range(attacker_now_ms() - start, DEADLINE_MS - 1, 30000);
@@ -84,7 +85,7 @@ static void a_request_that_comes_in_time_byte_by_byte_is_served(void **state)
     victim_stop(&victim);
 }
 
-/* Nothing is said to who has said nothing. */
+/* A peer that has sent nothing gets no answer. */
 static void who_says_nothing_is_dropped_at_the_deadline(void **state)
 {
     struct victim victim;
@@ -99,7 +100,7 @@ static void who_says_nothing_is_dropped_at_the_deadline(void **state)
     victim_stop(&victim);
 }
 
-/* Refused, and it neither leaves nor is silent: there is an end to that too. */
+/* A refused peer that neither closes nor stops sending is dropped at the deadline, too. */
 static void who_stays_after_a_refusal_is_dropped(void **state)
 {
     static const char text[] = "POST / HTTP/1.1\r\n";

@@ -1,12 +1,13 @@
 /* ctest: loops */
-/* A server that may open no more files: sessions go on, it does not spin, and who waited is let in once there is room. */
+/* A server that may open no more files: sessions go on, it does not spin, and waiting connections
+ * are accepted once there is room. */
 #include "support/victim.h"
 
 #include <unistd.h>
 
 #define DESCRIPTORS 64
 #define WORKERS     10
-#define CROWD       200 /* that come to a server that can take about 50 of them */
+#define CROWD       200 /* connections to a server that can take about 50 of them */
 #define WATCHED_MS  1000
 
 static void expect_all_work(const int *workers)
@@ -40,7 +41,8 @@ static void out_of_descriptors_it_serves_on_and_recovers(void **state)
     assert_in_range(cpu_ms, 0, WATCHED_MS / 4);
     expect_all_work(workers);
 
-    /* Those that it had taken go: the others are taken in their place, one batch after the other. */
+    /* The accepted ones end, and the others are accepted in their place, one batch after the
+     * other. */
     for (int i = 0; i < CROWD - 10; i++)
         close(crowd[i]);
     for (int i = CROWD - 10; i < CROWD; i++) {

@@ -1,6 +1,7 @@
 /* ctest: timeout=120 loops */
-/* Floods and silence: of pings, of tiny and of empty fragments, of messages whose echo is not read; peers that never answer a Close or a ping. Each costs what the limits say, and
- * another session is served meanwhile. Against a server in another process, which counts what it allocates. */
+/* Floods of pings, of tiny and empty fragments, of messages whose echo is not read; and peers that
+ * never answer a Close or a ping. Each costs what the limits allow, and another session is served
+ * meanwhile. The server is in another process, which counts what it allocates. */
 #include "support/victim.h"
 
 #include <stdlib.h>
@@ -9,23 +10,25 @@
 #define KIB ((size_t)1024)
 #define MIB (1024 * KIB)
 
-/* What may be read of a connection before it is held back, and what a session has to say: one buffer; with io_uring, where the kernel goes on receiving until it hears of it, two
- * times the ring's 64. */
+/* Bytes that may be read of a connection before reading stops, and what a session sends: one
+ * buffer. With io_uring the kernel goes on receiving until the request to stop has reached it:
+ * twice the ring's 64 buffers. */
 static size_t read_ahead(void)
 {
     const char *loop = getenv("WEIR_LOOP");
     return loop != NULL && strcmp(loop, "io_uring") == 0 ? 8 * MIB + 128 * KIB : 80 * KIB;
 }
 
-/* A server, a session that attacks, and one that only wants to be served. */
+/* A server, a session that attacks, and one that only has to be served. */
 struct siege {
     struct victim victim;
     int attacker;
     int bystander;
 };
 
-/* The server sends pings only where a test says so: who attacks answers none, and neither does a bystander while the attack lasts. On a machine that is busy with other things
- * that may be so long that they would be given up, for what the attack has no part in. */
+/* The server sends pings only where a test asks for it. The attacker answers none, and neither does
+ * the other session during an attack. On a busy machine an attack can take so long that both would
+ * be closed for that, which is not what the test is about. */
 static void lay_siege(struct siege *siege, const weir_serve_options *options)
 {
     weir_serve_options own = *options;
@@ -53,7 +56,7 @@ static void lift_siege(struct siege *siege)
     victim_stop(&siege->victim);
 }
 
-/* count times the same bytes, as one block of memory. */
+/* Allocates one block with the same bytes count times. */
 static uint8_t *repeat(const void *unit, size_t size, size_t count)
 {
     uint8_t *all = malloc(size * count);
@@ -63,7 +66,7 @@ static uint8_t *repeat(const void *unit, size_t size, size_t count)
     return all;
 }
 
-/* Pushes the same frame count times; how many bytes went. */
+/* Pushes the same frame count times. Returns how many bytes were sent. */
 static size_t flood(int fd, uint8_t first, const char *payload, size_t count)
 {
     uint8_t frame[256];
@@ -77,8 +80,8 @@ static size_t flood(int fd, uint8_t first, const char *payload, size_t count)
 /* 5.5.3: only the newest ping is answered when the answers cannot go out. */
 static void pings_whose_pongs_are_not_read_cost_one_pong(void **state)
 {
-    static const char payload[] =
-        "125 bytes of a ping.....................................................................................................";
+    static const char payload[] = "125 bytes of a ping............................................."
+                                  "........................................................";
     struct siege siege;
     char got[125];
     uint8_t first;
@@ -88,8 +91,9 @@ static void pings_whose_pongs_are_not_read_cost_one_pong(void **state)
     lay_siege(&siege, &(weir_serve_options){.handler = victim_echo});
     size_t wanted = 200000 * (sizeof payload - 1 + 6);
     assert_int_equal(flood(siege.attacker, 0x89, payload, 200000),
-                     wanted); /* none made it stop reading */
-    /* The pongs of one read fill a buffer of 64 KiB; the loop keeps the blocks that it grew out of. */
+                     wanted); /* it never stopped reading */
+    /* The pongs of one read fill a buffer of 64 KiB. The loop keeps the smaller blocks that it
+     * replaced. */
     expect_growth(&siege, "200,000 pings, unread", 64 * KIB);
     attacker_send_frame(siege.attacker, 0x89, "the last", 8);
     attacker_send_frame(siege.attacker, 0x81, "no harm done", 12);
@@ -143,7 +147,7 @@ static void empty_fragments_cost_nothing(void **state)
     lift_siege(&siege);
 }
 
-/* Where every fragment is a piece that a handler sees, and sends back. */
+/* With pieces: every fragment is a piece that the handler gets and sends back. */
 static void empty_pieces_cost_nothing(void **state)
 {
     struct siege siege;
@@ -167,7 +171,8 @@ static void empty_messages_whose_echo_is_not_read_make_the_peer_wait(void **stat
     lift_siege(&siege);
 }
 
-/* The echo of large messages is not read: the server stops reading, and goes on when its output is taken. */
+/* The echo of large messages is not read: the server stops reading, and goes on when its output is
+ * taken. */
 static void a_peer_that_never_reads_is_made_to_wait(void **state)
 {
     static uint8_t payload[100000];
@@ -193,8 +198,8 @@ static void a_peer_that_never_reads_is_made_to_wait(void **state)
     lift_siege(&siege);
 }
 
-/* Neither reads nor says anything: from the outside a machine that is gone. */
-static void a_peer_that_vanishes_is_given_up(void **state)
+/* Neither reads nor sends: from the outside, like a machine that is gone. */
+static void a_peer_that_vanishes_is_dropped(void **state)
 {
     struct siege siege;
     (void)state;
@@ -206,7 +211,7 @@ static void a_peer_that_vanishes_is_given_up(void **state)
     attacker_send_frame(siege.attacker, 0x82, NULL, MIB); /* in mid-message */
     attacker_send(siege.attacker, "begun", 5);
     assert_soon(victim_descriptors(&siege.victim) == before - 2);
-    print_message("%zu bytes with two sessions, %zu when they are given up\n", with_sessions,
+    print_message("%zu bytes with two sessions, %zu when they are dropped\n", with_sessions,
                   victim_bytes(&siege.victim));
     attacker_expect_close(siege.attacker, 1011);
     lift_siege(&siege);
@@ -219,8 +224,8 @@ static int say_goodbye(weir_session *session, void *arg)
     return weir_receive(session, &frame) == WEIR_OK ? WEIR_OK : WEIR_CLOSED;
 }
 
-/* Our Close is out, and what comes is anything but a Close. */
-static void a_peer_that_never_answers_a_close_is_given_up(void **state)
+/* After our Close, the peer sends anything but a Close. */
+static void a_peer_that_never_answers_a_close_is_dropped(void **state)
 {
     struct siege siege;
     (void)state;
@@ -255,8 +260,8 @@ int main(void)
         cmocka_unit_test(empty_pieces_cost_nothing),
         cmocka_unit_test(empty_messages_whose_echo_is_not_read_make_the_peer_wait),
         cmocka_unit_test(a_peer_that_never_reads_is_made_to_wait),
-        cmocka_unit_test(a_peer_that_vanishes_is_given_up),
-        cmocka_unit_test(a_peer_that_never_answers_a_close_is_given_up),
+        cmocka_unit_test(a_peer_that_vanishes_is_dropped),
+        cmocka_unit_test(a_peer_that_never_answers_a_close_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

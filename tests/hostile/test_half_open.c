@@ -1,6 +1,7 @@
 /* ctest: timeout=120 loops once */
-/* 10,000 connections that never finish their opening handshake, beside 100 sessions that work: these go on as before, also while all the others are dropped at once at their deadline,
- * and somebody new is let in. Against a server in another process. */
+/* 10,000 connections that never finish their opening handshake, beside 100 working sessions. These
+ * go on as before, also while all the others are dropped at once at their deadline, and new
+ * connections are accepted. The server is in another process. */
 #include "support/victim.h"
 
 #include <stdio.h>
@@ -17,7 +18,8 @@
 #define EVERY       500 /* half-open ones: a round of all workers */
 #define DEADLINE_MS 8000
 
-/* A half-open connection costs its arrival and what it has said; beside that there is what many at once need for a moment. */
+/* A half-open connection costs its pending connection and its bytes. Beside that, there is what
+ * many at once need for a moment. */
 #define EACH_MAX   ((size_t)2048)
 #define BESIDE_MAX ((size_t)16 * 1024 * 1024)
 
@@ -63,7 +65,7 @@ static struct figures report(const char *when, uint64_t *took_us, size_t count)
     return (struct figures){p99, took_us[count - 1]};
 }
 
-/* While thousands come or go at once, as a machine that has other things to do keeps it. */
+/* The bound while thousands come or go at once, with room for a busy machine. */
 static void expect_alive(struct figures figures)
 {
     assert_in_range(figures.p99_us, 0, 1000000);
@@ -78,7 +80,8 @@ static uint64_t work_for_a_while(const char *when)
     return report(when, took_us, ROUNDS * WORKERS).p99_us;
 }
 
-/* One of a few tries has to be about as good as when nobody else was there: the machine may disturb some of them, the half-open ones would disturb all. */
+/* One of a few tries has to be about as good as without the half-open connections. A busy machine
+ * can disturb some tries; the half-open connections would disturb all of them. */
 static void expect_undisturbed(const char *when, uint64_t alone_us)
 {
     uint64_t limit_us = alone_us * 20 > 50000 ? alone_us * 20 : 50000;
@@ -88,7 +91,7 @@ static void expect_undisturbed(const char *when, uint64_t alone_us)
     fail_msg("%s: a p99 over %llu us, %d times", when, (unsigned long long)limit_us, TRIES);
 }
 
-/* Some say nothing, some the half of a request, some all of it but the last byte. */
+/* Some send nothing, some half of a request, some all of it except the last byte. */
 static void begin(const struct victim *victim, int i)
 {
     size_t whole = strlen(attacker_request);

@@ -1,12 +1,13 @@
 /* ctest: loops */
-/* Sizes are refused by the header that declares them, before a byte is allocated; what is allowed costs what has arrived. Against a server in another process, which counts. */
+/* A size is refused by the header that declares it, before a byte is allocated. What is allowed
+ * costs only the bytes received. The server is in another process, which counts. */
 #include "support/victim.h"
 
 #include <unistd.h>
 
 #define MIB ((uint64_t)1 << 20)
 
-/* What a session may take from its allocator to say why it ends. */
+/* What a session may take from its allocator to send why it ends. */
 #define TO_SAY_SO ((size_t)4096)
 
 static const weir_serve_options defaults = {.handler = victim_echo};
@@ -16,7 +17,7 @@ static const weir_serve_options unlimited = {
     .session.max_message_size = WEIR_UNLIMITED,
 };
 
-/* Starts a server on which one session has come and another one stands. */
+/* Starts a server with one session that has ended and one that is open. */
 static int start_warm(struct victim *victim, const weir_serve_options *options)
 {
     victim_start(victim, options, 0);
@@ -83,7 +84,7 @@ static void a_length_of_64_bits_is_a_violation(void **state)
     stop(&victim, fd);
 }
 
-/* Without any limit too, and though the sum of both lengths does not fit in 63 bits. */
+/* Also without any limit, although the sum of both lengths does not fit in 63 bits. */
 static void a_promise_costs_nothing_without_limits(void **state)
 {
     struct victim victim;
@@ -123,7 +124,7 @@ static void what_has_arrived_is_what_it_costs(void **state)
     stop(&victim, fd);
 }
 
-/* A head is collected: up to its limit, and no more than one read of the socket beyond it. */
+/* A head is collected up to its limit, and at most one read of the socket beyond it. */
 static void a_head_over_its_limit_costs_one_read(void **state)
 {
     static char head[1 << 20];

@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -B
 # ctest: loops
-"""Opening handshakes that are none, against a `weir echo`: each gets its exact status, `Connection: close` and a short text, however its bytes are cut, and the server goes on."""
+"""Invalid opening handshakes, against a `weir echo`: each gets its exact status, `Connection: close` and a short text, however its bytes are cut, and the server goes on."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.environ["WEIR_SOURCE_DIR"], "tests", "cli"))
-from peer import CLOSE, PATIENCE, TEXT, Echo, Peer, client, read_head  # noqa: E402 pylint: disable=wrong-import-position
+from peer import CLOSE, TIMEOUT, TEXT, Echo, Peer, client, read_head  # noqa: E402 pylint: disable=wrong-import-position
 
 START = b"GET / HTTP/1.1\r\n"
 HOST = b"Host: example.com\r\n"
@@ -138,13 +138,13 @@ GOOD = (
 
 def dial(echo):
     host, _, port = echo.url[len("ws://"):].strip("/").rpartition(":")
-    sock = socket.create_connection((host, int(port)), PATIENCE)
+    sock = socket.create_connection((host, int(port)), TIMEOUT)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
 
 def push(sock, data, cut):
-    """In pieces of cut bytes, each a packet of its own; the server may have had enough before the last."""
+    """In pieces of cut bytes, each a packet of its own; the server may close before the last one."""
     try:
         for at in range(0, len(data), cut):
             sock.sendall(data[at:at + cut])
@@ -231,7 +231,7 @@ class Requests(unittest.TestCase):
                 self.assertTrue(peer.ended())
 
     def test_a_second_request_behind_the_first_is_no_request(self):
-        """What a proxy would take for a request of its own is a broken frame here (RFC 6455 5.1): nothing is answered as HTTP."""
+        """Bytes that a proxy might take for a second request are a broken frame here (RFC 6455 5.1): none is answered as HTTP."""
         with dial(self.echo) as sock:
             sock.sendall(request() + request())
             peer = Peer(sock, *read_head(sock), masks=True)

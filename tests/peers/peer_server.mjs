@@ -60,7 +60,7 @@ server.on("connection", (session, request) => {
     const path = request.url.split("?")[0];
     if (path !== "/last")
         session.on("close", (code, reason) => { last = `${code} ${reason}`; });
-    session.on("error", () => {}); // what weir is told is what counts
+    session.on("error", () => {}); // only what weir reports counts
     paths[path](session, request);
 });
 

@@ -82,16 +82,16 @@ async def echo(session):
         await session.send(message)
 
 
-async def tell_seen(session):
+async def send_seen(session):
     fields = (f"{name.lower()}: {value}" for name, value in session.request_headers.raw_items())
     await session.send("\n".join((session.path, *fields)))
 
 
-async def tell_last(session):
+async def send_last(session):
     await session.send(last)
 
 
-PATHS = {"/echo": echo, "/seen": tell_seen, "/last": tell_last, "/obey": obey}
+PATHS = {"/echo": echo, "/seen": send_seen, "/last": send_last, "/obey": obey}
 
 
 async def handle(session):

@@ -1,5 +1,5 @@
 /* ctest: timeout=120 loops */
-/* weir's client against the servers of python3-websockets and npm ws: everything here holds of both. */
+/* weir's client against the servers of python3-websockets and npm ws. Every test runs with both. */
 #include "support/peer_process.h"
 #include "support/session_rig.h"
 
@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define POLL_MS  10
-#define PATIENCE 3000 /* polls: only a hang takes so long */
-#define MEBIBYTE ((size_t)1 << 20)
-#define SHORT_MS 100 /* the deadlines that a test lets pass */
+#define POLL_MS   10
+#define POLLS_MAX 3000 /* only a hang takes so long */
+#define MEBIBYTE  ((size_t)1 << 20)
+#define SHORT_MS  100 /* the deadlines that a test lets pass */
 
 /* "a", then characters of two, three and four bytes */
 #define TEXT "a\xc3\xa9\xe9\xbc\x8e\xf0\x9f\x98\x80"
@@ -59,7 +59,8 @@ static void expect_no_more(weir_session *session, int status)
     assert_status(weir_receive(session, &frame), status);
 }
 
-/* The session ends, and this is what is told of it. Frees it. theirs is 0 also when a Close came that nobody was left to listen for. */
+/* The session ends, and its end is this. Frees it. theirs is 0 also when a Close came after the
+ * session had stopped reading. */
 static void expect_end(weir_session *session, int status, enum weir_end_kind kind, unsigned ours,
                        unsigned theirs)
 {
@@ -86,11 +87,11 @@ static void read_path(const char *path, char *out, size_t size)
     weir_session_free(session);
 }
 
-/* The peer learns of an end in its own time. */
+/* The peer notices an end at a time of its own. */
 static void expect_peer_saw(const char *code_and_reason)
 {
     char last[256] = "";
-    for (int i = 0; i < PATIENCE && strcmp(last, code_and_reason) != 0; i++) {
+    for (int i = 0; i < POLLS_MAX && strcmp(last, code_and_reason) != 0; i++) {
         if (i > 0)
             assert_ok(weir_sleep(POLL_MS));
         read_path("/last", last, sizeof last);
@@ -241,7 +242,7 @@ static int pings_measure_the_round_trip_to_the_peer(void *arg)
         open_with("/echo", (weir_connect_options){.session.ping_interval_ms = 1});
     (void)arg;
     for (int i = 0; weir_session_round_trip_ms(session) == WEIR_UNLIMITED; i++) {
-        assert_true(i < PATIENCE);
+        assert_true(i < POLLS_MAX);
         assert_ok(weir_sleep(POLL_MS));
     }
     assert_true(weir_session_round_trip_ms(session) < 20000);
@@ -290,7 +291,7 @@ static int target_origin_and_fields_reach_the_peer(void *arg)
 }
 CONVERSE(target_origin_and_fields_reach_the_peer)
 
-/* Both peers would agree on permessage-deflate. */
+/* Both peers agree on permessage-deflate if it is offered. */
 static int no_extension_is_offered_unasked(void *arg)
 {
     char seen[4096];
@@ -302,7 +303,7 @@ static int no_extension_is_offered_unasked(void *arg)
 }
 CONVERSE(no_extension_is_offered_unasked)
 
-static int a_refusal_tells_status_and_body(void *arg)
+static int a_refusal_has_status_and_body(void *arg)
 {
     weir_session *session;
     weir_connect_failure failure;
@@ -314,7 +315,7 @@ static int a_refusal_tells_status_and_body(void *arg)
     assert_string_equal(failure.body, "no entry");
     return WEIR_OK;
 }
-CONVERSE(a_refusal_tells_status_and_body)
+CONVERSE(a_refusal_has_status_and_body)
 
 static int a_peer_that_does_not_answer_the_handshake_times_out(void *arg)
 {
@@ -342,7 +343,7 @@ static int our_close_reaches_the_peer_with_code_and_reason(void *arg)
         const char *reason;
         const char *seen;
     } cases[] = {{1000, NULL, "1000 "},
-                 {1001, "leaving", "1001 leaving"},
+                 {1001, "bye", "1001 bye"},
                  {3000, TEXT, "3000 " TEXT},
                  {4999, "so long", "4999 so long"},
                  {0, NULL, "1005 "}};
@@ -358,7 +359,7 @@ static int our_close_reaches_the_peer_with_code_and_reason(void *arg)
 }
 CONVERSE(our_close_reaches_the_peer_with_code_and_reason)
 
-static int close_of_the_peer_is_told_with_code_and_reason(void *arg)
+static int close_of_the_peer_is_reported_with_code_and_reason(void *arg)
 {
     static const struct {
         const char *order;
@@ -383,7 +384,7 @@ static int close_of_the_peer_is_told_with_code_and_reason(void *arg)
     }
     return WEIR_OK;
 }
-CONVERSE(close_of_the_peer_is_told_with_code_and_reason)
+CONVERSE(close_of_the_peer_is_reported_with_code_and_reason)
 
 static int a_connection_that_the_peer_drops_is_lost(void *arg)
 {
@@ -395,7 +396,7 @@ static int a_connection_that_the_peer_drops_is_lost(void *arg)
 }
 CONVERSE(a_connection_that_the_peer_drops_is_lost)
 
-static int a_connection_that_the_peer_resets_tells_so(void *arg)
+static int a_connection_that_the_peer_resets_is_reported_as_that(void *arg)
 {
     weir_session *session = open_path("/obey");
     (void)arg;
@@ -403,9 +404,9 @@ static int a_connection_that_the_peer_resets_tells_so(void *arg)
     expect_end(session, WEIR_SYSTEM(ECONNRESET), WEIR_END_IO, 0, 0);
     return WEIR_OK;
 }
-CONVERSE(a_connection_that_the_peer_resets_tells_so)
+CONVERSE(a_connection_that_the_peer_resets_is_reported_as_that)
 
-static int a_peer_that_breaks_the_protocol_is_told_how(void *arg)
+static int a_peer_that_breaks_the_protocol_is_sent_the_rule(void *arg)
 {
     static const struct {
         const char *order;
@@ -431,7 +432,7 @@ static int a_peer_that_breaks_the_protocol_is_told_how(void *arg)
     }
     return WEIR_OK;
 }
-CONVERSE(a_peer_that_breaks_the_protocol_is_told_how)
+CONVERSE(a_peer_that_breaks_the_protocol_is_sent_the_rule)
 
 static int a_message_over_the_limit_is_refused_with_1009(void *arg)
 {
@@ -446,9 +447,9 @@ static int a_message_over_the_limit_is_refused_with_1009(void *arg)
 }
 CONVERSE(a_message_over_the_limit_is_refused_with_1009)
 
-/* --- a peer that stands still --- */
+/* --- a peer that is stopped --- */
 
-static int a_peer_that_answers_no_ping_is_given_up(void *arg)
+static int a_peer_that_answers_no_ping_is_dropped(void *arg)
 {
     weir_session *session = open_path("/echo");
     (void)arg;
@@ -458,9 +459,9 @@ static int a_peer_that_answers_no_ping_is_given_up(void *arg)
     peer_thaw(peer);
     return WEIR_OK;
 }
-CONVERSE(a_peer_that_answers_no_ping_is_given_up)
+CONVERSE(a_peer_that_answers_no_ping_is_dropped)
 
-static int a_peer_that_answers_no_close_is_given_up(void *arg)
+static int a_peer_that_answers_no_close_is_dropped(void *arg)
 {
     weir_session *session =
         open_with("/echo", (weir_connect_options){.session.close_timeout_ms = SHORT_MS});
@@ -471,7 +472,7 @@ static int a_peer_that_answers_no_close_is_given_up(void *arg)
     peer_thaw(peer);
     return WEIR_OK;
 }
-CONVERSE(a_peer_that_answers_no_close_is_given_up)
+CONVERSE(a_peer_that_answers_no_close_is_dropped)
 
 /* More than the kernel's buffers of both ends hold together. */
 #define FLOOD_COUNT 512
@@ -538,16 +539,16 @@ static const struct CMUnitTest facts[] = {
     cmocka_unit_test(the_peer_chooses_the_subprotocol_),
     cmocka_unit_test(target_origin_and_fields_reach_the_peer_),
     cmocka_unit_test(no_extension_is_offered_unasked_),
-    cmocka_unit_test(a_refusal_tells_status_and_body_),
+    cmocka_unit_test(a_refusal_has_status_and_body_),
     cmocka_unit_test(a_peer_that_does_not_answer_the_handshake_times_out_),
     cmocka_unit_test(our_close_reaches_the_peer_with_code_and_reason_),
-    cmocka_unit_test(close_of_the_peer_is_told_with_code_and_reason_),
+    cmocka_unit_test(close_of_the_peer_is_reported_with_code_and_reason_),
     cmocka_unit_test(a_connection_that_the_peer_drops_is_lost_),
-    cmocka_unit_test(a_connection_that_the_peer_resets_tells_so_),
-    cmocka_unit_test(a_peer_that_breaks_the_protocol_is_told_how_),
+    cmocka_unit_test(a_connection_that_the_peer_resets_is_reported_as_that_),
+    cmocka_unit_test(a_peer_that_breaks_the_protocol_is_sent_the_rule_),
     cmocka_unit_test(a_message_over_the_limit_is_refused_with_1009_),
-    cmocka_unit_test(a_peer_that_answers_no_ping_is_given_up_),
-    cmocka_unit_test(a_peer_that_answers_no_close_is_given_up_),
+    cmocka_unit_test(a_peer_that_answers_no_ping_is_dropped_),
+    cmocka_unit_test(a_peer_that_answers_no_close_is_dropped_),
     cmocka_unit_test(a_peer_that_does_not_read_makes_senders_wait_),
 };
 

@@ -45,7 +45,7 @@ static void expect_pieces(weir_session *session)
     weir_frame_release(&frame);
 }
 
-/* Both servers grant what is asked, and may bound the windows further. */
+/* Both servers grant what is asked for, and may bound the windows further. */
 static int whatever_is_offered_all_comes_back(void *arg)
 {
     static const weir_deflate_options offers[] = {

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # ctest: timeout=120
-"""`weir echo --deflate` and the clients of python3-websockets: whatever either side wants, all comes back."""
+"""`weir echo --deflate` and the clients of python3-websockets: with all settings of both ends, all comes back."""
 
 import json
 import os

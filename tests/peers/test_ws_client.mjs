@@ -185,7 +185,7 @@ const alone = [
     async function a_message_over_the_limit_is_refused_with_1009() {
         for (const options of [["--max-message", "1000"], ["--max-frame", "1000", "--max-message", "0"]])
             await withEcho({ options }, async (echo) => {
-                for (const size of [1001, 8 << 20]) // the rest of a large one is still on its way
+                for (const size of [1001, 8 << 20]) // a large one is still in flight
                     await withClient(echo, {}, async (client) => {
                         await expectEcho(client, "x".repeat(1000));
                         client.send(Buffer.alloc(size));

@@ -15,7 +15,7 @@ TEXT = "\x00 aé κόσμε 鼎 😀 \U0010ffff"  # characters of one to four by
 
 
 class Echo:
-    """A running `weir echo`. Leaving the `with` stops it, which has to end with status 0."""
+    """A running `weir echo`. The end of the `with` stops it, and it has to end with status 0."""
 
     def __init__(self, *options, url="ws://127.0.0.1:0/echo"):
         command = [os.environ["WEIR_BIN"], "echo", url, *options]

@@ -1,6 +1,6 @@
 #!/usr/bin/python3 -B
 # ctest: once timeout=120
-"""Performance, guarded without a clock: instructions of fixed work, counted by callgrind, against those in expected.json.
+"""Performance without a clock: instructions of fixed work, counted by callgrind, against those in expected.json.
 
 Fails when a count is off by more than the tolerance, in either direction: what became cheaper is to stay so. After a change that
 is meant: tests/perf/test_instructions.py --write (with WEIR_BUILD_DIR=build/release), and commit expected.json with it.

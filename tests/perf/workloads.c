@@ -1,5 +1,7 @@
-/* tests/perf/workloads.c - fixed amounts of work, to be counted in instructions: run under `valgrind --tool=callgrind --instr-atstart=no` by test_instructions.py. Each workload is done once
- * unseen, so that pools are filled, and once counted; its dump carries its name. Without valgrind it does the same and nobody counts. */
+/* tests/perf/workloads.c - fixed amounts of work, to be counted in instructions.
+ * test_instructions.py runs it under `valgrind --tool=callgrind --instr-atstart=no`. Each workload
+ * is done once uncounted, so that pools are filled, and once counted. Its dump has its name.
+ * Without valgrind the same work is done uncounted. */
 #include <rt/coroutine.h>
 #include <rt/timer.h>
 
@@ -50,7 +52,7 @@ static void no_random(void *context, void *out, size_t size)
     memset(out, 0, size);
 }
 
-/* Masked frames, one behind the other; a key of zeros lets them be fed again and again. */
+/* Masked frames, one behind the other. The key is zero, so that they can be fed again and again. */
 static size_t write_frames(size_t count, size_t size, uint8_t opcode)
 {
     size_t at = 0;
@@ -352,7 +354,7 @@ static void close_stage(void)
     weir_loop_free(stage.loop);
 }
 
-/* The peers' own calls count, too: some 60 instructions a message. */
+/* The peers' own calls are counted as well: some 60 instructions a message. */
 static void reply(size_t count)
 {
     for (size_t sent = 0; sent < count; sent += PEERS) {

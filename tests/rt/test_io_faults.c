@@ -184,12 +184,12 @@ static size_t next_number(size_t at)
     return at < 40 ? at + 1 : at + at / 8;
 }
 
-static void strike_each_call(int error, bool must_succeed, enum weir__sys_call first,
-                             enum weir__sys_call end)
+static void inject_into_each_call(int error, bool must_succeed, enum weir__sys_call first,
+                                  enum weir__sys_call end)
 {
     uint8_t *bulk = make_pattern(BULK_SIZE);
     for (enum weir__sys_call call = first; call < end; call++) {
-        bool injected = can_strike(call);
+        bool injected = can_inject(call);
         for (size_t at = 1; injected; at = next_number(at)) {
             fault = (struct fault){.call = call, .at = at, .error = error};
             injected = hold_talk(bulk, must_succeed);
@@ -201,7 +201,7 @@ static void strike_each_call(int error, bool must_succeed, enum weir__sys_call f
 static void no_fault_passes(void **state)
 {
     (void)state;
-    strike_each_call(EIO, true, WEIR__SYS_COUNT, WEIR__SYS_COUNT + 1);
+    inject_into_each_call(EIO, true, WEIR__SYS_COUNT, WEIR__SYS_COUNT + 1);
 }
 
 /* --- what the library must repair --- */
@@ -209,30 +209,30 @@ static void no_fault_passes(void **state)
 static void interrupted_bytes_are_repaired(void **state)
 {
     (void)state;
-    strike_each_call(EINTR, true, WEIR__SYS_ACCEPT, WEIR__SYS_SHUTDOWN);
-    strike_each_call(EINTR, true, WEIR__SYS_EPOLL_WAIT, WEIR__SYS_EVENTFD);
-    strike_each_call(EINTR, true, WEIR__SYS_EVENTFD_WRITE, WEIR__SYS_RING_SETUP);
-    strike_each_call(EINTR, true, WEIR__SYS_RING_ENTER, WEIR__SYS_RING_REGISTER);
-    strike_each_call(EINTR, true, WEIR__SYS_RING_ACCEPT, WEIR__SYS_COUNT);
+    inject_into_each_call(EINTR, true, WEIR__SYS_ACCEPT, WEIR__SYS_SHUTDOWN);
+    inject_into_each_call(EINTR, true, WEIR__SYS_EPOLL_WAIT, WEIR__SYS_EVENTFD);
+    inject_into_each_call(EINTR, true, WEIR__SYS_EVENTFD_WRITE, WEIR__SYS_RING_SETUP);
+    inject_into_each_call(EINTR, true, WEIR__SYS_RING_ENTER, WEIR__SYS_RING_REGISTER);
+    inject_into_each_call(EINTR, true, WEIR__SYS_RING_ACCEPT, WEIR__SYS_COUNT);
 }
 
 static void false_starts_are_repaired(void **state)
 {
     (void)state;
-    strike_each_call(EAGAIN, true, WEIR__SYS_ACCEPT, WEIR__SYS_CONNECT);
-    strike_each_call(EAGAIN, true, WEIR__SYS_RECV, WEIR__SYS_SHUTDOWN);
-    strike_each_call(EAGAIN, true, WEIR__SYS_RING_ENTER, WEIR__SYS_RING_REGISTER);
-    strike_each_call(EAGAIN, true, WEIR__SYS_RING_ACCEPT, WEIR__SYS_RING_CONNECT);
-    strike_each_call(EAGAIN, true, WEIR__SYS_RING_RECV, WEIR__SYS_COUNT);
-    strike_each_call(ENOBUFS, true, WEIR__SYS_RING_RECV, WEIR__SYS_RING_SEND);
+    inject_into_each_call(EAGAIN, true, WEIR__SYS_ACCEPT, WEIR__SYS_CONNECT);
+    inject_into_each_call(EAGAIN, true, WEIR__SYS_RECV, WEIR__SYS_SHUTDOWN);
+    inject_into_each_call(EAGAIN, true, WEIR__SYS_RING_ENTER, WEIR__SYS_RING_REGISTER);
+    inject_into_each_call(EAGAIN, true, WEIR__SYS_RING_ACCEPT, WEIR__SYS_RING_CONNECT);
+    inject_into_each_call(EAGAIN, true, WEIR__SYS_RING_RECV, WEIR__SYS_COUNT);
+    inject_into_each_call(ENOBUFS, true, WEIR__SYS_RING_RECV, WEIR__SYS_RING_SEND);
 }
 
 static void cut_reads_and_writes_are_repaired(void **state)
 {
     (void)state;
-    strike_each_call(0, true, WEIR__SYS_RECV, WEIR__SYS_SHUTDOWN);
-    strike_each_call(0, true, WEIR__SYS_GETRANDOM, WEIR__SYS_RING_SETUP);
-    strike_each_call(0, true, WEIR__SYS_RING_SEND, WEIR__SYS_RING_POLL);
+    inject_into_each_call(0, true, WEIR__SYS_RECV, WEIR__SYS_SHUTDOWN);
+    inject_into_each_call(0, true, WEIR__SYS_GETRANDOM, WEIR__SYS_RING_SETUP);
+    inject_into_each_call(0, true, WEIR__SYS_RING_SEND, WEIR__SYS_RING_POLL);
 }
 
 static void exhausted_accepts_are_repaired(void **state)
@@ -240,8 +240,8 @@ static void exhausted_accepts_are_repaired(void **state)
     (void)state;
     static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, ECONNABORTED, EPROTO};
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
-        strike_each_call(errors[i], true, WEIR__SYS_ACCEPT, WEIR__SYS_CONNECT);
-        strike_each_call(errors[i], true, WEIR__SYS_RING_ACCEPT, WEIR__SYS_RING_CONNECT);
+        inject_into_each_call(errors[i], true, WEIR__SYS_ACCEPT, WEIR__SYS_CONNECT);
+        inject_into_each_call(errors[i], true, WEIR__SYS_RING_ACCEPT, WEIR__SYS_RING_CONNECT);
     }
 }
 
@@ -252,7 +252,7 @@ static void any_error_anywhere_ends_in_order(void **state)
     (void)state;
     static const int errors[] = {EAGAIN, ECONNRESET, EPIPE, ENOBUFS, ENOMEM};
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
-        strike_each_call(errors[i], false, WEIR__SYS_SOCKET, WEIR__SYS_COUNT);
+        inject_into_each_call(errors[i], false, WEIR__SYS_SOCKET, WEIR__SYS_COUNT);
 }
 
 static void kernel_that_refuses_io_uring_leaves_epoll(void **state)

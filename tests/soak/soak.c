@@ -1,6 +1,11 @@
-/* Soak: soak SECONDS [SEED]. Servers and a crowd of clients in one process: for so long they connect, talk and leave, with sizes, compression, ends and cancels at random. After
- * each minute (of less than three: after each third) all have to be gone; what is in memory then may be at most 2 % more after the last one than after the
- * second, and the same descriptors are open. Prints the series. No part of the suite: `make soak SECONDS=600`. */
+/* Soak: soak SECONDS [SEED]. Servers and many clients in one process. For so long the clients
+ * connect, talk and end, with sizes, compression, ends and cancels at random.
+ *
+ * After each minute (if there are less than three: after each third) all sessions have to be gone.
+ * The memory in use may then be at most 2 % more after the last minute than after the second, and
+ * the same descriptors have to be open. Prints the series.
+ *
+ * It is no part of the suite: `make soak SECONDS=600`. */
 #include "support/descriptors.h"
 
 #include <malloc.h>
@@ -25,8 +30,8 @@ static struct {
     uint64_t seed;
     uint64_t minute_ms;
     size_t minutes;
-    unsigned resting;
-    bool lull; /* nobody comes until it is over */
+    unsigned paused;
+    bool lull; /* no client connects until it is over */
     bool over;
     size_t allocated; /* bytes that the loop has from us */
     uint64_t random;
@@ -46,7 +51,7 @@ static unsigned roll(unsigned sides)
     return (unsigned)((mixed ^ mixed >> 31) % sides);
 }
 
-/* Whatever cannot go wrong here. */
+/* For statuses that cannot be an error here. */
 static void demand(bool condition, const char *what)
 {
     if (condition)
@@ -55,7 +60,7 @@ static void demand(bool condition, const char *what)
     exit(EXIT_FAILURE);
 }
 
-/* --- memory that is counted: none of it may be left behind --- */
+/* --- memory that is counted: all of it has to be freed --- */
 
 static void *resize(void *context, void *block, size_t old_size, size_t new_size)
 {
@@ -158,7 +163,7 @@ static int converse(weir_session *session)
     return status;
 }
 
-static void leave(weir_session *session)
+static void end_session(weir_session *session)
 {
     switch (roll(5)) {
     case 0: /* breaks a rule: the server closes with 1002 */
@@ -191,7 +196,7 @@ static int visit(void *arg)
         return WEIR_OK;
     }
     (void)converse(session);
-    leave(session);
+    end_session(session);
     weir_session_free(session);
     return WEIR_OK;
 }
@@ -223,7 +228,7 @@ static int stop_short(void *arg)
     return WEIR_OK;
 }
 
-/* One who comes again and again; now and then he is cancelled in the middle of something. */
+/* A client that connects again and again. Now and then it is cancelled in the middle of a call. */
 static int come_and_go(void *arg)
 {
     (void)arg;
@@ -235,10 +240,10 @@ static int come_and_go(void *arg)
         else
             (void)what(NULL);
         (void)weir_sleep(roll(400));
-        soak.resting++;
+        soak.paused++;
         while (soak.lull)
             (void)weir_sleep(10);
-        soak.resting--;
+        soak.paused--;
     }
     return WEIR_OK;
 }
@@ -266,10 +271,10 @@ static bool all_have_left(void)
     size_t sessions = 0;
     for (unsigned kind = 0; kind < 3; kind++)
         sessions += weir_server_session_count(soak.servers[kind]);
-    return soak.resting == MEMBERS && sessions == 0;
+    return soak.paused == MEMBERS && sessions == 0;
 }
 
-/* What is in memory when nobody is there; what the C library keeps for later is not. */
+/* The memory in use without any session. What the C library keeps for later is not counted. */
 static void take_stock(size_t minute)
 {
     soak.lull = true;
@@ -277,7 +282,7 @@ static void take_stock(size_t minute)
         demand(waited_ms < 60000, "not all have left");
         (void)weir_sleep(10);
     }
-    (void)weir_sleep(100); /* closed sockets are given back */
+    (void)weir_sleep(100); /* closed sockets are released */
 #ifdef __GLIBC__
     (void)malloc_trim(0);
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The size asked for stands before the block, so that a wrong old_size is noticed. */
+/* The requested size stands before the block, so that a wrong old_size is noticed. */
 #define HEADER_SIZE 16
 
 static size_t size_of(const void *block)

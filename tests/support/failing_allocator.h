@@ -1,17 +1,17 @@
-/* tests/support/failing_allocator.h - an allocator that counts its live bytes and fails at the call it is told to. For loops of the
- * shape "fail the n-th call, for every n until the scenario passes". Not thread-safe. */
+/* tests/support/failing_allocator.h - an allocator that counts its live bytes and fails at a chosen
+ * call. It is for loops of the shape "fail the n-th call, for every n until the scenario passes".
+ * Not thread-safe. */
 #ifndef WEIR_TESTS_FAILING_ALLOCATOR_H
 #define WEIR_TESTS_FAILING_ALLOCATOR_H
 
 #include <weir/base.h>
 
 typedef struct failing_allocator {
-    weir_allocator
-        allocator; /* hand this to the library; its context is the struct itself, which must not move */
-    size_t calls;    /* allocating calls so far (frees are not counted) */
-    size_t fail_at;  /* the call that fails, from 1; 0: none */
-    bool fail_after; /* every call from fail_at on fails, not just that one */
-    bool failed;     /* a call has failed */
+    weir_allocator allocator; /* for the library; its context is this struct, which must not move */
+    size_t calls;             /* allocating calls so far (frees are not counted) */
+    size_t fail_at;           /* the call that fails, from 1; 0: none */
+    bool fail_after;          /* every call from fail_at on fails, not just that one */
+    bool failed;              /* a call has failed */
     size_t live_bytes;
     size_t live_blocks;
     size_t peak_bytes;

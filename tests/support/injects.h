@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <sys/utsname.h>
 
-/* Operations in the ring are made to fail by a no-op with a chosen result: Linux 6.11. */
-static inline bool can_strike(enum weir__sys_call call)
+/* An operation in the ring is made to fail by a no-op with a chosen result (Linux 6.11). */
+static inline bool can_inject(enum weir__sys_call call)
 {
     struct utsname name;
     int major = 0;

@@ -1,5 +1,6 @@
-/* tests/support/seeds.h - which seeds a simulated world is run for, and how a run says what it has seen: WEIR_SEED in the environment is where to begin, and that one
- * alone unless WEIR_SEEDS says how many. A failure names its seed. */
+/* tests/support/seeds.h - which seeds a simulated world is run for, and how a run prints what it
+ * has seen. WEIR_SEED in the environment is the first seed, and the only one unless WEIR_SEEDS is
+ * their number. A failure prints its seed. */
 #ifndef WEIR_TESTS_SEEDS_H
 #define WEIR_TESTS_SEEDS_H
 
@@ -46,7 +47,7 @@ static inline void say_seed(int number)
     (void)written;
 }
 
-/* A failure then ends the process, and says the seed first. */
+/* From here on a failure prints the seed and ends the process. */
 static inline void say_seed_on_failure(void)
 {
     setenv("CMOCKA_TEST_ABORT", "1", 1);

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <weir/address.h>
 
-/* Fixed, and none of its bytes 0: a mask that is not applied shows. */
+/* Fixed, with no byte 0, so that a mask that is not applied is noticed. */
 static const uint8_t KEY[4] = {0x37, 0xfa, 0x21, 0x3d};
 
 static bool rig_is_server(const struct rig *rig)
@@ -26,7 +26,7 @@ void expect_status(int got, int expected, const char *what, const char *file, in
 
 /* --- running --- */
 
-/* Where the rigs of the running test stand. */
+/* What the rigs of the running test use. */
 static struct {
     bool sockets; /* else a pair in memory */
     bool real;    /* the kernel's sockets and time */
@@ -67,7 +67,7 @@ void rig_expect_passed(uint64_t start, uint64_t least_ms, uint64_t slack_ms)
     assert_in_range(passed_ms, least_ms, least_ms + (place.real ? 30000 : slack_ms));
 }
 
-/* A coroutine must not be left by cmocka's longjmp: a failure ends the process, after its message. */
+/* cmocka's longjmp must not leave a coroutine, so a failure ends the process after its message. */
 static void run_on(const weir_loop_options *options, int (*body)(void *arg), void *arg)
 {
     failing_allocator memory;
@@ -122,7 +122,7 @@ void rig_run_everywhere(int (*body)(void *arg), void *arg)
 
 /* --- opening --- */
 
-/* The kernel would let a buffer grow to megabytes: what is to be full has to be small. */
+/* The kernel lets a buffer grow to megabytes, so a test that fills it makes it small first. */
 static void narrow(weir_stream *stream, int option, int size)
 {
     if (stream->io.fd >= 0)

@@ -1,5 +1,7 @@
-/* tests/support/session_rig.h - a session at one end of a stream, and the bytes of the wire at the other: over a stream in memory, and over sockets, simulated or
- * the kernel's. Each test body runs as a coroutine on a loop whose allocator counts, and afterwards nothing may be left: no coroutine, byte or descriptor. */
+/* tests/support/session_rig.h - a session at one end of a stream, and the bytes of the wire at the
+ * other: over a stream in memory, and over sockets, simulated or the kernel's. Each test body runs
+ * as a coroutine on a loop whose allocator counts. Afterwards no coroutine, byte or descriptor may
+ * be left. */
 #ifndef WEIR_TESTS_SESSION_RIG_H
 #define WEIR_TESTS_SESSION_RIG_H
 
@@ -25,7 +27,8 @@ struct rig {
     weir_stream *wire;     /* the other end, as bytes */
 };
 
-/* Runs body as a coroutine on a simulated loop, its rigs over streams in memory, and checks that nothing is left. */
+/* Runs body as a coroutine on a simulated loop, its rigs over streams in memory, and checks that
+ * nothing is left. */
 void rig_run(int (*body)(void *arg), void *arg);
 
 /* The same over sockets, on the loop that WEIR_LOOP or the default chooses. */
@@ -34,22 +37,23 @@ void rig_run_real(int (*body)(void *arg), void *arg);
 /* The same in memory, over simulated sockets and over the kernel's. */
 void rig_run_everywhere(int (*body)(void *arg), void *arg);
 
-/* For what makes its own servers: simulated and on the kernel. */
+/* For tests that make their own servers: simulated and on the kernel. */
 void rig_run_over_sockets(int (*body)(void *arg), void *arg);
 
-/* Whether time is the kernel's, so that upper bounds of it mean nothing on a busy machine. */
+/* Whether time is the kernel's: an upper bound of it means nothing on a busy machine. */
 bool rig_is_real(void);
 
-/* A time in ms that has passed since start: at least so much, and in the simulated world not much more. */
+/* Expects that at least so many ms have passed since start, and in the simulated world not many
+ * more. */
 void rig_expect_passed(uint64_t start, uint64_t least_ms, uint64_t slack_ms);
 
 /* A handler that sends back whatever comes, until the session ends. */
 int rig_echo(weir_session *session, void *arg);
 
-/* What the loop of the running test allocates from: for what must not grow. */
+/* The allocator of the running test's loop, to check what must not grow. */
 const failing_allocator *rig_memory(void);
 
-/* From now on the running loop gets no memory, nor has it any left from before; or gets it again. */
+/* Takes all memory from the running loop, also what it has kept; or lets it allocate again. */
 void rig_starve(bool starve);
 
 /* Opens a session of a role over a pair; options may be NULL. */
@@ -62,7 +66,8 @@ void rig_open_streams(struct rig *rig, enum weir_role role, weir_stream **end);
 /* Frees the session and closes the wire. */
 void rig_close(struct rig *rig);
 
-/* Starts a default session of the other role on the wire, which then is no more bytes. */
+/* Starts a default session of the other role on the wire. Bytes cannot be read or written there
+ * afterwards. */
 void rig_open_peer(struct rig *rig, weir_session **peer, const weir_session_options *options);
 
 /* Puts bytes, or a frame (masked when the session is a server), on the wire. */
@@ -70,7 +75,8 @@ void rig_put(struct rig *rig, const void *data, size_t size);
 void rig_put_frame(struct rig *rig, uint8_t first, const void *payload, size_t size);
 void rig_put_text(struct rig *rig, const char *text);
 
-/* Takes the next frame off the wire, unmasked: its first byte and payload. Returns its size; fails the test when the stream ends. */
+/* Takes the next frame off the wire, unmasked: its first byte and payload. Returns its size. Fails
+ * the test when the stream ends. */
 size_t rig_take_frame(struct rig *rig, uint8_t *first, void *payload, size_t room);
 
 /* Expects exactly this frame next. */
@@ -78,14 +84,15 @@ void rig_expect_frame(struct rig *rig, uint8_t first, const void *payload, size_
 void rig_expect_close(struct rig *rig, unsigned code);
 void rig_expect_end(struct rig *rig);
 
-/* Waits for the close reason, and expects that the session has ended like this; codes as in weir_end, 0: none. */
+/* Waits for the close reason, and expects that the session has ended like this. Codes are as in
+ * weir_end; 0: none. */
 void rig_expect_ended(struct rig *rig, enum weir_end_kind kind, unsigned ours, unsigned theirs);
 
 /* Expects a message from the session. */
 void rig_expect_received(struct rig *rig, enum weir_frame_type type, const void *payload,
                          size_t size);
 
-/* cmocka's assertions, with the status said by name. */
+/* cmocka's assertions, with the name of the status. */
 void expect_status(int got, int expected, const char *what, const char *file, int line);
 #define assert_status(call, expected) expect_status((call), (expected), #call, __FILE__, __LINE__)
 #define assert_ok(call)               assert_status(call, WEIR_OK)

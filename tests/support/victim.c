@@ -110,7 +110,7 @@ static void *wait_for_the_end(void *arg)
     return NULL;
 }
 
-static void tell_port(const char *url, void *arg)
+static void print_port(const char *url, void *arg)
 {
     int fd = *(int *)arg;
     unsigned port = (unsigned)strtoul(strrchr(url, ':') + 1, NULL, 10);
@@ -125,7 +125,7 @@ static int serve(weir_serve_options options, struct victim_memory *memory, int l
     pthread_t thread;
     options.url = "ws://127.0.0.1:0";
     options.loop.allocator = (weir_allocator){resize, memory};
-    options.on_listening = tell_port;
+    options.on_listening = print_port;
     int status = weir_service_new(&lifeline.service, &options);
     if (status == WEIR_OK && pthread_create(&thread, NULL, wait_for_the_end, &lifeline) == 0) {
         status = weir_service_run(lifeline.service);
@@ -138,7 +138,7 @@ static int serve(weir_serve_options options, struct victim_memory *memory, int l
     return status == WEIR_OK && left == 0 ? 0 : 1;
 }
 
-/* What the attackers have open is not the server's: it would count, and hold other servers' lifelines. */
+/* Closes what the attackers have open: it would count, and keep other servers from ending. */
 static void close_others(int keep, int keep_too)
 {
     for (int fd = STDERR_FILENO + 1; fd < INHERITED_MAX; fd++)
@@ -182,7 +182,7 @@ void victim_stop(struct victim *victim)
     munmap(victim->memory, sizeof *victim->memory);
 }
 
-/* --- what the kernel tells of it --- */
+/* --- what the kernel reports of it --- */
 
 static FILE *open_proc(const struct victim *victim, const char *name)
 {

@@ -1,5 +1,5 @@
-/* tests/ws/crowd.h - one end of many sessions in a simulated world: what it says and hears, when, and how it ends it; and what must hold of that. Include it after
- * session_rig.h. */
+/* tests/ws/crowd.h - one end of many sessions in a simulated world: what it sends and receives,
+ * when, and how it ends the session; and what must hold of that. Include it after session_rig.h. */
 #ifndef WEIR_TESTS_CROWD_H
 #define WEIR_TESTS_CROWD_H
 
@@ -11,14 +11,15 @@
 #define HEAD_SIZE   ((size_t)12)
 #define DAY_MS      UINT64_C(86400000)
 #define CLOSE_MS    2000
-/* Our Close may wait for its place, then for its answer, then the stream is drained; and the same again for a handler that is told late. */
+/* Our Close may wait for a place in the queue, then for its answer, then the stream is drained. A
+ * handler that gets the end late may take the same time again. */
 #define ENDING_MS (3 * CLOSE_MS + 2000)
 
 /* What happened over all seeds: a run that did nothing must not pass. */
 static struct {
     uint64_t messages;
     uint64_t compressed; /* sessions */
-    uint64_t whole;      /* ends that have heard all that the other had said */
+    uint64_t whole;      /* ends that have received all that the other had sent */
     uint64_t floods;
     uint64_t failed_connects;
     uint64_t virtual_ms;
@@ -48,8 +49,8 @@ static inline uint64_t roll_time(struct dice *dice)
     return 1 + (roll(dice, 1000) * most / 1000) % DAY_MS;
 }
 
-/* How an end of a session ends it, when it has said what it had to say. */
-enum way { WAY_STAY, WAY_CLOSE, WAY_GO_AWAY, WAY_CANCEL_USER, WAY_CANCEL_SESSION, WAY_TERMINATE };
+/* How an end of a session ends it after its last message. */
+enum way { WAY_STAY, WAY_CLOSE, WAY_CLOSE_NOW, WAY_CANCEL_USER, WAY_CANCEL_SESSION, WAY_TERMINATE };
 
 struct world;
 
@@ -59,15 +60,15 @@ struct end {
     weir_session *session; /* from its opening to its end */
     struct dice dice;
     uint32_t index;
-    uint32_t place; /* among the living */
+    uint32_t place; /* among the live ones */
     enum way way;
-    bool sleeps; /* stops to read for hours */
+    bool sleeps; /* does not read for hours */
     bool floods; /* sends much without a pause */
-    bool slow;   /* has let others wait */
+    bool slow;   /* has made the other end wait */
     uint32_t sent;
     uint32_t received;
-    bool has_closed;    /* in order, behind all that was sent */
-    bool is_deaf;       /* has stopped to listen before the end */
+    bool has_closed;    /* in order, after all that was sent */
+    bool is_deaf;       /* has stopped reading before the end */
     uint64_t ending_ms; /* since when its session has to end; 0: not yet */
     bool has_ended;
     weir_end end;
@@ -101,7 +102,7 @@ static inline void fail_end(const struct end *end, const char *what)
              what);
 }
 
-/* --- messages: whose they are, which, and a payload that follows from that --- */
+/* --- messages: sender, number, and a payload that follows from both --- */
 
 static inline size_t write_message(const struct end *end, uint32_t number, uint8_t *out)
 {
@@ -125,7 +126,8 @@ static inline size_t write_message(const struct end *end, uint32_t number, uint8
     return size;
 }
 
-/* After our own Close what nobody receives in time is dropped, so there numbers may be missing; else never. */
+/* After our own Close, what is not received in time is dropped. Only then may numbers be
+ * missing. */
 static inline void take_message(struct end *end, const weir_frame *frame)
 {
     static uint8_t expected[MESSAGE_MAX];
@@ -167,7 +169,7 @@ static inline int send_message(struct end *end)
     return status;
 }
 
-/* --- an end: one coroutine speaks, one listens --- */
+/* --- an end: one coroutine sends, one receives --- */
 
 static inline void begin_to_end(struct end *end)
 {
@@ -175,7 +177,7 @@ static inline void begin_to_end(struct end *end)
         end->ending_ms = weir_loop_now(end->world->loop);
 }
 
-static inline void leave(struct end *end, weir_scope *user)
+static inline void end_session(struct end *end, weir_scope *user)
 {
     switch (end->way) {
     case WAY_STAY:
@@ -184,7 +186,7 @@ static inline void leave(struct end *end, weir_scope *user)
         begin_to_end(end);
         end->has_closed = weir_close(end->session, WEIR_CLOSE_NORMAL, "said") == WEIR_OK;
         return;
-    case WAY_GO_AWAY:
+    case WAY_CLOSE_NOW:
         weir_close_now(end->session, WEIR_CLOSE_GOING_AWAY, NULL);
         break;
     case WAY_CANCEL_USER:
@@ -200,7 +202,7 @@ static inline void leave(struct end *end, weir_scope *user)
     begin_to_end(end);
 }
 
-/* A few pings, however long it takes. */
+/* Sleeps for any time, with a few pings. */
 static inline int wait_idly(struct end *end)
 {
     uint64_t ms = roll_time(&end->dice);
@@ -238,12 +240,12 @@ static inline int run_speaker(void *arg)
     struct end *end = conversation->end;
     end->world->coroutines++;
     if (speak(end) == WEIR_OK)
-        leave(end, &conversation->user);
+        end_session(end, &conversation->user);
     end->world->coroutines--;
     return WEIR_OK;
 }
 
-/* Takes his time: other things are in the way of reading. */
+/* Reads late now and then. */
 static inline int dawdle(struct end *end)
 {
     uint64_t ms = end->sleeps && end->received == 3 ? DAY_MS / 6
@@ -303,7 +305,7 @@ static inline void die(struct end *end)
     end->session = NULL;
 }
 
-/* All that is known of an end when it is over. */
+/* Checks an end when its session is over. */
 static inline void take_end(struct end *end, const weir_end *how)
 {
     const struct end *other = end->other;
@@ -318,7 +320,7 @@ static inline void take_end(struct end *end, const weir_end *how)
     if (how->kind != WEIR_END_CLEAN || !how->by_peer || end->is_deaf || !other->has_closed)
         return;
     if (end->received != other->sent)
-        fail_end(end, "has not heard all that was said before an orderly Close");
+        fail_end(end, "has not received all that was sent before an orderly Close");
     seen.whole++;
 }
 

@@ -1,6 +1,7 @@
 /* ctest: loops */
-/* Frames that come in the segment of the server's answer, or before the client's handler runs: all of them, in their order, and answered before a Close that
- * stands behind them. In the simulated world and over real sockets. */
+/* Frames that come in the segment of the server's answer, or before the client's handler runs. All
+ * of them are delivered in their order, and answered before a Close that stands behind them. In the
+ * simulated world and over real sockets. */
 #include "support/session_rig.h"
 
 #include <stdio.h>
@@ -19,13 +20,14 @@
 
 #define BIG 100000
 
-/* A server written down: what it sends in one piece with its answer, and what it then has to read. */
+/* The script of a server: what it sends in one piece with its answer, and what it has to read
+ * then. */
 struct script {
     weir_listener *listener;
     const uint8_t *frames;
     size_t frames_size;
-    uint8_t heard[256];
-    size_t heard_size;
+    uint8_t received[256];
+    size_t received_size;
 };
 
 static void answer_request(weir_buffer *out, const uint8_t *request, size_t size)
@@ -54,9 +56,9 @@ static int play_server(void *arg)
     assert_ok(weir_stream_write(stream, out.data, out.size));
     weir_buffer_fini(&out);
     assert_ok(weir_stream_shutdown(stream));
-    while (weir_stream_read(stream, script->heard + script->heard_size,
-                            sizeof script->heard - script->heard_size, &got) == WEIR_OK)
-        script->heard_size += got;
+    while (weir_stream_read(stream, script->received + script->received_size,
+                            sizeof script->received - script->received_size, &got) == WEIR_OK)
+        script->received_size += got;
     weir_stream_close(stream);
     return WEIR_OK;
 }
@@ -79,7 +81,7 @@ static void end(struct script *script, weir_session *client)
     (void)!weir_session_join(client);
     weir_session_free(client);
     weir_listener_close(script->listener);
-    assert_ok(weir_sleep(10)); /* io_uring closes a listener when its accept has come back */
+    assert_ok(weir_sleep(10)); /* io_uring closes a listener when its accept has completed */
 }
 
 static int frames_far_longer_than_a_read_keep_their_order(void *arg)
@@ -113,16 +115,16 @@ static int frames_far_longer_than_a_read_keep_their_order(void *arg)
 }
 RUN(frames_far_longer_than_a_read_keep_their_order)
 
-/* The opcodes of the frames that the server heard, whose payloads are short. */
-static void expect_heard(const struct script *script, const uint8_t *opcodes, size_t count)
+/* Checks the opcodes of the frames that the server received. Their payloads are short. */
+static void expect_received(const struct script *script, const uint8_t *opcodes, size_t count)
 {
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
-        assert_true(at + 6 <= script->heard_size);
-        assert_int_equal(script->heard[at] & 15, opcodes[i]);
-        at += 6 + (script->heard[at + 1] & 0x7Fu);
+        assert_true(at + 6 <= script->received_size);
+        assert_int_equal(script->received[at] & 15, opcodes[i]);
+        at += 6 + (script->received[at + 1] & 0x7Fu);
     }
-    assert_int_equal(at, script->heard_size);
+    assert_int_equal(at, script->received_size);
 }
 
 static int echo(weir_session *session, void *arg)
@@ -139,10 +141,10 @@ static int echo(weir_session *session, void *arg)
 static const uint8_t good_then_close[] = {0x81, 1, 'a', 0x82, 1, 'b', 0x88, 2, 0x03, 0xE8};
 static const uint8_t good_then_bad[] = {0x81, 1, 'a', 0x82, 1, 'b', 0xF1, 0};
 
-/* Both from within the same coroutine, as a user of weir_client_open() does. */
+/* Both in the same coroutine, as in a program that calls weir_client_open(). */
 static int messages_are_answered_before_what_ends_the_session(void *arg)
 {
-    static const uint8_t heard[] = {WEIR_FRAME_TEXT, WEIR_FRAME_BINARY, WEIR_FRAME_CLOSE};
+    static const uint8_t received[] = {WEIR_FRAME_TEXT, WEIR_FRAME_BINARY, WEIR_FRAME_CLOSE};
     struct script scripts[] = {
         {.frames = good_then_close, .frames_size = sizeof good_then_close},
         {.frames = good_then_bad, .frames_size = sizeof good_then_bad},
@@ -154,7 +156,7 @@ static int messages_are_answered_before_what_ends_the_session(void *arg)
         open_client(&scripts[i], &client);
         assert_status(echo(client, NULL), statuses[i]);
         end(&scripts[i], client);
-        expect_heard(&scripts[i], heard, sizeof heard);
+        expect_received(&scripts[i], received, sizeof received);
     }
     return WEIR_OK;
 }
@@ -162,13 +164,13 @@ RUN(messages_are_answered_before_what_ends_the_session)
 
 static int a_close_is_answered_though_nobody_receives(void *arg)
 {
-    static const uint8_t heard[] = {WEIR_FRAME_CLOSE};
+    static const uint8_t received[] = {WEIR_FRAME_CLOSE};
     struct script script = {.frames = good_then_close, .frames_size = sizeof good_then_close};
     weir_session *client;
     (void)arg;
     open_client(&script, &client);
     end(&script, client);
-    expect_heard(&script, heard, sizeof heard);
+    expect_received(&script, received, sizeof received);
     return WEIR_OK;
 }
 RUN(a_close_is_answered_though_nobody_receives)

@@ -1,6 +1,7 @@
 /* ctest: loops */
-/* A clock that jumps: the process was stopped, or the machine slept. Timers fire once each, nobody is blamed for what he could not do meanwhile; and the time of day, which
- * people and daemons set forward and back, is never looked at. */
+/* A clock that jumps: the process was stopped, or the machine was suspended. Timers fire once each,
+ * and no peer times out for what it could not do meanwhile. The time of day, which can be set
+ * forward and back, is never read. */
 #include "support/session_rig.h"
 
 #include "rt/sim.h"
@@ -18,7 +19,7 @@
 /* --- the clocks of this program: the library's calls end here --- */
 
 static uint64_t ahead_ms;       /* by how much the monotonic clock has jumped */
-static unsigned days_looked_at; /* how often somebody asked for the time of day */
+static unsigned days_looked_at; /* how often the time of day was read */
 
 int clock_gettime(clockid_t clock, struct timespec *now)
 {
@@ -120,7 +121,7 @@ static int a_pong_that_could_not_come_in_time_still_counts(void *arg)
 }
 RUN(a_pong_that_could_not_come_in_time_still_counts)
 
-static int a_silent_peer_is_excused_once(void *arg)
+static int a_silent_peer_has_grace_once(void *arg)
 {
     uint8_t payload[125];
     struct rig rig;
@@ -136,7 +137,7 @@ static int a_silent_peer_is_excused_once(void *arg)
     rig_close(&rig);
     return WEIR_OK;
 }
-RUN(a_silent_peer_is_excused_once)
+RUN(a_silent_peer_has_grace_once)
 
 /* --- other timers --- */
 
@@ -252,7 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_ping_follows_a_jump_over_many_),
         cmocka_unit_test(a_pong_that_could_not_come_in_time_still_counts_),
-        cmocka_unit_test(a_silent_peer_is_excused_once_),
+        cmocka_unit_test(a_silent_peer_has_grace_once_),
         cmocka_unit_test(sleeps_and_deadlines_end_with_the_jump_),
         cmocka_unit_test(close_that_nobody_answered_times_out_at_once_),
         cmocka_unit_test(half_a_handshake_is_over_and_sessions_are_not_),

@@ -1,6 +1,7 @@
 /* ctest: timeout=120 loops */
-/* A thousand sessions that are cancelled, terminated, closed, reset or left at random moments, from either side: nothing is left of them, no coroutine, descriptor or byte. The
- * seed is printed; the environment variable WEIR_SEED replays its choices. */
+/* A thousand sessions that are cancelled, terminated, closed or reset at random moments, by either
+ * end: no coroutine, descriptor or byte is left of them. The seed is printed. The environment
+ * variable WEIR_SEED replays its choices. */
 #include "support/session_rig.h"
 
 #include <stdio.h>
@@ -17,7 +18,7 @@ enum way {
     WAY_TERMINATE,
     WAY_CANCEL_USERS,
     WAY_CANCEL_SESSION,
-    WAY_GO_AWAY,
+    WAY_CLOSE_NOW,
     WAY_CLOSE,
     WAY_FREE,
     WAY_RESET_BYTES,
@@ -36,7 +37,7 @@ static struct {
     unsigned gone; /* members that have ended */
 } seen;
 
-/* A generator a member, so that the order of their turns changes nothing. */
+/* Each member has a generator, so that the order of their turns changes nothing. */
 struct dice {
     uint64_t state;
 };
@@ -112,7 +113,7 @@ static int chat(void *arg)
     while (status == WEIR_OK) {
         if (roll(&member->dice, 8) == 0)
             status = weir_send_binary(member->session, large, sizeof large);
-        /* Sometimes more than the queues hold, either way. */
+        /* Sometimes more than the queues hold, in both directions. */
         for (unsigned more = roll(&member->dice, 8) == 0 ? 30 : 1; status == WEIR_OK && more > 0;
              more--)
             status = weir_send_text(member->session, "again");
@@ -124,7 +125,7 @@ static int chat(void *arg)
     return WEIR_OK;
 }
 
-static void leave(struct member *member, enum way way)
+static void end_session(struct member *member, enum way way)
 {
     switch (way) {
     case WAY_TERMINATE:
@@ -138,13 +139,13 @@ static void leave(struct member *member, enum way way)
     case WAY_CANCEL_SESSION:
         weir_scope_cancel(weir_session_scope(member->session));
         break;
-    case WAY_GO_AWAY:
+    case WAY_CLOSE_NOW:
         weir_close_now(member->session, 1001, NULL);
         break;
     case WAY_CLOSE:
         (void)weir_close(member->session, 1000, NULL);
         break;
-    case WAY_FREE: /* nobody waits in a session that is freed */
+    case WAY_FREE: /* no coroutine may wait in a session that is freed */
         weir_scope_cancel(&member->users);
         (void)weir_scope_join(&member->users);
         weir_session_free(member->session);
@@ -164,11 +165,11 @@ static void be_a_client(struct member *member, enum way way)
                                     .session.close_timeout_ms = 30000};
     int status = weir_client_open(&member->session, weir_scope_current(), &options);
     if (status != WEIR_OK)
-        return; /* the server is going down */
+        return; /* the server is stopping */
     assert_ok(weir_scope_open(&member->users));
     assert_ok(weir_go(&member->users, "chat", chat, member));
     (void)weir_sleep(roll(&member->dice, 30));
-    leave(member, way);
+    end_session(member, way);
     if (member->session == NULL)
         return;
     (void)weir_scope_join(&member->users);
@@ -179,7 +180,7 @@ static void be_a_client(struct member *member, enum way way)
     weir_session_free(member->session);
 }
 
-/* A peer that stops anywhere: in its handshake, between frames or inside one. */
+/* A peer that stops anywhere: in its handshake, between frames or inside a frame. */
 static void be_bytes(struct member *member, bool reset)
 {
     static const char talk[] =
@@ -239,7 +240,7 @@ static int gather(void *arg)
         assert_ok(weir_go(&scope, "member", take_part, &members[i]));
     }
     assert_eventually(seen.gone > MEMBERS - MEMBERS / 20);
-    weir_server_stop(servers[seed % 2]); /* in the face of the last members */
+    weir_server_stop(servers[seed % 2]); /* while the last members are active */
     assert_ok(weir_scope_join(&scope));
     for (int i = 0; i < 2; i++)
         weir_server_free(servers[i]);
@@ -256,7 +257,7 @@ static void expect_variety(void)
     assert_true(seen.handlers > MEMBERS / 5);
     assert_true(seen.messages > MEMBERS / 10);
     assert_true(seen.ends[WEIR_END_CANCELLED] > 0);
-    /* On the kernel it is a matter of speed which of the ends that race come first. */
+    /* On the kernel, the order of ends that race depends on speed. */
     assert_true(rig_is_real() || seen.ends[WEIR_END_CLEAN] > 0);
 }
 

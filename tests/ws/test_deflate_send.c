@@ -11,8 +11,9 @@
 
 #include "codec/deflate_place.h"
 
-/* What an endpoint of the other role reads of all that was sent. */
-static void expect_heard(struct place *place, const weir_deflate_terms *terms, const char *events)
+/* Has an endpoint of the other role read all that was sent. */
+static void expect_received(struct place *place, const weir_deflate_terms *terms,
+                            const char *events)
 {
     enum weir_role other =
         place->rig->role == WEIR_ROLE_SERVER ? WEIR_ROLE_CLIENT : WEIR_ROLE_SERVER;
@@ -54,9 +55,10 @@ static void large_messages_are_compressed_and_small_ones_not(void **state)
         frame.compress = 3;
         assert_int_equal(weir_endpoint_send(place.rig->endpoint, &frame, &place.rig->out),
                          WEIR_EINVAL);
-        expect_heard(&place, &apart,
-                     "81:#127/ae0d0881 81:#127/ae0d0881 82:#128/13940800 82:#128/13940800 81: 81: "
-                     "ping");
+        expect_received(
+            &place, &apart,
+            "81:#127/ae0d0881 81:#127/ae0d0881 82:#128/13940800 82:#128/13940800 81: 81: "
+            "ping");
         close_place(&place);
     }
 }
@@ -69,7 +71,7 @@ static void the_least_size_is_an_option(void **state)
     add_codec(&place, &(weir_deflate_options){.compress_min = 5}, &together);
     assert_int_equal(send_frame(&place, weir_frame_text("Hell", 4)), 0x81);
     assert_int_equal(send_frame(&place, weir_frame_text("Hello", 5)), TEXT_CODED);
-    expect_heard(&place, &together, "81:Hell 81:Hello");
+    expect_received(&place, &together, "81:Hell 81:Hello");
     close_place(&place);
 }
 
@@ -89,7 +91,7 @@ static void the_first_fragment_decides(void **state)
     frame.compress = WEIR_COMPRESS_ALWAYS;
     frame.fin = true;
     assert_int_equal(send_frame(&place, frame), 0x80);
-    expect_heard(&place, &together, "ping 81:HeHeHe 81:HeHe");
+    expect_received(&place, &together, "ping 81:HeHeHe 81:HeHe");
     close_place(&place);
 }
 

@@ -1,6 +1,6 @@
 /* ctest: loops */
-/* Servers and clients that compress: what they agree on, that all arrives, what it costs when nothing is under way. In the simulated world and over real
- * sockets. */
+/* Servers and clients that compress: what they agree on, that every message arrives, what an idle
+ * session costs. In the simulated world and over real sockets. */
 #include "support/session_rig.h"
 
 #include <stdio.h>
@@ -60,7 +60,7 @@ static void expect_echo(weir_session *client, const uint8_t *data, size_t size,
     weir_frame_release(&frame);
 }
 
-/* --- all arrives --- */
+/* --- every message arrives --- */
 
 static void converse(weir_session *client)
 {
@@ -134,7 +134,7 @@ static int one_side_alone_does_not_compress(void *arg)
 }
 RUN(one_side_alone_does_not_compress)
 
-/* --- what is under way is compressed, what is not costs nothing --- */
+/* --- what is sent is compressed, an idle session costs nothing --- */
 
 static int hold_size(weir_session *session, void *arg)
 {
@@ -214,7 +214,7 @@ static int settings_out_of_range_are_refused(void *arg)
         assert_status(weir_server_start(&server, weir_scope_current(), &serve), WEIR_EINVAL);
         assert_status(weir_client_open(&session, weir_scope_current(), &connect), WEIR_EINVAL);
     }
-    /* Without a handshake nobody knows what was agreed on. */
+    /* Without a handshake it is not known what was agreed on. */
     assert_ok(weir_stream_pair(&ends[0], &ends[1], weir_loop_current()));
     assert_status(weir_session_start(&session, weir_scope_current(), ends[0], WEIR_ROLE_SERVER,
                                      &(weir_session_options){.deflate.enabled = true}),
@@ -224,7 +224,7 @@ static int settings_out_of_range_are_refused(void *arg)
 }
 RUN(settings_out_of_range_are_refused)
 
-/* A server of bytes: answers one request with extensions of its own choice. */
+/* A server of plain bytes that answers one request with any extensions. */
 struct stranger {
     weir_listener *listener;
     const char *extensions;
@@ -333,7 +333,7 @@ static int nothing(weir_session *session, void *arg)
     return WEIR_OK;
 }
 
-static int who_asks_for_it_is_told(void *arg)
+static int asking_for_it_is_an_error(void *arg)
 {
     weir_server *server;
     weir_session *client;
@@ -346,15 +346,15 @@ static int who_asks_for_it_is_told(void *arg)
     return WEIR_OK;
 }
 
-static void without_zlib_who_asks_for_it_is_told(void **state)
+static void without_zlib_asking_for_it_is_an_error(void **state)
 {
     (void)state;
-    rig_run_everywhere(who_asks_for_it_is_told, NULL);
+    rig_run_everywhere(asking_for_it_is_an_error, NULL);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(without_zlib_who_asks_for_it_is_told)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(without_zlib_asking_for_it_is_an_error)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
 

@@ -1,4 +1,5 @@
-/* What peers send: the examples of RFC 7692, streams that break the format, and that whole messages and pieces of them are judged alike. */
+/* What peers send: the examples of RFC 7692, and streams that break the format. Whole messages and
+ * pieces of them get the same verdict. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +23,7 @@ struct stream {
         bytes_, sizeof(bytes_) - 1, text_                                                          \
     }
 
-/* Whole and byte by byte, by a session that forgets and by one that does not. */
+/* Decodes it whole and byte by byte, without context takeover and with it. */
 static void expect_stream(const struct stream *stream)
 {
     for (unsigned i = 0; i < 4; i++) {
@@ -57,7 +58,7 @@ static void examples_of_the_rfc_are_understood(void **state)
         STREAM("\xf3\x48\xcd\xc9\xc9\x07\x00\x00", "Hello"),                     /* final */
         STREAM("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00", "Hello"), /* two */
         STREAM("\xf3\x48\xcd\xc9\xc9\x07\x00\xf3\x48\xcd\xc9\xc9\x07\x00\x00", "HelloHello"),
-        STREAM("\x03\x00\x03\x00\x00", ""), /* nothing but empty final blocks */
+        STREAM("\x03\x00\x03\x00\x00", ""), /* empty final blocks alone */
         STREAM("\x00\x00\x00\xff\xff\x00", ""),
     };
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
@@ -81,7 +82,7 @@ static void a_final_block_does_not_end_the_window(void **state)
     close_ends(&ends);
 }
 
-static void broken_streams_are_told(void **state)
+static void broken_streams_are_reported(void **state)
 {
     (void)state;
     static const struct stream streams[] = {
@@ -91,22 +92,24 @@ static void broken_streams_are_told(void **state)
         STREAM("\xf3\x48\xcd\xc9\xc9\x07\x00", NULL), /* nor after a final one */
         STREAM("\x00\x05\x00\xfa\xff\x48\x65", NULL), /* ends within a stored block */
         STREAM("\x00\x05\x00\xff\xff\x48\x65\x6c\x6c\x6f\x00", NULL), /* its length is wrong */
-        STREAM("\xf2\x00\x11\x00\x00", NULL),                         /* refers to what was not */
-        STREAM("\xf2\x48\xcd\xc9\xc9\x07\x00\xff", NULL),             /* something behind */
-        STREAM("\x04\x00\x00\x00\x00\x00\x00\x00", NULL),             /* codes that are none */
-        /* An open final block of codes that would end exactly with an empty final block behind the four octets. */
-        STREAM(
-            "\x05\xe1\x81\xeb\x83\x5f\xee\xbc\xd0\x03\xf9\x01\xfd\x1b\x9e\xff\xe0\x29\x97\x05\x80\x96"
-            "\xf7\x1f\x10\x80\xfb\x01\xe0\x01\x00\xbe\x3c\xd0\xbf\xe0\x05\xc0\x2f\x7f\xc1\xfc\x01\xf7"
-            "\x5f\xe8\x1b\xca\xa5\x7f\xc0\xfb\x02\xc0\xef\x2f\xb8\x0f\x7f\x80\x00\x00\x2f\x00\x78\x00"
-            "\x00\x02\x3c\x7f\xc0\x8b\xdf\x39\xff\x5d\xbe\x7c\x6f\xc7\xfb\xf1\xfc\x6f\x79\x7e\xda",
-            NULL),
+        STREAM("\xf2\x00\x11\x00\x00", NULL),             /* refers to bytes before the first */
+        STREAM("\xf2\x48\xcd\xc9\xc9\x07\x00\xff", NULL), /* bytes behind it */
+        STREAM("\x04\x00\x00\x00\x00\x00\x00\x00", NULL), /* codes that are not defined */
+        /* An open final block of codes that would end exactly with an empty final block after the
+         * four octets. */
+        STREAM("\x05\xe1\x81\xeb\x83\x5f\xee\xbc\xd0\x03\xf9\x01\xfd\x1b\x9e\xff"
+               "\xe0\x29\x97\x05\x80\x96\xf7\x1f\x10\x80\xfb\x01\xe0\x01\x00\xbe"
+               "\x3c\xd0\xbf\xe0\x05\xc0\x2f\x7f\xc1\xfc\x01\xf7\x5f\xe8\x1b\xca"
+               "\xa5\x7f\xc0\xfb\x02\xc0\xef\x2f\xb8\x0f\x7f\x80\x00\x00\x2f\x00"
+               "\x78\x00\x00\x02\x3c\x7f\xc0\x8b\xdf\x39\xff\x5d\xbe\x7c\x6f\xc7"
+               "\xfb\xf1\xfc\x6f\x79\x7e\xda",
+               NULL),
     };
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++)
         expect_stream(&streams[i]);
 }
 
-/* A stored block without so many of its bytes, behind a whole one. */
+/* A stored block that lacks so many of its bytes, after a whole one. */
 static size_t open_block(uint8_t *out, bool last, size_t present, size_t missing)
 {
     static const uint8_t before[] = {0x00, 0x02, 0x00, 0xfd, 0xff, 0x68, 0x69};
@@ -119,7 +122,8 @@ static size_t open_block(uint8_t *out, bool last, size_t present, size_t missing
     return sizeof before + sizeof head + present;
 }
 
-/* Whatever a codec puts behind a message to inflate it is none of its bytes. But the four octets that every message lacks are. */
+/* What a codec appends to a message to inflate it must not come out as its bytes, except the four
+ * octets that every message lacks. */
 static void an_open_block_takes_nothing_from_behind_the_message(void **state)
 {
     (void)state;
@@ -145,7 +149,7 @@ static void an_open_block_takes_nothing_from_behind_the_message(void **state)
     }
 }
 
-/* Bytes that look like the end of a stream: with any number of zeros behind. */
+/* Bytes that look like the end of a stream, with any number of zeros after them. */
 static void what_looks_like_an_end_is_a_message_like_any_other(void **state)
 {
     (void)state;
@@ -168,7 +172,8 @@ static void what_looks_like_an_end_is_a_message_like_any_other(void **state)
     close_ends(&ends);
 }
 
-/* Every byte of a good stream changed to every value: whatever comes of it comes in one piece and in many. */
+/* Every byte of a good stream is changed to every value: the result is the same in one piece and in
+ * many. */
 static void whole_and_in_pieces_always_agree(void **state)
 {
     (void)state;
@@ -205,7 +210,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_of_the_rfc_are_understood),
         cmocka_unit_test(a_final_block_does_not_end_the_window),
-        cmocka_unit_test(broken_streams_are_told),
+        cmocka_unit_test(broken_streams_are_reported),
         cmocka_unit_test(an_open_block_takes_nothing_from_behind_the_message),
         cmocka_unit_test(what_looks_like_an_end_is_a_message_like_any_other),
         cmocka_unit_test(whole_and_in_pieces_always_agree),

@@ -1,6 +1,8 @@
 /* ctest: loops timeout=300 */
-/* A conversation whose every read and write is cut at every byte, and then one in which each system call of either side fails once, at its n-th time, for every n:
- * what can be repaired is; what cannot ends with that error on the side that was hit, with a plain end on the other, and with nothing left on both. */
+/* First, a conversation whose every read and write is cut at every byte. Then one in which each
+ * system call of either end fails once, at its n-th time, for every n. What can be repaired is
+ * repaired. Otherwise the end that was hit gets that error, the other one gets a plain end, and
+ * nothing is left at either. */
 #include "support/session_rig.h"
 
 #include "support/injects.h"
@@ -20,7 +22,7 @@ struct fault {
     size_t count;
     size_t written;
     bool injected;
-    bool in_session; /* ... while the side that was hit had a session that had not ended */
+    bool in_session; /* ... while the end that was hit had a session that had not ended */
 };
 
 static struct fault fault;
@@ -95,7 +97,7 @@ static void expect(bool holds, const char *what)
     fail();
 }
 
-/* A loop whose poll fails says so, by the error's own name, and goes on when it is turned again. */
+/* A loop whose poll fails returns that error, and goes on in its next turn. */
 static void take_turn(const struct side *side, int status)
 {
     if (status >= 0)
@@ -124,7 +126,7 @@ static void cut_everywhere(bool of_server)
     size_t reads = 0;
     hold_cut((struct fault){.of_server = of_server, .single_writes = true});
     hold_cut((struct fault){.of_server = of_server, .single_reads = SIZE_MAX});
-    /* A cut between two writes is none; behind it there are more. */
+    /* A cut between two writes changes nothing, and more cuts follow it. */
     for (size_t at = 1, end = 2; at < end; at++) {
         writes += hold_cut((struct fault){.of_server = of_server, .cut = at});
         end = fault.written;
@@ -133,7 +135,7 @@ static void cut_everywhere(bool of_server)
         reads++;
     print_message("%s: writes cut at %zu bytes, reads at %zu\n", side_hit()->name, writes, reads);
     assert_true(writes > 250); /* the handshake alone has fewer */
-    /* io_uring reads as much as there is: what is cut is what the other side writes. */
+    /* io_uring reads as much as there is, so the writes of the other end are cut. */
     if (strcmp(weir_loop_backend_name(stage.client.loop), "epoll") == 0)
         assert_true(reads > 200);
 }
@@ -150,9 +152,10 @@ static void reads_and_writes_are_cut_at_every_byte(void **state)
     weir__sys_inject = NULL;
 }
 
-/* --- struck --- */
+/* --- injected --- */
 
-/* Whether nobody may notice. Of what befalls a call once the rest is not to be repaired: a connection whose write fails is lost. */
+/* Whether no end may notice the fault. Any other fault cannot be repaired: a connection whose write
+ * fails is lost. */
 static bool heals(void)
 {
     switch (fault.call) {
@@ -198,7 +201,7 @@ static bool is_the_error(int status)
     return status == WEIR_SYSTEM(fault.error);
 }
 
-/* What somebody sees whose peer is gone. */
+/* Whether an end is one that is seen when the peer is gone. */
 static bool is_plain_end(const weir_end *end)
 {
     return end->kind == WEIR_END_NONE || end->kind == WEIR_END_CLEAN ||
@@ -213,24 +216,24 @@ static bool is_plain_failure(int status)
            status == WEIR_SYSTEM(EPIPE);
 }
 
-/* It was not whole: the side that was hit says why. */
+/* The conversation was not whole: the end that was hit has the reason. */
 static void expect_right_ends(void)
 {
     const struct side *hit = side_hit();
     if (fault.in_session)
         expect(hit->end.kind == WEIR_END_IO && is_the_error(hit->end.status),
-               "a session that was hit says something else");
+               "a session that was hit has another end");
     else if (!fault.of_server && stage.open_status != WEIR_OK)
-        expect(is_the_error(stage.open_status), "a client that was hit says something else");
+        expect(is_the_error(stage.open_status), "a client that was hit has another status");
     if (fault.of_server)
         expect(is_plain_failure(stage.open_status) && is_plain_end(&stage.client.end),
-               "the client says something strange");
+               "the client has a strange end");
     else
-        expect(is_plain_end(&stage.server.end), "the server says something strange");
+        expect(is_plain_end(&stage.server.end), "the server has a strange end");
 }
 
-/* Returns whether the fault struck. */
-static bool hold_struck(struct fault next)
+/* Returns whether the fault was injected. */
+static bool hold_injected(struct fault next)
 {
     fault = next;
     weir__sys_inject = inject;
@@ -251,12 +254,12 @@ static bool hold_struck(struct fault next)
 }
 
 /* Returns how many times something was made to fail. */
-static size_t strike_each_call(bool of_server, int error)
+static size_t inject_into_each_call(bool of_server, int error)
 {
     size_t sum = 0;
     for (enum weir__sys_call call = 0; call < WEIR__SYS_COUNT; call++) {
         struct fault next = {.of_server = of_server, .call = call, .at = 1, .error = error};
-        for (; can_strike(call) && hold_struck(next); next.at++)
+        for (; can_inject(call) && hold_injected(next); next.at++)
             sum++;
     }
     return sum;
@@ -266,10 +269,10 @@ static void each_call_fails_once_with_each_error(void **state)
 {
     static const int errors[] = {EINTR, EAGAIN, ECONNRESET, EPIPE, ENOBUFS, EMFILE};
     (void)state;
-    assert_false(hold_struck((struct fault){.call = WEIR__SYS_COUNT}));
+    assert_false(hold_injected((struct fault){.call = WEIR__SYS_COUNT}));
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
-        size_t server = strike_each_call(true, errors[i]);
-        size_t client = strike_each_call(false, errors[i]);
+        size_t server = inject_into_each_call(true, errors[i]);
+        size_t client = inject_into_each_call(false, errors[i]);
         print_message("%s: %zu calls of the server, %zu of the client\n", strerror(errors[i]),
                       server, client);
         assert_true(server > 20 && client > 20);

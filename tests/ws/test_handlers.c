@@ -1,5 +1,6 @@
 /* ctest: loops */
-/* Handlers of both shapes: called in turn, one message at a time; what they return closes; and all of them are let go when the peer is gone. */
+/* Handlers of both shapes: they are called in turn, one message at a time; their status closes the
+ * session; and all of them are cancelled when the peer is gone. */
 #include "support/session_rig.h"
 
 #include <stdio.h>
@@ -29,7 +30,7 @@ static void expect_close_code(weir_session *client, unsigned code)
     assert_status(weir_session_join(client), WEIR_CLOSED);
     weir_session_end_get(&end, client);
     assert_int_equal(end.theirs.code, code);
-    assert_int_equal(end.theirs.message_size, 0); /* internals do not leak */
+    assert_int_equal(end.theirs.message_size, 0); /* internal texts are not sent */
     weir_session_free(client);
 }
 
@@ -72,7 +73,7 @@ static int answer_slowly(weir_session *session, weir_frame *frame, void *arg)
     story.inside = false;
     if (status == WEIR_OK)
         status = weir_send(session, frame);
-    return status == WEIR_CLOSED ? WEIR_OK : status; /* the peer does not listen any more */
+    return status == WEIR_CLOSED ? WEIR_OK : status; /* the peer does not read any more */
 }
 
 static void note_close(weir_session *session, const weir_end *end, void *arg)
@@ -101,7 +102,7 @@ static int on_message_is_called_one_at_a_time_in_order(void *arg)
     assert_status(weir_session_join(client), WEIR_CLOSED);
     weir_session_free(client);
     assert_eventually(story.size > 0 && story.log[story.size - 1] == ')');
-    /* What came before the Close is served all the same. */
+    /* What came before the Close is still served. */
     assert_string_equal(story.log, "(oaabbccddee)");
     assert_int_equal(story.end, WEIR_END_CLEAN);
     weir_server_free(server);
@@ -238,7 +239,7 @@ static int on_open_that_fails_closes_with_1011(void *arg)
 }
 RUN_OVER_SOCKETS(on_open_that_fails_closes_with_1011)
 
-/* --- a peer that is gone: whatever a handler does, it is let go --- */
+/* --- the peer is gone: any handler is cancelled --- */
 
 static int running;
 
@@ -307,7 +308,7 @@ static weir_stream *shake_hands(const weir_server *server)
     return stream;
 }
 
-static int handlers_are_let_go_when_the_peer_is_gone(void *arg)
+static int handlers_are_cancelled_when_the_peer_is_gone(void *arg)
 {
     (void)arg;
     for (size_t i = 0; i < OCCUPATIONS * 4; i++) {
@@ -332,7 +333,7 @@ static int handlers_are_let_go_when_the_peer_is_gone(void *arg)
     }
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(handlers_are_let_go_when_the_peer_is_gone)
+RUN_OVER_SOCKETS(handlers_are_cancelled_when_the_peer_is_gone)
 
 struct raw_occupation {
     weir_session *session;
@@ -348,7 +349,7 @@ static int occupy_raw(void *arg)
     return WEIR_OK;
 }
 
-static int coroutines_of_a_raw_session_are_let_go_when_the_peer_is_gone(void *arg)
+static int coroutines_of_a_raw_session_are_cancelled_when_the_peer_is_gone(void *arg)
 {
     (void)arg;
     for (size_t i = 0; i < OCCUPATIONS * 2; i++) {
@@ -368,7 +369,7 @@ static int coroutines_of_a_raw_session_are_let_go_when_the_peer_is_gone(void *ar
     }
     return WEIR_OK;
 }
-RUN(coroutines_of_a_raw_session_are_let_go_when_the_peer_is_gone)
+RUN(coroutines_of_a_raw_session_are_cancelled_when_the_peer_is_gone)
 
 /* --- what a handler does after its peer has gone --- */
 
@@ -377,7 +378,7 @@ static int finish_slowly(weir_session *session, void *arg)
     weir_frame frame;
     int *finished = arg;
     int received = 0;
-    assert_ok(weir_sleep(30)); /* meanwhile the peer comes, talks and goes */
+    assert_ok(weir_sleep(30)); /* meanwhile the peer connects, talks and closes */
     while (weir_receive(session, &frame) == WEIR_OK)
         received++;
     *finished = weir_sleep(30) == WEIR_OK ? received : -1;
@@ -409,8 +410,8 @@ int main(void)
         cmocka_unit_test(server_that_stops_ends_idle_on_message_sessions_cleanly_),
         cmocka_unit_test(result_of_on_message_closes_),
         cmocka_unit_test(on_open_that_fails_closes_with_1011_),
-        cmocka_unit_test(handlers_are_let_go_when_the_peer_is_gone_),
-        cmocka_unit_test(coroutines_of_a_raw_session_are_let_go_when_the_peer_is_gone_),
+        cmocka_unit_test(handlers_are_cancelled_when_the_peer_is_gone_),
+        cmocka_unit_test(coroutines_of_a_raw_session_are_cancelled_when_the_peer_is_gone_),
         cmocka_unit_test(handler_may_finish_after_the_end_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

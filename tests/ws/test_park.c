@@ -1,5 +1,6 @@
 /* ctest: loops */
-/* A session served by on_message rests between two messages: nobody notices, whatever is asked of it, and without memory to get up it ends cleanly. */
+/* A session served by on_message is parked between two messages. No call shows that. Without memory
+ * to unpark, it ends cleanly. */
 #include "support/session_rig.h"
 
 #include "ws/session/session.h"
@@ -11,7 +12,7 @@ static struct {
     unsigned closed;
     enum weir_end_kind end;
     uint64_t offset; /* where the input broke a rule */
-    unsigned seen;   /* ends told to the observer */
+    unsigned seen;   /* ends that the observer got */
 } host;
 
 static int note_open(weir_session *session, void *arg)
@@ -30,11 +31,11 @@ static int echo_message(weir_session *session, weir_frame *frame, void *arg)
 
 static void note_close(weir_session *session, const weir_end *end, void *arg)
 {
-    weir_end told;
+    weir_end seen;
     (void)arg;
     assert_ptr_equal(session, host.session);
-    weir_session_end_get(&told, session);
-    assert_int_equal(told.kind, end->kind);
+    weir_session_end_get(&seen, session);
+    assert_int_equal(seen.kind, end->kind);
     host.end = end->kind;
     host.offset = end->fault.offset;
     host.session = NULL;
@@ -49,7 +50,7 @@ static void note_end(weir_session *session, const weir_end *end, void *context)
     host.seen++;
 }
 
-/* --- whether it rests --- */
+/* --- whether it is parked --- */
 
 struct text {
     char data[4096];
@@ -65,7 +66,7 @@ static void append(void *context, const char *data, size_t size)
     text->data[text->size] = '\0';
 }
 
-static bool rests(void)
+static bool is_parked(void)
 {
     struct text text = {.size = 0};
     weir__sessions_park(weir_loop_current());
@@ -103,7 +104,7 @@ static void begin(struct talk *talk, weir_session_options options)
     weir_connect_options connect = {.url = weir_server_url(talk->server), .session = options};
     assert_ok(weir_client_open(&talk->client, weir_scope_current(), &connect));
     expect_echo(talk, "hello");
-    assert_eventually(rests());
+    assert_eventually(is_parked());
 }
 
 static void end(struct talk *talk)
@@ -112,7 +113,7 @@ static void end(struct talk *talk)
     weir_server_free(talk->server);
 }
 
-/* The end as both sides see it. */
+/* Expects this end at both peers. */
 static void expect_end(struct talk *talk, enum weir_end_kind kind, unsigned code)
 {
     weir_end seen;
@@ -133,7 +134,7 @@ static int it_rests_between_messages(void *arg)
     begin(&talk, (weir_session_options){0});
     for (int i = 0; i < 20; i++) {
         expect_echo(&talk, "once more");
-        assert_eventually(rests());
+        assert_eventually(is_parked());
     }
     assert_int_equal(weir_loop_coroutine_count(weir_loop_current()), 1);
     assert_ok(weir_close(talk.client, 1000, NULL));
@@ -142,7 +143,7 @@ static int it_rests_between_messages(void *arg)
 }
 RUN_OVER_SOCKETS(it_rests_between_messages)
 
-static int in_the_middle_of_a_message_it_does_not_rest(void *arg)
+static int in_the_middle_of_a_message_it_is_not_parked(void *arg)
 {
     struct talk talk;
     weir_message message;
@@ -150,17 +151,17 @@ static int in_the_middle_of_a_message_it_does_not_rest(void *arg)
     begin(&talk, (weir_session_options){0});
     assert_ok(weir_message_begin(&message, talk.client, WEIR_FRAME_TEXT));
     assert_ok(weir_message_write(&message, "in ", 3));
-    assert_eventually(!rests());
+    assert_eventually(!is_parked());
     assert_ok(weir_sleep(20));
-    assert_false(rests());
+    assert_false(is_parked());
     assert_ok(weir_message_write(&message, "pieces", 6));
     assert_ok(weir_message_end(&message));
     expect_text(talk.client, "in pieces");
-    assert_eventually(rests());
+    assert_eventually(is_parked());
     end(&talk);
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(in_the_middle_of_a_message_it_does_not_rest)
+RUN_OVER_SOCKETS(in_the_middle_of_a_message_it_is_not_parked)
 
 static int what_it_sends_by_itself_arrives(void *arg)
 {
@@ -170,18 +171,18 @@ static int what_it_sends_by_itself_arrives(void *arg)
     for (int i = 0; i < 3; i++) {
         assert_ok(weir_send_text(host.session, "news"));
         expect_text(talk.client, "news");
-        assert_eventually(rests());
+        assert_eventually(is_parked());
     }
     weir_message message;
     assert_ok(weir_message_begin(&message, host.session, WEIR_FRAME_TEXT));
     assert_ok(weir_message_write(&message, "a ", 2));
     assert_ok(weir_flush(host.session));
     assert_ok(weir_sleep(20));
-    assert_false(rests());
+    assert_false(is_parked());
     assert_ok(weir_message_write(&message, "story", 5));
     assert_ok(weir_message_end(&message));
     expect_text(talk.client, "a story");
-    assert_eventually(rests());
+    assert_eventually(is_parked());
     end(&talk);
     return WEIR_OK;
 }
@@ -207,13 +208,13 @@ static int settings_are_read_and_kept(void *arg)
     weir_session_set_masking(session, false);
     assert_true(weir_session_round_trip_ms(session) == WEIR_UNLIMITED);
     weir_session_set_ping(session, 1, 5000);
-    assert_true(rests());
+    assert_true(is_parked());
     assert_eventually(weir_session_round_trip_ms(session) != WEIR_UNLIMITED);
     weir_session_set_ping(session, WEIR_UNLIMITED, 0);
-    assert_eventually(rests());
+    assert_eventually(is_parked());
     assert_true(weir_session_round_trip_ms(session) != WEIR_UNLIMITED);
     expect_echo(&talk, "still yes");
-    assert_eventually(rests());
+    assert_eventually(is_parked());
     assert_int_equal(weir_session_max_frame_size(session), 9);
     assert_string_equal(weir_session_user(session), "1234567");
     assert_ok(weir_send_text(talk.client, "too large!"));
@@ -222,7 +223,7 @@ static int settings_are_read_and_kept(void *arg)
 }
 RUN_OVER_SOCKETS(settings_are_read_and_kept)
 
-/* Where a rule was broken counts from the first byte, not from the last rest. */
+/* The place where a rule was broken counts from the first byte, not from the last parking. */
 static int offsets_count_on(void *arg)
 {
     struct talk talk;
@@ -245,7 +246,7 @@ static int pings_wake_it_and_it_rests_again(void *arg)
     begin(&talk, (weir_session_options){.ping_interval_ms = 10, .ping_timeout_ms = 20000});
     assert_eventually(host.session == NULL ||
                       weir_session_round_trip_ms(host.session) != WEIR_UNLIMITED);
-    assert_eventually(rests());
+    assert_eventually(is_parked());
     assert_int_equal(host.closed, 0);
     expect_echo(&talk, "alive");
     end(&talk);
@@ -253,9 +254,9 @@ static int pings_wake_it_and_it_rests_again(void *arg)
 }
 RUN_OVER_SOCKETS(pings_wake_it_and_it_rests_again)
 
-/* --- ends out of a rest --- */
+/* --- ends while it is parked --- */
 
-static int it_ends_from_its_rest(void *arg)
+static int it_ends_while_parked(void *arg)
 {
     struct talk talk;
     (void)arg;
@@ -277,15 +278,15 @@ static int it_ends_from_its_rest(void *arg)
     return WEIR_OK;
 }
 
-static void it_ends_from_its_rest_(void **state)
+static void it_ends_while_parked_(void **state)
 {
     (void)state;
-    rig_run_real(it_ends_from_its_rest, NULL);
+    rig_run_real(it_ends_while_parked, NULL);
 }
 
-/* --- what the user has of it --- */
+/* --- what the program has of it --- */
 
-static int what_is_lent_keeps_it_awake(void *arg)
+static int a_borrowed_part_keeps_it_active(void *arg)
 {
     struct talk talk;
     void *end_of_it = NULL;
@@ -303,7 +304,7 @@ static int what_is_lent_keeps_it_awake(void *arg)
             assert_non_null(reason = weir_session_close_reason(host.session));
         expect_echo(&talk, "stays");
         assert_ok(weir_sleep(20));
-        assert_false(rests());
+        assert_false(is_parked());
         assert_ok(weir_close(talk.client, 1000, NULL));
         if (reason != NULL) {
             assert_status(weir_deferred_await(reason, &end_of_it), WEIR_CLOSED);
@@ -313,7 +314,7 @@ static int what_is_lent_keeps_it_awake(void *arg)
     }
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(what_is_lent_keeps_it_awake)
+RUN_OVER_SOCKETS(a_borrowed_part_keeps_it_active)
 
 static int receive_one(void *arg)
 {
@@ -321,7 +322,7 @@ static int receive_one(void *arg)
     return weir_receive_message(host.session, frame);
 }
 
-/* Who receives by himself comes before on_message. */
+/* A coroutine that receives comes before on_message. */
 static int it_may_be_received_from(void *arg)
 {
     struct talk talk;
@@ -329,16 +330,16 @@ static int it_may_be_received_from(void *arg)
     (void)arg;
     begin(&talk, (weir_session_options){0});
     assert_status(weir_try_receive(host.session, &frame), WEIR_EAGAIN);
-    assert_eventually(rests());
+    assert_eventually(is_parked());
     assert_ok(weir_go(weir_scope_current(), "receiver", receive_one, &frame));
     assert_ok(weir_sleep(20));
-    assert_false(rests());
+    assert_false(is_parked());
     assert_ok(weir_send_text(talk.client, "for you"));
     assert_eventually(frame.data != NULL);
     assert_string_equal((const char *)frame.data, "for you");
     weir_frame_release(&frame);
     expect_echo(&talk, "and back to normal");
-    assert_eventually(rests());
+    assert_eventually(is_parked());
     end(&talk);
     return WEIR_OK;
 }
@@ -356,7 +357,7 @@ static int compression_goes_on_where_it_was(void *arg)
                                                     .client_context_takeover = true}});
     for (int i = 0; i < 10; i++) {
         expect_echo(&talk, "the same again, and the same again");
-        assert_eventually(rests());
+        assert_eventually(is_parked());
     }
     assert_true(weir_session_deflate_terms_get(&terms, host.session));
     assert_false(terms.server_no_context_takeover);
@@ -368,7 +369,7 @@ RUN_OVER_SOCKETS(compression_goes_on_where_it_was)
 
 /* --- without memory --- */
 
-/* The loop has none from now on, until given_back(). */
+/* The loop has no memory from here until give_memory(). */
 static void take_memory(void)
 {
     failing_allocator *memory = (failing_allocator *)(uintptr_t)rig_memory();
@@ -393,7 +394,7 @@ static weir_session_options compressed(void)
     return options;
 }
 
-/* What only asks says so, and nothing is lost. */
+/* A call that only asks returns that, and nothing is lost. */
 static int a_call_that_cannot_wake_it_fails(void *arg)
 {
     struct talk talk;
@@ -421,14 +422,14 @@ static int a_call_that_cannot_wake_it_fails(void *arg)
     weir_session_set_ping(host.session, 100000, 0);
     assert_int_equal(weir_session_max_frame_size(host.session), 100);
     give_memory();
-    assert_true(rests());
+    assert_true(is_parked());
     expect_echo(&talk, "nothing happened");
     end(&talk);
     return WEIR_OK;
 }
 RUN_OVER_SOCKETS(a_call_that_cannot_wake_it_fails)
 
-/* Whoever is in the middle of a message, of which nothing is out, and lets the session rest. */
+/* A message was begun but none of it was sent, and the session is parked. */
 static int the_end_of_a_message_that_nobody_began(void *arg)
 {
     struct talk talk;
@@ -438,7 +439,7 @@ static int the_end_of_a_message_that_nobody_began(void *arg)
     assert_ok(weir_message_begin(&message, host.session, WEIR_FRAME_TEXT));
     assert_ok(weir_send_text(host.session, "in between"));
     expect_text(talk.client, "in between");
-    assert_eventually(rests());
+    assert_eventually(is_parked());
     take_memory();
     assert_status(weir_message_end(&message), WEIR_ENOMEM);
     give_memory();
@@ -448,7 +449,7 @@ static int the_end_of_a_message_that_nobody_began(void *arg)
 }
 RUN_OVER_SOCKETS(the_end_of_a_message_that_nobody_began)
 
-static void leave_by_close(struct talk *talk)
+static void end_by_close(struct talk *talk)
 {
     (void)talk;
     assert_status(weir_close(host.session, 1000, NULL), WEIR_ENOMEM);
@@ -458,28 +459,28 @@ static void leave_by_close(struct talk *talk)
     assert_int_equal(weir_session_queued_bytes(host.session), 0);
 }
 
-static void leave_by_going_away(struct talk *talk)
+static void end_by_close_now(struct talk *talk)
 {
-    weir_end told;
+    weir_end seen;
     (void)talk;
     weir_close_now(host.session, 1001, NULL);
-    weir_session_end_get(&told, host.session);
-    assert_int_equal(told.kind, WEIR_END_CANCELLED);
+    weir_session_end_get(&seen, host.session);
+    assert_int_equal(seen.kind, WEIR_END_CANCELLED);
     weir_terminate(host.session); /* twice is once */
 }
 
-static void leave_by_terminate(struct talk *talk)
+static void end_by_terminate(struct talk *talk)
 {
     (void)talk;
     weir_terminate(host.session);
 }
 
-static void leave_by_stop(struct talk *talk)
+static void end_by_stop(struct talk *talk)
 {
     weir_server_stop(talk->server);
 }
 
-static void leave_by_ping(struct talk *talk)
+static void end_by_ping(struct talk *talk)
 {
     (void)talk;
     weir_session_set_ping(host.session, 1, 5000);
@@ -487,29 +488,28 @@ static void leave_by_ping(struct talk *talk)
         assert_ok(weir_sleep(1));
 }
 
-/* By what it cannot take: bytes that the kernel has already. */
-static void leave_by_data(struct talk *talk)
+/* By input that cannot be taken: bytes that the kernel has already. */
+static void end_by_data(struct talk *talk)
 {
     give_memory();
-    assert_ok(weir_send_text(talk->client, "nobody is at home"));
+    assert_ok(weir_send_text(talk->client, "no memory"));
     assert_ok(weir_flush(talk->client));
     take_memory();
     while (host.seen == 0)
         assert_ok(weir_sleep(1));
 }
 
-/* What has to be answered ends it. */
+/* An event that has to be answered ends it. */
 static int without_memory_it_is_dropped(void *arg)
 {
-    static void (*const leave[])(struct talk * talk) = {leave_by_close,     leave_by_going_away,
-                                                        leave_by_terminate, leave_by_stop,
-                                                        leave_by_ping,      leave_by_data};
+    static void (*const ends[])(struct talk * talk) = {
+        end_by_close, end_by_close_now, end_by_terminate, end_by_stop, end_by_ping, end_by_data};
     (void)arg;
-    for (size_t i = 0; i < sizeof leave / sizeof *leave; i++) {
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
         struct talk talk;
         begin(&talk, compressed());
         take_memory();
-        leave[i](&talk);
+        ends[i](&talk);
         give_memory();
         expect_end(&talk, WEIR_END_CANCELLED, 0);
     }
@@ -526,13 +526,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_rests_between_messages_),
-        cmocka_unit_test(in_the_middle_of_a_message_it_does_not_rest_),
+        cmocka_unit_test(in_the_middle_of_a_message_it_is_not_parked_),
         cmocka_unit_test(what_it_sends_by_itself_arrives_),
         cmocka_unit_test(settings_are_read_and_kept_),
         cmocka_unit_test(offsets_count_on_),
         cmocka_unit_test(pings_wake_it_and_it_rests_again_),
-        cmocka_unit_test(it_ends_from_its_rest_),
-        cmocka_unit_test(what_is_lent_keeps_it_awake_),
+        cmocka_unit_test(it_ends_while_parked_),
+        cmocka_unit_test(a_borrowed_part_keeps_it_active_),
         cmocka_unit_test(it_may_be_received_from_),
 #ifdef WEIR_HAVE_DEFLATE
         cmocka_unit_test(compression_goes_on_where_it_was_),

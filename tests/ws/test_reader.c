@@ -19,7 +19,7 @@ static void open_reader(struct bench *bench, const weir_reader_options *options)
     assert_ok(weir_reader_start(&bench->reader, &bench->scope, bench->end, options));
 }
 
-/* The scope ends by itself, or it hangs: the reader has ended. */
+/* The scope ends by itself when the reader has ended; otherwise this hangs. */
 static void close_reader(struct bench *bench, int joined)
 {
     assert_status(weir_scope_join(&bench->scope), joined);
@@ -175,7 +175,8 @@ static int flood(void *arg)
     return WEIR_OK;
 }
 
-/* 18 MB sent to somebody who does not take frames: the peer waits, memory stays bounded, and nothing is lost. */
+/* 18 MB are sent to a reader whose frames are not taken: the peer waits, memory stays bounded, and
+ * nothing is lost. */
 static int a_slow_receiver_makes_the_peer_wait(void *arg)
 {
     struct bench bench;
@@ -258,7 +259,7 @@ static int freed_with_frames_in_it(void *arg)
 }
 RUN(freed_with_frames_in_it)
 
-/* Bytes that a coroutine has read too few of are the reader's. */
+/* Bytes that a coroutine has left unread are the reader's. */
 static int what_was_read_before_is_not_lost(void *arg)
 {
     struct bench bench;

@@ -1,5 +1,6 @@
 /* ctest: loops */
-/* What cannot be is refused, and changes nothing: arguments that are none, calls in the wrong state, turns that nobody waits for any more. */
+/* What is not allowed is refused and changes nothing: invalid arguments, calls in the wrong state,
+ * turns that no coroutine waits for any more. */
 #include "support/session_rig.h"
 
 #include <weir/reader.h>
@@ -16,7 +17,7 @@ static int frames_that_cannot_be_are_not_sent(void *arg)
     weir_frame frame = weir_frame_ping("half", 4);
     frame.fin = false;
     assert_status(weir_send(rig.session, &frame), WEIR_EINVAL);
-    assert_null(frame.data); /* taken all the same */
+    assert_null(frame.data); /* taken nevertheless */
     assert_status(weir_send_ping(rig.session, long_payload, sizeof long_payload), WEIR_EINVAL);
     assert_status(weir_send_text(NULL, "nobody"), WEIR_EINVAL);
     assert_status(weir_try_send(rig.session, NULL), WEIR_EINVAL);
@@ -161,8 +162,8 @@ static int send_one_text(void *arg)
     return weir_send_text(rig->session, "other");
 }
 
-/* Begins a message; another coroutine gives up waiting for its end, a third one does not. */
-static int who_gives_up_waiting_for_a_turn_is_passed_over(void *arg)
+/* Begins a message. One coroutine is cancelled while it waits for its end, another one is not. */
+static int a_sender_that_stops_waiting_for_its_turn_is_skipped(void *arg)
 {
     struct rig rig;
     weir_message message;
@@ -170,13 +171,13 @@ static int who_gives_up_waiting_for_a_turn_is_passed_over(void *arg)
     rig_open(&rig, WEIR_ROLE_SERVER, NULL);
     assert_ok(weir_message_begin(&message, rig.session, WEIR_FRAME_BINARY));
     assert_ok(weir_message_write(&message, "1", 1));
-    weir_scope impatient;
-    assert_ok(weir_scope_open(&impatient));
-    assert_ok(weir_go(&impatient, "impatient", send_one_text, &rig));
-    assert_ok(weir_go(weir_loop_scope(rig.loop), "patient", send_one_text, &rig));
+    weir_scope cancelled;
+    assert_ok(weir_scope_open(&cancelled));
+    assert_ok(weir_go(&cancelled, "cancelled", send_one_text, &rig));
+    assert_ok(weir_go(weir_loop_scope(rig.loop), "other", send_one_text, &rig));
     assert_ok(weir_sleep(1)); /* both wait */
-    weir_scope_cancel(&impatient);
-    assert_status(weir_scope_join(&impatient), WEIR_CANCELLED);
+    weir_scope_cancel(&cancelled);
+    assert_status(weir_scope_join(&cancelled), WEIR_CANCELLED);
     assert_ok(weir_message_end(&message));
     rig_expect_frame(&rig, 0x02, "1", 1);
     rig_expect_frame(&rig, 0x80, "", 0);
@@ -186,7 +187,7 @@ static int who_gives_up_waiting_for_a_turn_is_passed_over(void *arg)
     rig_close(&rig);
     return WEIR_OK;
 }
-RUN(who_gives_up_waiting_for_a_turn_is_passed_over)
+RUN(a_sender_that_stops_waiting_for_its_turn_is_skipped)
 
 /* --- places --- */
 
@@ -225,7 +226,7 @@ int main(void)
         cmocka_unit_test(clients_need_a_coroutine),
         cmocka_unit_test(halves_need_a_stream_),
         cmocka_unit_test(messages_in_pieces_have_their_states_),
-        cmocka_unit_test(who_gives_up_waiting_for_a_turn_is_passed_over_),
+        cmocka_unit_test(a_sender_that_stops_waiting_for_its_turn_is_skipped_),
         cmocka_unit_test(servers_listen_where_there_is_an_address_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

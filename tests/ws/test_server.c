@@ -1,5 +1,6 @@
 /* ctest: loops */
-/* Servers and clients together: routes, the upgrade hook, refusals, both shapes of handler, what a client is told. In the simulated world and over real sockets. */
+/* Servers and clients together: routes, the upgrade hook, refusals, both shapes of handler, a
+ * client's errors. In the simulated world and over real sockets. */
 #include "support/session_rig.h"
 
 #include <errno.h>
@@ -60,7 +61,7 @@ static int both_shapes_of_handler_echo(void *arg)
         for (int i = 0; i < 50; i++)
             expect_echo(client, "one after the other");
         assert_int_equal(weir_server_session_count(server), 1);
-        if (shape == 1) /* an idle session owns no stack */
+        if (shape == 1) /* an idle session has no stack */
             assert_int_equal(weir_loop_coroutine_count(weir_loop_current()), 1);
         close_client(client);
         weir_server_free(server);
@@ -389,7 +390,8 @@ static int bad_requests_get_their_status(void *arg)
         {"\x16\x03\x01\x02\x00\x01\x00", " 400 "},
         {"POST / HTTP/1.1\r\nHost: x\r\n\r\n", " 405 "},
         {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", " 426 "},
-        {"GET /no HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        {"GET /no HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Version: 13\r\n"
          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
          " 404 "},
     };
@@ -473,7 +475,7 @@ static int answer_with(void *arg)
     return WEIR_OK;
 }
 
-static int client_tells_what_went_wrong(void *arg)
+static int client_reports_what_went_wrong(void *arg)
 {
     static const struct {
         const char *answer;
@@ -481,7 +483,8 @@ static int client_tells_what_went_wrong(void *arg)
         unsigned http_status;
     } cases[] = {
         {"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", WEIR_EREFUSED, 403},
-        {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n",
+        {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+         "Sec-WebSocket-Accept: x\r\n\r\n",
          WEIR_EPROTOCOL, 101},
         {"SSH-2.0-x\r\n", WEIR_EPROTOCOL, 0},
         {"", WEIR_ELOST, 0},
@@ -511,7 +514,7 @@ static int client_tells_what_went_wrong(void *arg)
         assert_true((failure.fault.rule != NULL) == (cases[i].status == WEIR_EPROTOCOL));
         assert_ok(weir_sleep(150));
         weir_listener_close(self.listener);
-        assert_ok(weir_sleep(10)); /* io_uring closes a listener when its accept has come back */
+        assert_ok(weir_sleep(10)); /* io_uring closes a listener when its accept has completed */
         if (i == 0) {
             assert_string_equal(failure.body, "no");
             assert_status(weir_client_open(&client, weir_scope_current(), &connect),
@@ -520,7 +523,7 @@ static int client_tells_what_went_wrong(void *arg)
     }
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(client_tells_what_went_wrong)
+RUN_OVER_SOCKETS(client_reports_what_went_wrong)
 
 static int bad_options_are_refused(void *arg)
 {
@@ -571,7 +574,7 @@ int main(void)
         cmocka_unit_test(bad_requests_get_their_status_),
         cmocka_unit_test(silent_connection_is_dropped_at_the_deadline_),
         cmocka_unit_test(sessions_over_the_limit_wait_),
-        cmocka_unit_test(client_tells_what_went_wrong_),
+        cmocka_unit_test(client_reports_what_went_wrong_),
         cmocka_unit_test(bad_options_are_refused_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* ctest: loops threads */
-/* A service: one server on several loops in several threads, stopped and dumped from another one; and the blocking calls. */
+/* A service: one server on several loops in several threads, stopped and dumped from another one;
+ * and the blocking calls. */
 #include "support/session_rig.h"
 
 #include <errno.h>
@@ -105,7 +106,7 @@ static void threads_serve_together(void **state)
     stop(&running);
 }
 
-static int wait_for_going_away(void *arg)
+static int wait_for_close_now(void *arg)
 {
     struct running *running = arg;
     weir_session *sessions[8];
@@ -130,7 +131,7 @@ static void stopping_closes_every_session_with_1001(void **state)
     (void)state;
     start(&running, 2);
     assert_ok(weir_loop_new(&loop, NULL));
-    assert_ok(weir_loop_run(loop, "clients", wait_for_going_away, &running));
+    assert_ok(weir_loop_run(loop, "clients", wait_for_close_now, &running));
     weir_loop_free(loop);
     stop(&running);
 }
@@ -151,7 +152,7 @@ static void every_loop_is_dumped_on_its_own_thread(void **state)
     atomic_store(&dumped, 0);
     start(&running, 2);
     assert_ok(weir_service_dump(running.service, count_dump, NULL));
-    stop(&running); /* a loop that is to do both dumps before it goes */
+    stop(&running); /* a loop that has to do both dumps before it stops */
     assert_true(atomic_load(&dumped) >= 2);
 }
 
@@ -225,7 +226,7 @@ static void blocking_client_runs_its_handler(void **state)
     assert_true(weir_status_errno(weir_connect(&gone)) != 0);
 }
 
-static void address_in_use_is_told(void **state)
+static void address_in_use_is_reported(void **state)
 {
     struct running running;
     (void)state;
@@ -261,7 +262,7 @@ int main(void)
         cmocka_unit_test(service_can_be_stopped_before_it_runs),
         cmocka_unit_test(a_signal_handler_may_stop_it),
         cmocka_unit_test(blocking_client_runs_its_handler),
-        cmocka_unit_test(address_in_use_is_told),
+        cmocka_unit_test(address_in_use_is_reported),
         cmocka_unit_test(bad_options_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* ctest: loops */
-/* Sessions at the level of bytes: what is received and sent. In memory, over simulated sockets and over the kernel's. */
+/* Sessions at the level of bytes: what is received and sent. In memory, over simulated sockets and
+ * over the kernel's. */
 #include "support/session_rig.h"
 
 #include <stdio.h>
@@ -41,7 +42,7 @@ static int trying_to_receive_never_waits(void *arg)
     assert_eventually(weir_channel_count(weir_session_incoming(rig.session)) == 2);
     assert_ok(weir_try_receive(rig.session, &frame));
     assert_memory_equal(frame.data, "one", 3);
-    assert_ok(weir_try_receive(rig.session, &frame)); /* what was in it is taken back */
+    assert_ok(weir_try_receive(rig.session, &frame)); /* what was in it is released */
     assert_memory_equal(frame.data, "two", 3);
     assert_status(weir_try_receive(rig.session, &frame), WEIR_EAGAIN);
     assert_status(weir_try_receive(NULL, &frame), WEIR_EINVAL);
@@ -178,7 +179,7 @@ static int pong_goes_ahead_of_queued_data(void *arg)
     }
     assert_ok(weir_sleep(1));
     rig_put_frame(&rig, 0x89, "p", 1);
-    rig_put_frame(&rig, 0x89, "q", 1); /* the newest of those that wait is answered */
+    rig_put_frame(&rig, 0x89, "q", 1); /* only the newest pending one is answered */
     assert_eventually(pings == 2);
     assert_int_equal(rig_take_frame(&rig, &first, payload, sizeof payload), sizeof payload);
     assert_int_equal(first, 0x82);
@@ -480,7 +481,7 @@ static int observer_without_memory_leaves_all_as_it_was(void *arg)
     rig_starve(false);
     expect_counted(&rig, &second, 0, 1);
     assert_ok(weir_session_observe(rig.session, NULL));
-    rig_starve(true); /* which also forgets the block that was just given back */
+    rig_starve(true); /* which also drops the block that was just freed */
     assert_status(weir_session_observe(rig.session, &(weir_observer){count_in, .context = &second}),
                   WEIR_ENOMEM);
     rig_starve(false);
@@ -526,7 +527,8 @@ RUN(select_waits_on_a_session_and_a_channel)
 
 #define ONWARD ((size_t)20000)
 
-/* What is sent without being copied goes out as it came, whatever its sender made of the frame: all of it, a part, or other bytes, which may not be written to. */
+/* What is sent without a copy goes out as it came, whatever its sender made of the frame: all of
+ * it, a part, or other bytes, which may be read-only. */
 static int a_large_frame_may_be_changed_before_it_is_sent_on(void *arg)
 {
     static const uint8_t other[ONWARD] = {'o', 't', 'h', 'e', 'r'};

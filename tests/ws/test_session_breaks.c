@@ -1,5 +1,6 @@
 /* ctest: loops timeout=120 */
-/* Sessions that end at an awkward moment: both ends close at once, the connection is reset in each state, something large is under way when one of them closes. */
+/* Sessions that end at a difficult moment: both ends close at once, the connection is reset in each
+ * state, a large message is in flight when one of them closes. */
 #include "support/session_rig.h"
 
 #include "ws/server/server.h"
@@ -8,11 +9,11 @@
 #include <stdio.h>
 #include <weir/address.h>
 
-#define LARGE ((size_t)3000000) /* more than the kernel takes while nobody reads */
+#define LARGE ((size_t)3000000) /* more than the kernel takes while the peer does not read */
 
 static uint8_t large[LARGE];
 
-static weir_session_options patient_options(void)
+static weir_session_options long_timeout_options(void)
 {
     return (weir_session_options){.ping_interval_ms = WEIR_UNLIMITED,
                                   .max_frame_size = WEIR_UNLIMITED,
@@ -79,7 +80,7 @@ static int a_close_that_crosses_ours_gets_no_second_one(void *arg)
     struct rig rig;
     (void)arg;
     rig_open(&rig, WEIR_ROLE_SERVER, NULL);
-    rig_put_frame(&rig, 0x88, "\x0b\xb9", 2); /* on its way before ours is read */
+    rig_put_frame(&rig, 0x88, "\x0b\xb9", 2); /* in flight before ours is read */
     assert_ok(weir_close(rig.session, 3002, NULL));
     rig_expect_close(&rig, 3002);
     rig_expect_end(&rig);
@@ -171,7 +172,7 @@ static void reset_in_state(enum weir_role role, size_t i)
 {
     struct rig rig;
     weir_end end;
-    weir_session_options options = patient_options();
+    weir_session_options options = long_timeout_options();
     rig_open(&rig, role, &options);
     states[i].enter(&rig);
     assert_ok(weir_sleep(5));
@@ -190,7 +191,7 @@ static void reset_in_state(enum weir_role role, size_t i)
     weir_session_free(rig.session);
 }
 
-static int a_reset_in_each_state_is_told_or_comes_too_late(void *arg)
+static int a_reset_in_each_state_is_reported_or_comes_too_late(void *arg)
 {
     (void)arg;
     for (int role = 0; role < 2; role++)
@@ -198,7 +199,7 @@ static int a_reset_in_each_state_is_told_or_comes_too_late(void *arg)
             reset_in_state((enum weir_role)role, i);
     return WEIR_OK;
 }
-RUN(a_reset_in_each_state_is_told_or_comes_too_late)
+RUN(a_reset_in_each_state_is_reported_or_comes_too_late)
 
 /* --- reset in the opening handshake --- */
 
@@ -293,7 +294,7 @@ static int answer_and_reset(void *arg)
     return WEIR_OK;
 }
 
-static int a_server_that_resets_while_it_shakes_hands_is_told_as_that(void *arg)
+static int a_server_that_resets_while_it_shakes_hands_is_reported_as_that(void *arg)
 {
     static const char *const answers[] = {"", "H", "HTTP/1.1 101 Switching Protocols\r\nUpgr"};
     weir_address address;
@@ -315,17 +316,17 @@ static int a_server_that_resets_while_it_shakes_hands_is_told_as_that(void *arg)
         assert_null(client);
         assert_ok(weir_scope_join(&scope));
         weir_listener_close(breaker.listener);
-        assert_ok(weir_sleep(10)); /* io_uring closes a listener when its accept has come back */
+        assert_ok(weir_sleep(10)); /* io_uring closes a listener when its accept has completed */
     }
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(a_server_that_resets_while_it_shakes_hands_is_told_as_that)
+RUN_OVER_SOCKETS(a_server_that_resets_while_it_shakes_hands_is_reported_as_that)
 
-/* --- something large under way --- */
+/* --- a large message in flight --- */
 
 static void open_sending(struct rig *rig, enum weir_role role)
 {
-    weir_session_options options = patient_options();
+    weir_session_options options = long_timeout_options();
     rig_open(rig, role, &options);
     for (size_t i = 0; i < LARGE; i++)
         large[i] = (uint8_t)(i / 251 + i);
@@ -379,7 +380,8 @@ static int send_until_closed(void *arg)
     return WEIR_OK;
 }
 
-/* The message that has begun ends whole; who waits behind it is told, and what stands behind it is not sent. */
+/* The message that has begun ends whole. Senders that wait behind it get the end, and what is
+ * queued behind it is not sent. */
 static void expect_close_behind_large(struct rig *rig, unsigned code,
                                       void (*close)(struct rig *rig))
 {
@@ -418,7 +420,7 @@ static void go_away(struct rig *rig)
     weir_close_now(rig->session, WEIR_CLOSE_GOING_AWAY, NULL);
 }
 
-static int going_away_ends_the_large_message_that_has_begun(void *arg)
+static int close_now_ends_the_large_message_that_has_begun(void *arg)
 {
     (void)arg;
     for (int role = 0; role < 2; role++) {
@@ -431,7 +433,7 @@ static int going_away_ends_the_large_message_that_has_begun(void *arg)
     }
     return WEIR_OK;
 }
-RUN(going_away_ends_the_large_message_that_has_begun)
+RUN(close_now_ends_the_large_message_that_has_begun)
 
 static int send_and_go_away(weir_session *session, void *arg)
 {
@@ -475,7 +477,7 @@ static int drain_wire(struct rig *rig, size_t *sum)
     return status;
 }
 
-static int terminating_cuts_the_large_message_off_and_the_peer_is_told(void *arg)
+static int terminating_cuts_the_large_message_off_and_the_peer_sees_it(void *arg)
 {
     (void)arg;
     for (int role = 0; role < 2; role++) {
@@ -490,7 +492,7 @@ static int terminating_cuts_the_large_message_off_and_the_peer_is_told(void *arg
     }
     return WEIR_OK;
 }
-RUN(terminating_cuts_the_large_message_off_and_the_peer_is_told)
+RUN(terminating_cuts_the_large_message_off_and_the_peer_sees_it)
 
 static int close_session_in_vain(void *arg)
 {
@@ -499,14 +501,14 @@ static int close_session_in_vain(void *arg)
     return WEIR_OK;
 }
 
-static int a_close_behind_what_the_peer_does_not_read_is_given_up(void *arg)
+static int a_close_behind_what_the_peer_does_not_read_times_out(void *arg)
 {
     (void)arg;
     for (int role = 0; role < 2; role++) {
         struct rig rig;
         weir_scope scope;
         size_t sum;
-        weir_session_options options = patient_options();
+        weir_session_options options = long_timeout_options();
         options.close_timeout_ms = 50;
         rig_open(&rig, (enum weir_role)role, &options);
         fill_output(&rig);
@@ -521,9 +523,9 @@ static int a_close_behind_what_the_peer_does_not_read_is_given_up(void *arg)
     }
     return WEIR_OK;
 }
-RUN(a_close_behind_what_the_peer_does_not_read_is_given_up)
+RUN(a_close_behind_what_the_peer_does_not_read_times_out)
 
-/* A message in pieces that nobody ends: the Close says that the rest does not come. */
+/* A message in pieces is never ended: the Close is sent in place of its last pieces. */
 static int a_close_inside_a_message_in_pieces_ends_it(void *arg)
 {
     (void)arg;
@@ -557,15 +559,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ends_that_close_at_once_end_clean_),
         cmocka_unit_test(a_close_that_crosses_ours_gets_no_second_one_),
-        cmocka_unit_test(a_reset_in_each_state_is_told_or_comes_too_late_),
+        cmocka_unit_test(a_reset_in_each_state_is_reported_or_comes_too_late_),
         cmocka_unit_test(a_client_that_resets_while_it_shakes_hands_leaves_nothing_),
-        cmocka_unit_test(a_server_that_resets_while_it_shakes_hands_is_told_as_that_),
+        cmocka_unit_test(a_server_that_resets_while_it_shakes_hands_is_reported_as_that_),
         cmocka_unit_test(own_close_waits_for_the_large_message_before_it_),
         cmocka_unit_test(peers_close_is_answered_behind_the_large_message_that_has_begun_),
-        cmocka_unit_test(going_away_ends_the_large_message_that_has_begun_),
+        cmocka_unit_test(close_now_ends_the_large_message_that_has_begun_),
         cmocka_unit_test(a_server_that_goes_away_at_once_has_shaken_hands_),
-        cmocka_unit_test(terminating_cuts_the_large_message_off_and_the_peer_is_told_),
-        cmocka_unit_test(a_close_behind_what_the_peer_does_not_read_is_given_up_),
+        cmocka_unit_test(terminating_cuts_the_large_message_off_and_the_peer_sees_it_),
+        cmocka_unit_test(a_close_behind_what_the_peer_does_not_read_times_out_),
         cmocka_unit_test(a_close_inside_a_message_in_pieces_ends_it_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* ctest: loops */
-/* How sessions end: closing from either side, loss, timeouts, violations, cancellation; and what everybody who waits is told. */
+/* How sessions end: closing by either end, loss, timeouts, violations, cancellation; and what every
+ * waiter gets. */
 #include "support/session_rig.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ static int echo_all(void *arg)
     return status;
 }
 
-/* Messages and a Close behind them that arrive at once, and are echoed faster than they are sent. */
+/* Messages and a Close after them arrive at once, and are echoed faster than the output is sent. */
 static void burst_is_echoed_before_the_close(size_t count, uint16_t size)
 {
     static const uint8_t close[] = {0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8};
@@ -205,7 +206,7 @@ static int end_of_file_without_close_is_a_loss(void *arg)
 }
 RUN(end_of_file_without_close_is_a_loss)
 
-static int reset_is_told_as_the_systems_error(void *arg)
+static int reset_is_reported_as_the_systems_error(void *arg)
 {
     struct rig rig;
     weir_frame frame;
@@ -217,7 +218,7 @@ static int reset_is_told_as_the_systems_error(void *arg)
     weir_session_free(rig.session);
     return WEIR_OK;
 }
-RUN(reset_is_told_as_the_systems_error)
+RUN(reset_is_reported_as_the_systems_error)
 
 static const struct {
     const char *what;
@@ -427,14 +428,14 @@ static void go_away_past_the_queue(uint64_t close_timeout_ms)
     rig_close(&rig);
 }
 
-static int going_away_jumps_over_queued_data(void *arg)
+static int close_now_overtakes_queued_data(void *arg)
 {
     (void)arg;
     go_away_past_the_queue(0);
-    go_away_past_the_queue(WEIR_UNLIMITED); /* waits as long as it takes */
+    go_away_past_the_queue(WEIR_UNLIMITED); /* waits without a limit */
     return WEIR_OK;
 }
-RUN(going_away_jumps_over_queued_data)
+RUN(close_now_overtakes_queued_data)
 
 static int cancelled_scope_closes_with_1001(void *arg)
 {
@@ -471,7 +472,7 @@ int main(void)
         cmocka_unit_test(unread_data_does_not_hide_the_answer_to_our_close_),
         cmocka_unit_test(close_without_an_answer_times_out_),
         cmocka_unit_test(end_of_file_without_close_is_a_loss_),
-        cmocka_unit_test(reset_is_told_as_the_systems_error_),
+        cmocka_unit_test(reset_is_reported_as_the_systems_error_),
         cmocka_unit_test(violations_are_answered_and_named_),
         cmocka_unit_test(wrong_masking_is_refused_in_both_roles_),
         cmocka_unit_test(frame_over_its_limit_is_refused_at_its_header_),
@@ -479,7 +480,7 @@ int main(void)
         cmocka_unit_test(limit_can_be_changed_while_it_runs_),
         cmocka_unit_test(terminate_sends_no_close_and_wakes_everybody_),
         cmocka_unit_test(close_to_a_peer_that_does_not_read_is_bounded_),
-        cmocka_unit_test(going_away_jumps_over_queued_data_),
+        cmocka_unit_test(close_now_overtakes_queued_data_),
         cmocka_unit_test(cancelled_scope_closes_with_1001_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

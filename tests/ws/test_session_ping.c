@@ -1,5 +1,6 @@
 /* ctest: loops */
-/* Pings at sessions: when they go, what counts as an answer, whom a missing one ends; and the pinger and ponger of raw sessions. */
+/* Pings of sessions: when they are sent, what counts as an answer, which session a missing one
+ * ends; and the pinger and ponger of raw sessions. */
 #include "support/session_rig.h"
 
 static int ping_without_a_pong_ends_the_session_at_once(void *arg)
@@ -99,7 +100,7 @@ static int pinging_is_switched_off_and_on_while_it_runs(void *arg)
 }
 RUN(pinging_is_switched_off_and_on_while_it_runs)
 
-/* In virtual time alone: a kernel that is late would make it the peer's fault. */
+/* In virtual time alone: with a late kernel, the peer would seem too late. */
 static int clock_stands_still_while_a_message_arrives(void *arg)
 {
     struct rig rig;
@@ -230,7 +231,7 @@ static int pinger_and_ponger_serve_a_raw_session(void *arg)
 }
 RUN(pinger_and_ponger_serve_a_raw_session)
 
-/* While the queue has no room, the ponger remembers the newest ping alone. */
+/* While the queue has no room, the ponger keeps only the newest ping. */
 static int ponger_answers_the_newest_ping_of_those_that_had_no_room(void *arg)
 {
     static uint8_t plenty[8 << 20];

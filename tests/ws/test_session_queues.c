@@ -1,5 +1,6 @@
 /* ctest: loops */
-/* The queues of a session: bounded in frames and bytes, with a policy; who sends to a peer that does not read waits; and nothing that queues is ever lost or left. */
+/* The queues of a session are bounded in frames and bytes, and have a policy. A sender to a peer
+ * that does not read waits. No queued frame is ever lost or leaked. */
 #include "support/session_rig.h"
 
 #include <errno.h>
@@ -35,7 +36,7 @@ static int flood(void *arg)
     return WEIR_OK;
 }
 
-/* Until the queue is full and the sender has not come on for 50 ms. */
+/* Waits until the queue is full and the sender has not gone on for 50 ms. */
 static void wait_until_suspended(const struct flood *flood)
 {
     const weir_channel *outgoing = weir_session_outgoing(flood->session);
@@ -87,7 +88,7 @@ static int reader_that_stops_suspends_the_sender_and_gets_all_later(void *arg)
 }
 RUN(reader_that_stops_suspends_the_sender_and_gets_all_later)
 
-/* A queue of one frame either way: everything waits for everything, and nobody dies. */
+/* A queue of one frame each way: every part waits for another, and there is no deadlock. */
 static int queues_of_one_frame_pass_all_in_order(void *arg)
 {
     const weir_session_options tiny = {
@@ -109,7 +110,7 @@ static int queues_of_one_frame_pass_all_in_order(void *arg)
 }
 RUN(queues_of_one_frame_pass_all_in_order)
 
-/* --- frames that tell when they are released --- */
+/* --- frames that count their releases --- */
 
 struct tally {
     int made;
@@ -158,7 +159,7 @@ static int send_late(void *arg)
     return weir_send_text(rig->session, "late");
 }
 
-static int full_queue_is_told_and_waited_for(void *arg)
+static int full_queue_is_reported_and_waited_for(void *arg)
 {
     struct rig rig;
     struct tally tally = {0};
@@ -182,7 +183,7 @@ static int full_queue_is_told_and_waited_for(void *arg)
     rig_close(&rig);
     return WEIR_OK;
 }
-RUN(full_queue_is_told_and_waited_for)
+RUN(full_queue_is_reported_and_waited_for)
 
 static int overflow_that_fails_can_still_be_closed(void *arg)
 {
@@ -323,7 +324,7 @@ static int incoming_bytes_are_bounded_like_frames(void *arg)
     }
     assert_eventually(seen == 3);
     assert_ok(weir_sleep(50));
-    assert_int_equal(seen, 3); /* the peer has to wait with the rest */
+    assert_int_equal(seen, 3); /* the peer has to wait with the others */
     for (int i = 0; i < 10; i++)
         rig_expect_received(&rig, WEIR_FRAME_BINARY, large, sizeof large);
     weir_session_free(peer);
@@ -332,8 +333,9 @@ static int incoming_bytes_are_bounded_like_frames(void *arg)
 }
 RUN(incoming_bytes_are_bounded_like_frames)
 
-/* Puts more than queues; the rest of the input is held, with what stands behind it. */
-static void put_behind_a_full_queue(struct rig *rig, int *seen, uint8_t first)
+/* Puts more than fits the queue on the wire. The remaining input is held, with what stands behind
+ * it. */
+static void queue_after_a_full_queue(struct rig *rig, int *seen, uint8_t first)
 {
     *seen = 0;
     rig_open(
@@ -352,10 +354,10 @@ static int ping_behind_a_full_queue_waits_for_room_and_no_longer(void *arg)
     struct rig rig;
     int seen;
     (void)arg;
-    put_behind_a_full_queue(&rig, &seen, 0x89);
+    queue_after_a_full_queue(&rig, &seen, 0x89);
     rig_expect_received(&rig, WEIR_FRAME_TEXT, "a", 1);
     rig_expect_received(&rig, WEIR_FRAME_TEXT, "b", 1);
-    rig_expect_frame(&rig, 0x8a, "\x03\xe8", 2); /* and nobody receives */
+    rig_expect_frame(&rig, 0x8a, "\x03\xe8", 2); /* and no coroutine receives */
     rig_expect_received(&rig, WEIR_FRAME_TEXT, "c", 1);
     rig_close(&rig);
     return WEIR_OK;
@@ -368,7 +370,7 @@ static int answer_to_our_close_is_seen_behind_a_full_queue(void *arg)
     for (int jumping = 0; jumping < 2; jumping++) {
         struct rig rig;
         int seen;
-        put_behind_a_full_queue(&rig, &seen, 0x88);
+        queue_after_a_full_queue(&rig, &seen, 0x88);
         if (jumping)
             weir_close_now(rig.session, 1001, NULL);
         else
@@ -490,7 +492,7 @@ static int flush_waits_until_the_kernel_has_it(void *arg)
 }
 RUN(flush_waits_until_the_kernel_has_it)
 
-/* It waits for no more than can still go out. */
+/* It waits only for what can still be sent. */
 static int flush_ends_when_what_it_waits_for_is_dropped(void *arg)
 {
     struct rig rig;
@@ -514,14 +516,14 @@ static int flush_ends_when_what_it_waits_for_is_dropped(void *arg)
 }
 RUN(flush_ends_when_what_it_waits_for_is_dropped)
 
-static int flush_after_the_end_tells_the_end_at_once(void *arg)
+static int flush_after_the_end_returns_the_end_at_once(void *arg)
 {
     struct rig rig;
     (void)arg;
     rig_open(&rig, WEIR_ROLE_SERVER, NULL);
     assert_ok(weir_close(rig.session, 1000, NULL));
     rig_expect_close(&rig, 1000);
-    assert_ok(weir_flush(rig.session)); /* all that was sent is out */
+    assert_ok(weir_flush(rig.session)); /* the kernel has all that was sent */
     rig_put_frame(&rig, 0x88, "\x03\xe8", 2);
     rig_expect_end(&rig);
     weir_stream_close(rig.wire);
@@ -535,14 +537,14 @@ static int flush_after_the_end_tells_the_end_at_once(void *arg)
     weir_session_free(rig.session);
     return WEIR_OK;
 }
-RUN(flush_after_the_end_tells_the_end_at_once)
+RUN(flush_after_the_end_returns_the_end_at_once)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reader_that_stops_suspends_the_sender_and_gets_all_later_),
         cmocka_unit_test(queues_of_one_frame_pass_all_in_order_),
-        cmocka_unit_test(full_queue_is_told_and_waited_for_),
+        cmocka_unit_test(full_queue_is_reported_and_waited_for_),
         cmocka_unit_test(overflow_that_fails_can_still_be_closed_),
         cmocka_unit_test(overflow_that_drops_keeps_the_newest_),
         cmocka_unit_test(queued_bytes_are_bounded_like_frames_),
@@ -554,7 +556,7 @@ int main(void)
         cmocka_unit_test(every_end_wakes_all_senders_and_releases_all_frames_),
         cmocka_unit_test(flush_waits_until_the_kernel_has_it_),
         cmocka_unit_test(flush_ends_when_what_it_waits_for_is_dropped_),
-        cmocka_unit_test(flush_after_the_end_tells_the_end_at_once_),
+        cmocka_unit_test(flush_after_the_end_returns_the_end_at_once_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* ctest: timeout=300 */
-/* Nothing is left behind: a conversation cancelled at its k-th suspension, for every k, and with its n-th allocation failing, for every n. */
+/* A conversation that is cancelled at its k-th suspension, for every k, or whose n-th allocation
+ * fails, for every n, leaves nothing behind. */
 #include "support/session_rig.h"
 
 #include "rt/loop.h"
@@ -21,7 +22,7 @@ static int look_closely(weir_upgrade *upgrade, void *arg)
     return status == WEIR_OK ? weir_upgrade_add_header(upgrade, "X-Looked", "yes") : status;
 }
 
-/* A bit of everything that suspends. Any status may come out. */
+/* Some of every call that suspends. Any status may be the result. */
 static int talk(weir_session *session)
 {
     static uint8_t large[100000];
@@ -134,7 +135,7 @@ static int play_served(struct scene *scene)
     return status;
 }
 
-/* What a user of a raw session does himself. */
+/* What the user of a raw session has to do. */
 static int serve_raw(void *arg)
 {
     weir_session *session = arg;
@@ -211,7 +212,7 @@ static void count_suspension(weir_loop *loop, void *context)
         weir_scope_cancel(&scene->all);
 }
 
-/* Returns the status of the loop; the rest is checked here. */
+/* Returns the status of the loop. All else is checked here. */
 static int run_scene(struct scene *scene, failing_allocator *memory)
 {
     weir_loop *loop;

@@ -1,7 +1,10 @@
 /* ctest: timeout=600 */
-/* Whole conversations between servers and clients in the simulated world: cut reads and writes, latency, resets, refused connects and failing system calls, for ten thousand
- * seeds. What must hold for each: every answer equals its question unless a fault was injected, everybody ends, and nothing is left. A failure prints its seed; the
- * environment variables WEIR_SEED and WEIR_SEEDS choose where to begin and how many to run; WEIR_SEED alone runs that one. */
+/* Whole conversations between servers and clients in the simulated world: cut reads and writes,
+ * latency, resets, refused connects and failing system calls, for ten thousand seeds.
+ *
+ * For each seed, every answer equals its question unless a fault was injected, every session ends,
+ * and nothing is left. A failure prints its seed. The environment variables WEIR_SEED and
+ * WEIR_SEEDS choose the first seed and their number. WEIR_SEED alone runs that one. */
 #include "support/seeds.h"
 #include "support/session_rig.h"
 
@@ -37,7 +40,7 @@ static uint32_t roll(struct dice *dice, uint32_t sides)
 struct world {
     uint64_t seed;
     bool perfect; /* no fault that may end a connection */
-    bool slow;    /* who receives takes his time, so that queues fill and reading stops */
+    bool slow;    /* the receiver is slow, so that queues fill and reading stops */
     struct dice server_dice;
     weir_server *server;
 };
@@ -145,7 +148,7 @@ static int exchange(struct client *client)
     return status;
 }
 
-/* Many messages out while their answers come in: pipelined. */
+/* Pipelined: many messages are sent while their answers come. */
 struct pipeline {
     struct client *client;
     unsigned count;
@@ -160,7 +163,7 @@ static int fill_pipeline(void *arg)
         snprintf(text, sizeof text, "%u", i);
         status = weir_send_text(pipeline->client->session, text);
     }
-    return WEIR_OK; /* who receives sees how it ended */
+    return WEIR_OK; /* the receiver gets the end */
 }
 
 static int drain_pipeline(const struct pipeline *pipeline)
@@ -228,7 +231,7 @@ static void expect_sane_end(struct client *client)
     weir_end end;
     weir_session_end_get(&end, client->session);
     assert_int_not_equal(end.kind, WEIR_END_NONE);
-    assert_int_not_equal(end.kind, WEIR_END_PROTOCOL); /* both sides are ours */
+    assert_int_not_equal(end.kind, WEIR_END_PROTOCOL); /* both ends are ours */
     assert_int_not_equal(end.kind, WEIR_END_TOO_BIG);
     if (client->world->perfect && end.kind != WEIR_END_CANCELLED)
         assert_int_equal(end.kind, WEIR_END_CLEAN);
@@ -244,7 +247,7 @@ static void choose_queues(weir_session_options *options, struct dice *dice)
     options->high_water = 1 + roll(dice, 20000);
 }
 
-/* Both sides may compress; they do when both want to. */
+/* Each end may compress. They do when both ask for it. */
 static void choose_deflate(weir_session_options *options, struct dice *dice)
 {
 #ifdef WEIR_HAVE_DEFLATE
@@ -283,7 +286,7 @@ static int run_client(void *arg)
         weir_terminate(client->session);
         break;
     case 1:
-        weir_close_now(client->session, 1001, "leaving");
+        weir_close_now(client->session, 1001, "bye");
         break;
     default:
         (void)weir_close(client->session, 1000, "done");

@@ -1,8 +1,16 @@
 /* ctest: timeout=300 */
-/* Hundreds of sessions in one simulated world, over days of its time: both ends talk, some read slowly or sleep for hours, compress, close, go away, are cancelled or cut
- * off, the network loses connections and the system fails. After each step of the world: memory is bounded, coroutines are those that should be, nobody who ends takes
- * longer than he may; for each message: it comes in its place and as it was sent; for each end: all that was sent before an orderly Close has come.
- * A failure prints its seed; the environment variables WEIR_SEED and WEIR_SEEDS choose where to begin and how many to run. */
+/* Hundreds of sessions in one simulated world, over days of its time. Both ends talk. Some read
+ * slowly or not for hours. They compress, close, are cancelled or cut off. The network loses
+ * connections and system calls fail.
+ *
+ * What must hold: - after each step of the world, memory is bounded, the number of coroutines is
+ * right, and no session
+ *   that ends exceeds its deadline;
+ * - each message comes in its place and as it was sent; - each end has received all that was sent
+ * before an orderly Close.
+ *
+ * A failure prints its seed. The environment variables WEIR_SEED and WEIR_SEEDS choose the first
+ * seed and their number. */
 #include "support/session_rig.h"
 
 #include "crowd.h"
@@ -96,7 +104,7 @@ static int run_client(void *arg)
         take_end(end, &how);
         weir_session_free(session);
     } else {
-        /* A server that cuts off at once may cut off its own answer to the handshake. */
+        /* A server that terminates at once may cut off its own answer to the handshake. */
         assert_true(!world->perfect || end->other->way == WAY_TERMINATE);
         seen.failed_connects++;
     }
@@ -182,7 +190,7 @@ static int run_world(void *arg)
     for (uint32_t i = 0; i < world->count; i++)
         assert_ok(weir_go(&world->crowd, "client", run_client, &world->ends[2 * i]));
     assert_ok(weir_sleep(3 * DAY_MS));
-    weir_server_stop(world->server); /* some are still there */
+    weir_server_stop(world->server); /* some are still open */
     assert_ok(weir_scope_join(&world->crowd));
     world->coroutines--;
     return WEIR_OK;
@@ -190,8 +198,8 @@ static int run_world(void *arg)
 
 /* --- what must hold after each step --- */
 
-/* What an end may hold in bytes: what is queued each way, a message under way each way, what is read and held, the codec of small windows, what is on the
- * way in the network. */
+/* The bytes that an end may hold: the queues and a message in progress each way, input that is
+ * held, the codec with small windows, and what is in flight in the network. */
 static size_t bound_of_end(const struct world *world)
 {
     size_t queue = world->session.high_water + MESSAGE_MAX;
@@ -216,7 +224,7 @@ static void check_world(struct world *world)
     /* A server's coroutine is there for a while before and after its handler. */
     size_t sessions = world->server != NULL ? weir_server_session_count(world->server) : 0;
     assert_in_range(coroutines, world->coroutines, world->coroutines + sessions);
-    /* What is freed stays in the loop's lists for a while. */
+    /* Freed blocks stay in the loop's lists for a while. */
     assert_true(world->memory.live_bytes <=
                 4000000 + (world->most_living + 10) * bound_of_end(world));
 }
@@ -278,7 +286,7 @@ static void run_seed(uint64_t seed)
 static void report(void)
 {
     say("messages", seen.messages);
-    say("ends that heard all", seen.whole);
+    say("ends that received all", seen.whole);
     say("compressed sessions", seen.compressed);
     say("floods", seen.floods);
     say("failed connects", seen.failed_connects);

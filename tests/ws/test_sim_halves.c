@@ -1,6 +1,7 @@
 /* ctest: timeout=120 */
-/* Conversations of a reader and a writer at each end of a simulated connection: whole when bytes come late and in pieces, and nothing is left when they are cancelled at any
- * suspension, when any allocation fails, or when the connection breaks. */
+/* Conversations of a reader and a writer at each end of a simulated connection. They are whole when
+ * bytes come late and in pieces. Nothing is left when they are cancelled at any suspension, when
+ * any allocation fails, or when the connection breaks. */
 #include "support/session_rig.h"
 
 #include "rt/loop.h"
@@ -23,7 +24,7 @@ struct scene {
     weir_listener *listener;
     size_t suspensions;
     size_t cancel_at;  /* 0: never */
-    bool stream_first; /* an end closes its stream before it gives up its halves */
+    bool stream_first; /* an end closes its stream before it frees its halves */
     bool done;         /* all that was sent came back, and the Close */
 };
 
@@ -64,12 +65,13 @@ static int echo(void *arg)
             status = weir_writer_send(end.writer, &frame);
     }
     if (status == WEIR_CLOSED)
-        status = weir_writer_flush(end.writer); /* the Close is not to be lost */
+        status = weir_writer_flush(end.writer); /* the Close must not be lost */
     close_end(&end, scene->stream_first);
     return status == WEIR_CANCELLED ? status : WEIR_OK;
 }
 
-/* What a client sends, and gets back: fragments around a ping, a payload that goes out in masked pieces, a Close. */
+/* What a client sends and receives back: fragments around a ping, a payload that is sent in masked
+ * pieces, a Close. */
 static weir_frame nth_frame(int n)
 {
     static uint8_t large[LARGE];
@@ -149,7 +151,7 @@ static int play_in_scope(void *arg)
         weir_scope_cancel(&scene->all);
     (void)weir_scope_join(&scene->all);
     weir_listener_close(scene->listener);
-    /* A peer may still have to hear of the end; without memory the loop may have cancelled all. */
+    /* A peer may still have to notice the end. Without memory the loop may have cancelled all. */
     if (weir_sleep(50) == WEIR_OK) {
         assert_ok(weir_sim_stats_get(&stats, weir_loop_current()));
         assert_int_equal(stats.open_ends, 0);

@@ -1,5 +1,6 @@
 /* ctest: loops once */
-/* Bounded work: once a conversation has begun, messages that fit the read buffer allocate nothing, at either end. Not under a sanitizer: a loop then keeps no memory for later. */
+/* Once a conversation has begun, messages that fit the read buffer allocate nothing, at either end.
+ * It does not run under a sanitizer, where a loop keeps no memory for later. */
 #include "support/session_rig.h"
 
 #include <weir/server.h>
@@ -13,7 +14,7 @@ static int echo_message(weir_session *session, weir_frame *frame, void *arg)
     return weir_send(session, frame);
 }
 
-/* depth messages out, and back. */
+/* Sends depth messages and receives them back. */
 static void exchange(weir_session *client, size_t depth, size_t size)
 {
     static uint8_t payload[4096];

@@ -1,10 +1,11 @@
 /* ctest: loops */
-/* Messages of several senders do not mix, though they wait for room in the queue and run again in another order than their frames were taken. */
+/* Messages of several senders do not mix, although the senders wait for room in the queue and run
+ * again in another order than their frames were taken. */
 #include "support/session_rig.h"
 
 static uint8_t plenty[8 << 20];
 
-/* From now on a frame queues, and the next sender waits. */
+/* From here on a frame queues, and the next sender waits. */
 static void stop_the_peer(struct rig *rig)
 {
     rig_open(rig, WEIR_ROLE_SERVER, &(weir_session_options){.outgoing_capacity = 1});
@@ -102,7 +103,7 @@ static int a_whole_frame_that_waited_lets_nobody_into_another_message(void *arg)
 }
 RUN(a_whole_frame_that_waited_lets_nobody_into_another_message)
 
-static int give_up(void *arg)
+static int send_first(void *arg)
 {
     struct rig *rig = arg;
     weir_frame first = weir_frame_text("never ", 6);
@@ -115,7 +116,7 @@ static int a_first_fragment_that_was_not_taken_keeps_nobody_out(void *arg)
     struct rig rig;
     (void)arg;
     stop_the_peer(&rig);
-    assert_status(weir_with_deadline(5, give_up, &rig), WEIR_ETIMEDOUT);
+    assert_status(weir_with_deadline(5, send_first, &rig), WEIR_ETIMEDOUT);
     assert_ok(weir_go(weir_scope_current(), "behind", send_behind, &rig));
     expect_beginning(&rig);
     expect_on_wire(&rig, 0x81, "behind");

@@ -1,5 +1,6 @@
 /* ctest: timeout=120 loops */
-/* Vectors of the session model (docs/model.md) that are conversations of two sessions: a server's and a client's, or a raw one's. */
+/* Vectors of the session model (docs/model.md) that are conversations of two sessions: a server's
+ * and a client's, or a raw one's. */
 #include "support/session_rig.h"
 
 #include <stdio.h>
@@ -35,7 +36,7 @@ static void expect_kind(weir_session *session, enum weir_end_kind kind)
     assert_string_equal(weir_end_kind_name(end.kind), weir_end_kind_name(kind));
 }
 
-/* --- 12: what a raw session sends is all that goes out --- */
+/* --- 12: only what a raw session sends goes out --- */
 
 static int raw_echo_ends_without_a_close(void *arg)
 {
@@ -117,7 +118,7 @@ static int conversation_is_the_same_when_watched(void *arg)
 }
 RUN_OVER_SOCKETS(conversation_is_the_same_when_watched)
 
-static int message_over_the_clients_limit_is_told(void *arg)
+static int message_over_the_clients_limit_is_reported(void *arg)
 {
     struct call call;
     weir_frame frame;
@@ -132,7 +133,7 @@ static int message_over_the_clients_limit_is_told(void *arg)
     weir_server_free(call.server);
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(message_over_the_clients_limit_is_told)
+RUN_OVER_SOCKETS(message_over_the_clients_limit_is_reported)
 
 static int hold_a_session(void *arg)
 {
@@ -184,7 +185,7 @@ static int pinged_peers_live_until_they_close(void *arg)
     rig_put_frame(&rig, 0x88, "\x03\xe8", 2);
     do
         rig_take_frame(&rig, &first, payload, sizeof payload);
-    while (first == 0x89); /* one more may have been on its way */
+    while (first == 0x89); /* one more may have been in flight */
     assert_int_equal(first, 0x88);
     assert_memory_equal(payload, "\x03\xe8", 2);
     rig_close(&rig);
@@ -220,7 +221,8 @@ static int produce(void *arg)
     return weir_close(texts->session, 1000, NULL);
 }
 
-/* From either role to the other: all in order, each whole, nothing besides; then the end. */
+/* From either role to the other: all messages, whole and in order, and nothing else; then the
+ * end. */
 static void pass_texts(struct texts texts)
 {
     for (int role = 0; role < 2; role++) {
@@ -395,7 +397,7 @@ static int cancelled_session_ends_its_peer(void *arg)
     assert_eventually(rig.session != NULL);
     rig_open_peer(&rig, &peer, NULL);
     weir_scope_cancel(weir_session_scope(rig.session));
-    /* The scope that both stand in was not cancelled: only the session ends. */
+    /* The scope that both are in was not cancelled: only the session ends. */
     assert_status(weir_receive(peer, &frame), WEIR_CLOSED);
     assert_status(weir_session_join(peer), WEIR_CLOSED);
     assert_ok(weir_scope_join(&scope));
@@ -414,7 +416,7 @@ int main(void)
         cmocka_unit_test(raw_echo_ends_without_a_close_),
         cmocka_unit_test(twenty_mebibytes_of_noise_come_back_),
         cmocka_unit_test(conversation_is_the_same_when_watched_),
-        cmocka_unit_test(message_over_the_clients_limit_is_told_),
+        cmocka_unit_test(message_over_the_clients_limit_is_reported_),
         cmocka_unit_test(cancelled_scope_completes_the_close_reason_),
         cmocka_unit_test(pinged_peers_live_until_they_close_),
         cmocka_unit_test(texts_of_1_to_125_bytes_pass_either_way_),

@@ -1,5 +1,6 @@
 /* ctest: loops timeout=120 */
-/* Coroutines that wait inside a session which is not theirs: however it ends, each call returns and says so, and none looks at the session again, which may be gone. */
+/* Coroutines that wait in a session of another coroutine. However it ends, each call returns that
+ * end, and none uses the session again, which may be freed. */
 #include "support/session_rig.h"
 
 #include "ws/server/server.h"
@@ -20,9 +21,9 @@ struct stage {
     weir_stream *wire;
     weir_session *session; /* NULL: it has ended */
     weir_message message;
-    bool holds_lock; /* the handler is to stop between two pieces */
-    bool ready;      /* the handler has done what it does */
-    bool leave;      /* the handler is to end */
+    bool holds_lock;   /* the handler has to stop between two pieces */
+    bool ready;        /* the handler has got as far as it gets */
+    bool handler_ends; /* the handler has to end */
     unsigned ended;
     int finish_status; /* of the handler's last piece */
 };
@@ -37,7 +38,7 @@ static int handle(weir_session *session, void *arg)
     }
     stage->ready = true;
     int status = WEIR_OK;
-    while (!stage->leave && status == WEIR_OK)
+    while (!stage->handler_ends && status == WEIR_OK)
         status = weir_sleep(1);
     if (stage->holds_lock)
         stage->finish_status = weir_message_end(&stage->message);
@@ -77,7 +78,7 @@ static void open_stage(struct stage *stage, bool holds_lock, enum weir_overflow 
 static void close_stage(struct stage *stage)
 {
     weir_stream_close(stage->wire);
-    stage->leave = true;
+    stage->handler_ends = true;
     assert_eventually(stage->ended == 1);
     weir_server_free(stage->server);
 }
@@ -106,7 +107,8 @@ static int close_session(struct stage *stage)
     return weir_close(stage->session, WEIR_CLOSE_NORMAL, NULL);
 }
 
-/* The queue holds one frame, so that the second piece or the end of the message waits for a place. */
+/* The queue holds one frame, so that the second piece or the end of the message waits for a
+ * place. */
 static int send_pieces(struct stage *stage)
 {
     weir_message message;
@@ -192,7 +194,7 @@ static void close_outgoing(struct stage *stage)
 static const struct {
     const char *name;
     int (*call)(struct stage *stage);
-    bool locked; /* while the handler is between two pieces; else while the output is full */
+    bool locked; /* while the handler is between two pieces; false: while the output is full */
     bool sends;
 } calls[] = {
     {"weir_send, another message", send_text, true, true},
@@ -211,7 +213,7 @@ static const struct {
 static const struct {
     const char *name;
     void (*end)(struct stage *stage);
-    bool cancels; /* ended by this side */
+    bool cancels; /* ended by this end */
 } ends[] = {
     {"reset by the peer", reset_by_peer, false},
     {"terminated", terminate, true},
@@ -231,7 +233,7 @@ static void fill_output(struct stage *stage)
     }
 }
 
-static void expect_guest_is_told(size_t call, size_t end)
+static void expect_guest_gets_the_end(size_t call, size_t end)
 {
     struct stage stage;
     weir_scope scope;
@@ -254,7 +256,7 @@ static void expect_guest_is_told(size_t call, size_t end)
     uint64_t start = weir_loop_now(weir_loop_current());
     ends[end].end(&stage);
     assert_ok(weir_sleep(5));
-    stage.leave = true; /* only then is the session freed */
+    stage.handler_ends = true; /* only then is the session freed */
     assert_ok(weir_scope_join(&scope));
     rig_expect_passed(start, 0, 100);
     for (unsigned i = 0; i < count; i++) {
@@ -270,19 +272,19 @@ static void expect_guest_is_told(size_t call, size_t end)
     close_stage(&stage);
 }
 
-static int whoever_waits_in_a_session_is_told_how_it_ended(void *arg)
+static int every_waiter_in_a_session_gets_its_end(void *arg)
 {
     (void)arg;
     for (size_t call = 0; call < sizeof calls / sizeof *calls; call++)
         for (size_t end = 0; end < sizeof ends / sizeof *ends; end++)
-            expect_guest_is_told(call, end);
+            expect_guest_gets_the_end(call, end);
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(whoever_waits_in_a_session_is_told_how_it_ended)
+RUN_OVER_SOCKETS(every_waiter_in_a_session_gets_its_end)
 
 /* --- the message lock by itself --- */
 
-/* A queue that fails when it is full closes the channel, and so nobody will ever open the lock again. */
+/* A queue that fails when it is full closes the channel, so the lock will never be opened again. */
 static int a_queue_that_overflows_wakes_those_who_wait_for_a_message(void *arg)
 {
     struct stage stage;
@@ -306,7 +308,7 @@ static int a_queue_that_overflows_wakes_those_who_wait_for_a_message(void *arg)
 }
 RUN_OVER_SOCKETS(a_queue_that_overflows_wakes_those_who_wait_for_a_message)
 
-static int a_waiter_that_was_woken_and_has_not_run_is_told_of_the_end(void *arg)
+static int a_waiter_that_was_woken_and_has_not_run_gets_the_end(void *arg)
 {
     struct rig rig;
     weir_message message;
@@ -329,7 +331,7 @@ static int a_waiter_that_was_woken_and_has_not_run_is_told_of_the_end(void *arg)
     rig_close(&rig);
     return WEIR_OK;
 }
-RUN(a_waiter_that_was_woken_and_has_not_run_is_told_of_the_end)
+RUN(a_waiter_that_was_woken_and_has_not_run_gets_the_end)
 
 static int a_waiter_that_is_cancelled_leaves_the_lock_to_others(void *arg)
 {
@@ -363,9 +365,9 @@ RUN(a_waiter_that_is_cancelled_leaves_the_lock_to_others)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whoever_waits_in_a_session_is_told_how_it_ended_),
+        cmocka_unit_test(every_waiter_in_a_session_gets_its_end_),
         cmocka_unit_test(a_queue_that_overflows_wakes_those_who_wait_for_a_message_),
-        cmocka_unit_test(a_waiter_that_was_woken_and_has_not_run_is_told_of_the_end_),
+        cmocka_unit_test(a_waiter_that_was_woken_and_has_not_run_gets_the_end_),
         cmocka_unit_test(a_waiter_that_is_cancelled_leaves_the_lock_to_others_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* ctest: loops */
-/* weir_writer: a bounded channel of frames in, coalesced writes to a stream out, and how that ends. */
+/* weir_writer: a bounded channel of frames in, coalesced writes to a stream out, and how that
+ * ends. */
 #include "support/session_rig.h"
 
 #include <weir/reader.h>
@@ -53,7 +54,7 @@ static void expect_end_of_stream(struct bench *bench)
     assert_status(weir_stream_read(bench->rig.wire, &byte, 1, &got), WEIR_CLOSED);
 }
 
-/* SESSION-MODEL vector 8, behind fragments whose opcode is the library's affair. */
+/* SESSION-MODEL vector 8, after fragments whose opcode the library chooses. */
 static int in_order_up_to_the_close(void *arg)
 {
     struct bench bench;
@@ -72,7 +73,7 @@ static int in_order_up_to_the_close(void *arg)
 }
 RUN(in_order_up_to_the_close)
 
-/* Vector 9: what is sent behind a Close does not go out; here the sender is told. */
+/* Vector 9: what is sent after a Close does not go out; here the sender gets an error. */
 static int nothing_behind_a_close(void *arg)
 {
     struct bench bench;
@@ -191,7 +192,7 @@ static int a_slow_peer_makes_senders_wait(void *arg)
 }
 RUN(a_slow_peer_makes_senders_wait)
 
-/* Whoever waits in it wakes; the connection is reset, for nobody knows what is out. */
+/* Waiters are woken. The connection is reset, because it is not known what was sent. */
 static int cancelled_in_mid_write(void *arg)
 {
     struct bench bench;
@@ -359,7 +360,7 @@ static void without_memory_it_fails_cleanly(void **state)
     }
 }
 
-/* A masked payload goes out in pieces, and there may be no memory for the next one. */
+/* A masked payload is sent in pieces, and there may be no memory for the next one. */
 static int write_masked(void *arg)
 {
     struct bench bench;

@@ -1,5 +1,6 @@
-/* tests/ws/two_loops.h - a server and a client in one thread, each on a loop of its own over the kernel's sockets, so that a test that strikes at system calls knows
- * whose they are. The conversation has a bit of everything. Include it after session_rig.h. */
+/* tests/ws/two_loops.h - a server and a client in one thread, each on a loop of its own over the
+ * kernel's sockets. So a test that injects faults into system calls knows which of the two makes
+ * them. The conversation uses most kinds of calls. Include it after session_rig.h. */
 #ifndef WEIR_TESTS_TWO_LOOPS_H
 #define WEIR_TESTS_TWO_LOOPS_H
 
@@ -9,9 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PATIENCE_MS 20000 /* nothing here takes longer, but a hang */
-#define NOT_YET     12345 /* a status that nobody reports */
-#define LARGE_SIZE  ((size_t)100000)
+#define HANG_MS    20000 /* only a hang takes longer */
+#define NOT_YET    12345 /* a status that no call returns */
+#define LARGE_SIZE ((size_t)100000)
 
 struct side {
     const char *name;
@@ -49,7 +50,7 @@ static inline weir_session_options talkative_options(void)
     return options;
 }
 
-/* What is large goes as it is, so that it is written from where it lies. */
+/* A large message is not compressed, so that it is written from where it lies. */
 static inline uint8_t compress_by_size(size_t size)
 {
     return size == LARGE_SIZE ? WEIR_COMPRESS_NEVER : WEIR_COMPRESS_DEFAULT;
@@ -219,7 +220,7 @@ static inline bool close_stage(struct stage *stage)
     return clean && count_descriptors() == stage->descriptors;
 }
 
-/* Told what a turn returned. */
+/* Gets what a turn returned. */
 typedef void turn_hook(const struct side *side, int status);
 
 static inline void take_turn_of(struct side *side, int64_t timeout_ms, turn_hook *on_turn)
@@ -228,7 +229,7 @@ static inline void take_turn_of(struct side *side, int64_t timeout_ms, turn_hook
     on_turn(side, weir_loop_turn(side->loop, timeout_ms));
 }
 
-/* Returns why the stage cannot be opened; nothing is left then. */
+/* Returns WEIR_OK, or why the stage cannot be opened; then nothing is left. */
 static inline int open_stage(struct stage *stage, turn_hook *on_turn)
 {
     *stage = (struct stage){.start_status = NOT_YET, .descriptors = count_descriptors()};
@@ -255,10 +256,10 @@ static inline bool is_quiet(const struct stage *stage)
            weir_loop_coroutine_count(stage->client.loop) == 0;
 }
 
-/* Takes turns, one side after the other, until both are through. False: it hangs. */
+/* Runs turns of both loops, one after the other, until both are done. False: it hangs. */
 static inline bool hold_conversation(struct stage *stage, turn_hook *on_turn)
 {
-    uint64_t limit_ms = weir__sys_clock_ms() + PATIENCE_MS;
+    uint64_t limit_ms = weir__sys_clock_ms() + HANG_MS;
     stage->served = stage->ended = stage->pings = 0;
     stage->open_status = stage->talk_status = NOT_YET;
     stage->over = false;
@@ -275,7 +276,7 @@ static inline bool hold_conversation(struct stage *stage, turn_hook *on_turn)
     return true;
 }
 
-/* Whether all was said, and both know. */
+/* Whether the conversation was whole, and both ends have seen that. */
 static inline bool was_whole(const struct stage *stage)
 {
     return stage->open_status == WEIR_OK && stage->talk_status == WEIR_OK && stage->pings == 1 &&
