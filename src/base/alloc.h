@@ -18,7 +18,7 @@ WEIR_MUST_USE void *weir__realloc(const weir_allocator *allocator, void *block, 
 void weir__free(const weir_allocator *allocator, void *block, size_t size);
 
 /* Bytes with a header that knows how to free them: what weir_frame.owner points to, so that a frame may outlive whatever made it.
- * The allocator is held by value; its context must live as long as the block. */
+ * The allocator is held by value; its arg must live as long as the block. */
 typedef struct weir__block {
     weir_allocator allocator;
     size_t capacity; /* bytes of data */

@@ -7,8 +7,8 @@
 
 typedef struct failing_allocator {
     weir_allocator
-        allocator; /* hand this to the library; its context is the struct itself, which must not move */
-    size_t calls;    /* allocating calls so far (frees are not counted) */
+        allocator; /* hand this to the library; its arg is the struct itself, which must not move */
+    size_t calls;  /* allocating calls so far (frees are not counted) */
     size_t fail_at;  /* the call that fails, from 1; 0: none */
     bool fail_after; /* every call from fail_at on fails, not just that one */
     bool failed;     /* a call has failed */
