@@ -55,9 +55,9 @@ static void write_messages(void)
 
 static size_t live_bytes;
 
-static void *count_bytes(void *context, void *block, size_t old_size, size_t new_size)
+static void *count_bytes(void *block, size_t old_size, size_t new_size, void *arg)
 {
-    (void)context;
+    (void)arg;
     live_bytes = live_bytes - old_size + new_size;
     if (new_size > 0)
         return realloc(block, new_size);
@@ -224,9 +224,9 @@ static void echo(void *context, size_t count)
     }
 }
 
-static void no_random(void *context, void *out, size_t size)
+static void no_random(void *out, size_t size, void *arg)
 {
-    (void)context;
+    (void)arg;
     memset(out, 7, size);
 }
 

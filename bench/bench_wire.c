@@ -298,9 +298,9 @@ static void run_echo(void *context, size_t count)
     }
 }
 
-static void no_random(void *context, void *out, size_t size)
+static void no_random(void *out, size_t size, void *arg)
 {
-    (void)context;
+    (void)arg;
     memset(out, 0, size);
 }
 

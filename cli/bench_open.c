@@ -93,7 +93,7 @@ static weir_handshake_offer offer_of(const bench_run *run, const bench_connectio
 static void send_request(bench_run *run, bench_connection *connection)
 {
     char request[WEIR_HTTP_HEAD_DEFAULT];
-    bench_random(NULL, connection->nonce, sizeof connection->nonce);
+    bench_random(connection->nonce, sizeof connection->nonce, NULL);
     weir_handshake_offer offer = offer_of(run, connection);
     int size = weir_handshake_request_write(request, sizeof request, &offer);
     if (size < 0) {

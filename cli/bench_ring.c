@@ -11,9 +11,9 @@
 #define MESSAGES_MAX    64
 #define MESSAGES_MEMORY ((size_t)256 * 1024)
 
-void bench_random(void *context, void *out, size_t size)
+void bench_random(void *out, size_t size, void *arg)
 {
-    (void)context;
+    (void)arg;
     while (size > 0) {
         ssize_t got = getrandom(out, size, 0);
         if (got > 0) {

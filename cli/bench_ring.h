@@ -36,6 +36,6 @@ int bench_ring_init(bench_ring *ring, size_t depth, const bench_deflate *deflate
 void bench_ring_fini(bench_ring *ring);
 
 /* Random bytes, of the type that an endpoint's options take. */
-void bench_random(void *context, void *out, size_t size);
+void bench_random(void *out, size_t size, void *arg);
 
 #endif

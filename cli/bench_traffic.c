@@ -37,7 +37,7 @@ static bool send_control(bench_run *run, const bench_connection *connection,
 {
     uint8_t out[WEIR_FRAME_HEAD_MAX + 125];
     weir_frame_head head = {.size = size, .opcode = (uint8_t)type, .fin = true, .masked = true};
-    bench_random(NULL, head.key, sizeof head.key);
+    bench_random(head.key, sizeof head.key, NULL);
     size_t total = weir_frame_head_write(out, &head);
     weir_mask_copy(out + total, payload, size, head.key, 0);
     total += size;

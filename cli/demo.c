@@ -217,9 +217,9 @@ static int fragments_step(void *arg)
     return say(demo, WEIR_OK, "sent one message in 3 fragments, it came back as one");
 }
 
-static void note_pong(weir_session *session, const weir_frame *frame, void *context)
+static void note_pong(weir_session *session, const weir_frame *frame, void *arg)
 {
-    const struct demo *demo = context;
+    const struct demo *demo = arg;
     if (frame->type != WEIR_FRAME_PONG)
         return;
     /* The first one is enough. */
@@ -232,7 +232,7 @@ static void note_pong(weir_session *session, const weir_frame *frame, void *cont
 static int ping_step(void *arg)
 {
     struct demo *demo = arg;
-    const weir_observer observer = {.frame_in = note_pong, .context = demo};
+    const weir_observer observer = {.frame_in = note_pong, .arg = demo};
     uint8_t token;
     int status = weir_session_observe(demo->session, &observer);
     if (status != WEIR_OK)

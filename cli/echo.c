@@ -53,9 +53,9 @@ static const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
 static weir_service *served;
 static volatile sig_atomic_t stopping;
 
-static void write_error(void *context, const char *text, size_t size)
+static void write_error(const char *text, size_t size, void *arg)
 {
-    (void)context;
+    (void)arg;
     while (size > 0) {
         ssize_t written = write(STDERR_FILENO, text, size);
         if (written < 0 && errno == EINTR)

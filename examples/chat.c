@@ -23,9 +23,9 @@ struct guest {
 static struct guest *guests; /* used on one loop alone, so no lock is needed */
 static weir_server *server;
 
-static void drop_frame(void *item, void *context)
+static void drop_frame(void *item, void *arg)
 {
-    (void)context;
+    (void)arg;
     weir_frame_release(item);
 }
 

@@ -14,9 +14,9 @@
 
 static const weir_deflate_options wanted = {.enabled = true, .server_context_takeover = true};
 
-static void count_up(void *context, void *out, size_t size)
+static void count_up(void *out, size_t size, void *arg)
 {
-    unsigned char *next = context; /* nothing is sent out of this process, so it may be guessed */
+    unsigned char *next = arg; /* nothing is sent out of this process, so it may be guessed */
     for (size_t i = 0; i < size; i++)
         ((unsigned char *)out)[i] = (*next)++;
 }
@@ -31,8 +31,7 @@ struct peer {
 static int open_peer(struct peer *peer, enum weir_role role)
 {
     weir_codec *codec;
-    weir_endpoint_options options = {
-        .role = role, .random = count_up, .random_context = &peer->random};
+    weir_endpoint_options options = {.role = role, .random = count_up, .random_arg = &peer->random};
     int status = weir_deflate_new(&peer->shared, NULL);
     if (status == WEIR_OK)
         status = weir_endpoint_new(&peer->endpoint, &options, 0);

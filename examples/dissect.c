@@ -17,9 +17,9 @@
 #include <weir/utf8.h>
 
 /* A constant key: the output is made to be read, not to be sent. */
-static void no_random(void *context, void *out, size_t size)
+static void no_random(void *out, size_t size, void *arg)
 {
-    (void)context;
+    (void)arg;
     memset(out, 0x5a, size);
 }
 
@@ -130,7 +130,7 @@ static int remask(const weir_frame_head *head, weir_collector *payload)
     if (status != WEIR_OK)
         return status;
     own.masked = true;
-    no_random(NULL, own.key, sizeof own.key);
+    no_random(own.key, sizeof own.key, NULL);
     fwrite(bytes, 1, weir_frame_head_write(bytes, &own), stdout);
     weir_mask(frame.data, frame.size, own.key, 0);
     fwrite(frame.data, 1, frame.size, stdout);

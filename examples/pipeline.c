@@ -124,9 +124,9 @@ static int show_failure(weir_channel *channel)
     return status;
 }
 
-static void write_line(void *context, const char *text, size_t size)
+static void write_line(const char *text, size_t size, void *arg)
 {
-    fwrite(text, 1, size, context);
+    fwrite(text, 1, size, arg);
 }
 
 static int run(void *arg)

@@ -15,9 +15,9 @@
 #include <weir/endpoint.h>
 #include <weir/handshake.h>
 
-static void fill_random(void *context, void *out, size_t size)
+static void fill_random(void *out, size_t size, void *arg)
 {
-    (void)context;
+    (void)arg;
     for (size_t done = 0; done < size;) {
         ssize_t got = getrandom((char *)out + done, size - done, 0);
         done += got > 0 ? (size_t)got : 0;
@@ -58,7 +58,7 @@ static int shake_hands(int fd, const char *host, const char *path, uint8_t *in, 
     weir_handshake_response response = {.head.fields = fields,
                                         .head.field_capacity = WEIR_HTTP_FIELDS_DEFAULT};
     weir_handshake_offer offer = {.host = host, .path = weir_view_of(path)};
-    fill_random(NULL, offer.nonce, sizeof offer.nonce);
+    fill_random(offer.nonce, sizeof offer.nonce, NULL);
     int size = weir_handshake_request_write(request, sizeof request, &offer);
     if (size < 0 || write(fd, request, (size_t)size) != size)
         return size < 0 ? size : WEIR_ELOST;

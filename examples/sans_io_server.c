@@ -38,9 +38,9 @@ struct connection {
 
 static struct connection connections[CONNECTIONS];
 
-static void fill_random(void *context, void *out, size_t size)
+static void fill_random(void *out, size_t size, void *arg)
 {
-    (void)context;
+    (void)arg;
     for (size_t done = 0; done < size;) {
         ssize_t got = getrandom((char *)out + done, size - done, 0);
         done += got > 0 ? (size_t)got : 0;

@@ -13,21 +13,21 @@ static void print_frame(const char *direction, const weir_frame *frame)
     printf("  %s %s\n", direction, text);
 }
 
-static void on_frame_in(weir_session *session, const weir_frame *frame, void *context)
+static void on_frame_in(weir_session *session, const weir_frame *frame, void *arg)
 {
-    (void)session, (void)context;
+    (void)session, (void)arg;
     print_frame("<-", frame);
 }
 
-static void on_frame_out(weir_session *session, const weir_frame *frame, void *context)
+static void on_frame_out(weir_session *session, const weir_frame *frame, void *arg)
 {
-    (void)session, (void)context;
+    (void)session, (void)arg;
     print_frame("->", frame);
 }
 
-static void on_ended(weir_session *session, const weir_end *end, void *context)
+static void on_ended(weir_session *session, const weir_end *end, void *arg)
 {
-    (void)session, (void)context;
+    (void)session, (void)arg;
     printf("  ended: %s\n", weir_end_kind_name(end->kind));
 }
 

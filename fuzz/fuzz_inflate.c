@@ -99,9 +99,9 @@ static void put_messages(struct run *run, struct fuzz_input input, uint8_t seed)
 
 /* --- the endpoint --- */
 
-static void *resize(void *context, void *block, size_t old_size, size_t new_size)
+static void *resize(void *block, size_t old_size, size_t new_size, void *arg)
 {
-    struct run *run = context;
+    struct run *run = arg;
     void *moved = NULL;
     if (new_size == 0)
         free(block);
@@ -127,7 +127,7 @@ static void set_up(struct run *run, const struct mode *mode)
         .ping_interval_ms = WEIR_UNLIMITED,
         .allocator = {resize, run},
         .random = fuzz_random,
-        .random_context = &run->random,
+        .random_arg = &run->random,
     };
     FUZZ_CHECK(weir_deflate_new(&run->shared, NULL) == WEIR_OK);
     FUZZ_CHECK(weir_endpoint_new(&run->endpoint, &endpoint_options, 0) == WEIR_OK);

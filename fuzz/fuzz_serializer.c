@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t mode = fuzz_take(&input);
     trip.cuts = fuzz_cuts_of(fuzz_take(&input));
     weir_serializer_options options = {
-        .capacity = QUEUE, .masking = mode & 1, .random = fuzz_random, .random_context = &random};
+        .capacity = QUEUE, .masking = mode & 1, .random = fuzz_random, .random_arg = &random};
     FUZZ_CHECK(weir_serializer_init(&trip.serializer, &options) == WEIR_OK);
     weir_parser_init(&trip.parser, (mode & 1) != 0 ? WEIR_MASK_REQUIRED : WEIR_MASK_FORBIDDEN,
                      WEIR_UNLIMITED);

@@ -51,7 +51,7 @@ static void set_up(struct run *run, uint8_t mode)
         .max_message_size = (mode & 0x20) != 0 ? 300 : WEIR_UNLIMITED,
         .ping_interval_ms = (mode & 0x40) != 0 ? 1000 : WEIR_UNLIMITED,
         .random = fuzz_random,
-        .random_context = &run->random,
+        .random_arg = &run->random,
     };
     run->echo = run->options.delivery != WEIR_DELIVER_PIECES;
     FUZZ_CHECK(weir_endpoint_new(&run->endpoint, &run->options, run->now_ms) == WEIR_OK);

@@ -45,7 +45,7 @@ uint32_t fuzz_draw(uint32_t *state)
     return *state >> 8;
 }
 
-void fuzz_random(void *state, void *out, size_t size)
+void fuzz_random(void *out, size_t size, void *state)
 {
     uint8_t *bytes = out;
     for (size_t i = 0; i < size; i++)

@@ -38,9 +38,9 @@ struct fuzz_cuts fuzz_cuts_of(uint8_t seed);
 /* The size of the next piece, 1..left. */
 size_t fuzz_next_cut(struct fuzz_cuts *cuts, size_t left);
 
-/* Numbers that follow from a seed; also a source of mask keys: random(state, out, size). */
+/* Numbers that follow from a seed; also a source of mask keys: random(out, size, state). */
 uint32_t fuzz_draw(uint32_t *state);
-void fuzz_random(void *state, void *out, size_t size);
+void fuzz_random(void *out, size_t size, void *state);
 
 /* A log of what happened: two runs are compared by it. */
 void fuzz_log(weir_buffer *log, const void *data, size_t size);

@@ -13,6 +13,7 @@
  *   weir_receive(session, &frame), weir_stream_read(stream, out, size, &got),
  *   weir_endpoint_send(endpoint, frame, output), which appends to a buffer.
  * - What is told besides (a fault, a number of bytes) comes last.
+ * - A callback gets the pointer that was registered with it as its last argument, arg.
  *
  * Names: weir_TYPE_NOUN() returns a value, weir_TYPE_NOUN_get() fills *out with one,
  * weir_TYPE_set_NOUN() changes one, weir_TYPE_is_ADJECTIVE() asks; all else is a verb. What is done
@@ -104,12 +105,12 @@ typedef struct weir_fault {
     const char *rule; /**< a literal such as "5.5: control frame longer than 125"; NULL: no fault */
 } weir_fault;
 
-/** Where memory comes from. resize(context, NULL, 0, n) allocates, resize(context, p, old, 0) frees and returns
+/** Where memory comes from. resize(NULL, 0, n, arg) allocates, resize(p, old, 0, arg) frees and returns
  * NULL, else reallocates; NULL means no memory (and p is untouched). old_size is always the size asked for before,
  * so that an arena or a counting allocator needs no headers. Results are aligned as malloc's. */
 typedef struct weir_allocator {
-    void *(*resize)(void *context, void *block, size_t old_size, size_t new_size); /**< see above */
-    void *context; /**< handed to resize */
+    void *(*resize)(void *block, size_t old_size, size_t new_size, void *arg); /**< see above */
+    void *arg; /**< handed to resize */
 } weir_allocator;
 
 WEIR_END_DECLS

@@ -29,8 +29,8 @@ typedef struct weir_channel_options {
     size_t capacity; /**< items that may queue; 0: none, every send meets a receiver (rendezvous) */
     enum weir_overflow overflow; /**< what a send does when the queue is full */
     /** Releases an item that nobody will get; NULL: nothing to release. */
-    void (*drop)(void *item, void *context);
-    void *context; /**< for drop */
+    void (*drop)(void *item, void *arg);
+    void *arg; /**< for drop */
 } weir_channel_options;
 
 /** Makes a channel on a loop. Copies the options. The channel is the caller's until weir_channel_free(), which must come before

@@ -55,9 +55,9 @@ typedef struct weir_endpoint_options {
      * 0: WEIR_CLOSE_TIMEOUT_DEFAULT_MS. */
     uint64_t close_timeout_ms;
     weir_allocator allocator; /**< resize NULL: the C library's */
-    void (*random)(void *context, void *out,
-                   size_t size); /**< unpredictable bytes: mask keys, ping payloads; never NULL */
-    void *random_context;        /**< handed to random */
+    void (*random)(void *out, size_t size,
+                   void *arg); /**< unpredictable bytes: mask keys, ping payloads; never NULL */
+    void *random_arg;          /**< handed to random */
 } weir_endpoint_options;
 
 /** An endpoint. */

@@ -83,8 +83,7 @@ WEIR_API void weir_loop_random(void *out, size_t size, weir_loop *loop);
  * their newline, not ended by NUL; it must not suspend and not use the loop. From another thread: weir_service_dump(), or
  * weir_loop_post(). */
 WEIR_API void weir_loop_dump(weir_loop *loop,
-                             void (*write)(void *context, const char *text, size_t size),
-                             void *context);
+                             void (*write)(const char *text, size_t size, void *arg), void *arg);
 
 /** How many coroutines live in the loop now. */
 WEIR_API size_t weir_loop_coroutine_count(const weir_loop *loop);

@@ -13,11 +13,10 @@ WEIR_BEGIN_DECLS
 typedef struct weir_serializer_options {
     size_t capacity; /**< frames that may be queued; 0: 1024 */
     bool masking;    /**< mask the frames, as a client does */
-    void (*random)(
-        void *context, void *out,
-        size_t size);         /**< unpredictable bytes for the keys; may be NULL without masking */
-    void *random_context;     /**< handed to random */
-    weir_allocator allocator; /**< resize NULL: the C library's */
+    void (*random)(void *out, size_t size,
+                   void *arg); /**< unpredictable bytes for the keys; may be NULL without masking */
+    void *random_arg;          /**< handed to random */
+    weir_allocator allocator;  /**< resize NULL: the C library's */
 } weir_serializer_options;
 
 /** Begin with weir_serializer_init(). Only masking may be set, and counts from the next frame whose header is not yet written. */

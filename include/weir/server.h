@@ -75,11 +75,10 @@ WEIR_API int weir_service_run(weir_service *service);
 WEIR_API void weir_service_stop(weir_service *service);
 
 /** Has every loop of a running service dumped (weir_loop_dump), each on its own thread, soon. Thread-safe and
- * async-signal-safe. Always give the same write and context: a call that finds another not yet served may have its writer called
- * with this context. Errors: WEIR_EINVAL (NULL). */
+ * async-signal-safe. Always give the same write and arg: a call that finds another not yet served may have its writer called
+ * with this arg. Errors: WEIR_EINVAL (NULL). */
 WEIR_API int weir_service_dump(weir_service *service,
-                               void (*write)(void *context, const char *text, size_t size),
-                               void *context);
+                               void (*write)(const char *text, size_t size, void *arg), void *arg);
 
 /** Frees it (Takes). Not while it runs. NULL is allowed. */
 WEIR_API void weir_service_free(weir_service *service);

@@ -33,12 +33,12 @@ typedef struct weir_session weir_session;
  * takes it. */
 typedef struct weir_observer {
     void (*frame_in)(weir_session *session, const weir_frame *frame,
-                     void *context); /**< pings and pongs too */
+                     void *arg); /**< pings and pongs too */
     void (*frame_out)(weir_session *session, const weir_frame *frame,
-                      void *context); /**< sent by the user */
+                      void *arg); /**< sent by the user */
     void (*ended)(weir_session *session, const weir_end *end,
-                  void *context); /**< once, when the end is known */
-    void *context;                /**< handed to all of them */
+                  void *arg); /**< once, when the end is known */
+    void *arg;                /**< handed to all of them */
 } weir_observer;
 
 /** How a session behaves. Zeroed: the defaults. */

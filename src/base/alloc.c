@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-static void *resize_by_libc(void *context, void *block, size_t old_size, size_t new_size)
+static void *resize_by_libc(void *block, size_t old_size, size_t new_size, void *arg)
 {
-    (void)context;
+    (void)arg;
     (void)old_size;
     if (new_size > 0)
         return realloc(block, new_size);
@@ -17,8 +17,8 @@ const weir_allocator weir__libc_allocator = {.resize = resize_by_libc};
 static void *resize(const weir_allocator *allocator, void *block, size_t old_size, size_t new_size)
 {
     if (allocator == NULL || allocator->resize == NULL)
-        return resize_by_libc(NULL, block, old_size, new_size);
-    return allocator->resize(allocator->context, block, old_size, new_size);
+        return resize_by_libc(block, old_size, new_size, NULL);
+    return allocator->resize(block, old_size, new_size, allocator->arg);
 }
 
 void *weir__realloc(const weir_allocator *allocator, void *block, size_t old_size, size_t new_size)

@@ -19,7 +19,7 @@ WEIR_MUST_USE void *weir__realloc(const weir_allocator *allocator, void *block, 
 void weir__free(const weir_allocator *allocator, void *block, size_t size);
 
 /* Bytes behind a header that is needed to free them. weir_frame.owner points to one, so that a
- * frame may outlive what has made it. The allocator is a copy; its context must live as long as the
+ * frame may outlive what has made it. The allocator is a copy; its arg must live as long as the
  * block. */
 typedef struct weir__block {
     weir_allocator allocator;

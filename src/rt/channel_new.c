@@ -4,14 +4,14 @@
 struct own_channel {
     weir_channel channel;
     struct weir__channel_kind kind;
-    void (*drop)(void *item, void *context);
-    void *context;
+    void (*drop)(void *item, void *arg);
+    void *arg;
 };
 
 static void drop_by_user(weir_channel *channel, void *item)
 {
     struct own_channel *own = WEIR__CONTAINER(channel, struct own_channel, channel);
-    own->drop(item, own->context);
+    own->drop(item, own->arg);
 }
 
 static bool is_policy(enum weir_overflow overflow)
@@ -40,7 +40,7 @@ int weir_channel_new(weir_channel **out, weir_loop *loop, const weir_channel_opt
     if (options->drop != NULL)
         own->kind.drop = drop_by_user;
     own->drop = options->drop;
-    own->context = options->context;
+    own->arg = options->arg;
     weir__channel_init(&own->channel, loop, &own->kind, (uint32_t)options->capacity,
                        options->overflow);
     *out = &own->channel;

@@ -5,14 +5,14 @@
 
 #define LINE_MAX_SIZE 512
 
-static void write_line(void (*write)(void *context, const char *text, size_t size), void *context,
+static void write_line(void (*write)(const char *text, size_t size, void *arg), void *arg,
                        char *line, int size)
 {
     if (size <= 0)
         return;
     size_t length = (size_t)size < LINE_MAX_SIZE ? (size_t)size : LINE_MAX_SIZE - 1;
     line[length - 1] = '\n'; /* of a line that was cut, too */
-    write(context, line, length);
+    write(line, length, arg);
 }
 
 static const char *state_of(const struct weir__coroutine *coroutine)
@@ -22,20 +22,20 @@ static const char *state_of(const struct weir__coroutine *coroutine)
     return coroutine->scope->loop->current == coroutine ? "running" : "ready";
 }
 
-void weir_loop_dump(weir_loop *loop, void (*write)(void *context, const char *text, size_t size),
-                    void *context)
+void weir_loop_dump(weir_loop *loop, void (*write)(const char *text, size_t size, void *arg),
+                    void *arg)
 {
     char line[LINE_MAX_SIZE];
     int size = snprintf(line, sizeof line, "weir loop %s: %zu coroutines\n", loop->backend->name,
                         loop->coroutine_count);
-    write_line(write, context, line, size);
+    write_line(write, arg, line, size);
     for (weir__node *node = loop->coroutines.next; node != &loop->coroutines; node = node->next) {
         const struct weir__coroutine *coroutine =
             WEIR__CONTAINER(node, struct weir__coroutine, live);
         size = snprintf(line, sizeof line, "  coroutine \"%s\" in scope %p%s: %s\n",
                         coroutine->name, (void *)coroutine->scope,
                         coroutine->scope->cancelled ? " (cancelled)" : "", state_of(coroutine));
-        write_line(write, context, line, size);
+        write_line(write, arg, line, size);
     }
     for (weir__node *node = loop->dumpables.next; node != &loop->dumpables; node = node->next) {
         struct weir__dumpable *dumpable = WEIR__CONTAINER(node, struct weir__dumpable, link);
@@ -43,6 +43,6 @@ void weir_loop_dump(weir_loop *loop, void (*write)(void *context, const char *te
         if (length > sizeof line - 2)
             length = sizeof line - 2;
         line[length] = '\n';
-        write(context, line, length + 1);
+        write(line, length + 1, arg);
     }
 }

@@ -16,7 +16,7 @@ static size_t size_of(unsigned index)
 static void drop(struct weir__pool *pool, struct weir__pool_class class)
 {
     void *block = weir__pool_unkeep(pool, class);
-    (void)pool->parent.resize(pool->parent.context, block, class.size, 0);
+    (void)pool->parent.resize(block, class.size, 0, pool->parent.arg);
 }
 
 static struct weir__pool_class richest_class(const struct weir__pool *pool)
@@ -45,10 +45,10 @@ static bool make_room(struct weir__pool *pool, struct weir__pool_class class)
 void *weir__pool_take(struct weir__pool *pool, size_t size)
 {
     if (!WEIR__POOL_KEEPS || size > WEIR__POOL_LARGEST)
-        return pool->parent.resize(pool->parent.context, NULL, 0, size);
+        return pool->parent.resize(NULL, 0, size, pool->parent.arg);
     struct weir__pool_class class = weir__pool_class_of(size);
     void *block = weir__pool_unkeep(pool, class);
-    return block != NULL ? block : pool->parent.resize(pool->parent.context, NULL, 0, class.size);
+    return block != NULL ? block : pool->parent.resize(NULL, 0, class.size, pool->parent.arg);
 }
 
 void weir__pool_give(struct weir__pool *pool, void *block, size_t size)
@@ -56,12 +56,12 @@ void weir__pool_give(struct weir__pool *pool, void *block, size_t size)
     if (block == NULL)
         return;
     if (!WEIR__POOL_KEEPS || size > WEIR__POOL_LARGEST) {
-        (void)pool->parent.resize(pool->parent.context, block, size, 0);
+        (void)pool->parent.resize(block, size, 0, pool->parent.arg);
         return;
     }
     struct weir__pool_class class = weir__pool_class_of(size);
     if (!make_room(pool, class)) {
-        (void)pool->parent.resize(pool->parent.context, block, class.size, 0);
+        (void)pool->parent.resize(block, class.size, 0, pool->parent.arg);
         return;
     }
     weir__pool_keep(pool, class, block);
@@ -73,7 +73,7 @@ static void *grow(struct weir__pool *pool, void *block, size_t old_size, size_t 
         weir__pool_class_of(old_size).index == weir__pool_class_of(new_size).index)
         return block;
     if (old_size > WEIR__POOL_LARGEST && new_size > WEIR__POOL_LARGEST)
-        return pool->parent.resize(pool->parent.context, block, old_size, new_size);
+        return pool->parent.resize(block, old_size, new_size, pool->parent.arg);
     void *moved = weir__pool_take(pool, new_size);
     if (moved == NULL)
         return NULL;
@@ -82,9 +82,9 @@ static void *grow(struct weir__pool *pool, void *block, size_t old_size, size_t 
     return moved;
 }
 
-static void *resize_by_pool(void *context, void *block, size_t old_size, size_t new_size)
+static void *resize_by_pool(void *block, size_t old_size, size_t new_size, void *arg)
 {
-    struct weir__pool *pool = context;
+    struct weir__pool *pool = arg;
     if (block == NULL)
         return weir__pool_take(pool, new_size);
     if (new_size == 0) {

@@ -59,8 +59,8 @@ int weir__endpoint_append_ping(weir_endpoint *endpoint, weir_buffer *out)
 
 int weir__endpoint_ping(weir_endpoint *endpoint, weir_buffer *out)
 {
-    endpoint->options->random(endpoint->options->random_context, endpoint->ping_nonce,
-                              sizeof endpoint->ping_nonce);
+    endpoint->options->random(endpoint->ping_nonce, sizeof endpoint->ping_nonce,
+                              endpoint->options->random_arg);
     endpoint->pong_awaited = true;
     endpoint->ping_owed = true;
     endpoint->ping_grace_used = false;

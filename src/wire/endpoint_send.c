@@ -40,7 +40,7 @@ static void fill_head(const weir_endpoint *endpoint, const weir_frame *frame, un
         .masked = endpoint->masking,
     };
     if (head->masked)
-        endpoint->options->random(endpoint->options->random_context, head->key, sizeof head->key);
+        endpoint->options->random(head->key, sizeof head->key, endpoint->options->random_arg);
 }
 
 int weir__endpoint_append(weir_endpoint *endpoint, const weir_frame *frame, unsigned opcode,

@@ -113,7 +113,7 @@ static void make_head(weir_serializer *serializer, const struct weir_serializer_
         .masked = serializer->masking && serializer->options.random != NULL,
     };
     if (head.masked)
-        serializer->options.random(serializer->options.random_context, head.key, sizeof head.key);
+        serializer->options.random(head.key, sizeof head.key, serializer->options.random_arg);
     memcpy(serializer->key, head.key, sizeof head.key);
     serializer->head_size = (uint8_t)weir_frame_head_write(serializer->head, &head);
 }

@@ -306,7 +306,7 @@ static int drain_half(void *arg)
     weir_stream *stream, *peer;
     uint8_t data[10];
     (void)arg;
-    assert_int_equal(weir_stream_pair(weir_loop_current(), &stream, &peer), WEIR_OK);
+    assert_int_equal(weir_stream_pair(&stream, &peer, weir_loop_current()), WEIR_OK);
     for (int leaves = 0; leaves < 2; leaves++) {
         assert_int_equal(weir__stream_enter_writing(stream, &half.half), WEIR_OK);
         assert_int_equal(weir__io_send(&stream->io, &piece, 1), 10);

@@ -46,9 +46,9 @@ static void need(bool good, const char *what)
 static const uint8_t key[4] = {0x37, 0xfa, 0x21, 0x3d};
 static uint8_t room[2 * BIG_SIZE];
 
-static void no_random(void *context, void *out, size_t size)
+static void no_random(void *out, size_t size, void *arg)
 {
-    (void)context;
+    (void)arg;
     memset(out, 0, size);
 }
 

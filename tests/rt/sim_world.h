@@ -52,9 +52,9 @@ struct sock {
     bool keep_data;
 };
 
-static inline void *count_resize(void *context, void *block, size_t old_size, size_t new_size)
+static inline void *count_resize(void *block, size_t old_size, size_t new_size, void *arg)
 {
-    struct world *world = context;
+    struct world *world = arg;
     if (new_size > old_size && ++world->calls == world->fail_at)
         return NULL;
     world->bytes += new_size - old_size;

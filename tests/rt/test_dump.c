@@ -11,9 +11,9 @@ struct text {
 
 static struct text text;
 
-static void append(void *context, const char *line, size_t size)
+static void append(const char *line, size_t size, void *arg)
 {
-    struct text *into = context;
+    struct text *into = arg;
     assert_true(size > 0 && line[size - 1] == '\n');
     assert_null(memchr(line, '\n', size - 1));
     assert_true(into->size + size < sizeof into->bytes);

@@ -192,7 +192,7 @@ static void without_an_allocator_it_is_the_c_librarys(void **state)
     weir__pool_init(&pool, &(weir_allocator){0});
     uint8_t *block = weir__pool_take(&pool, 77);
     touch(block, 77);
-    block = pool.face.resize(pool.face.context, block, 77, 600000);
+    block = pool.face.resize(block, 77, 600000, pool.face.arg);
     touch(block, 600000);
     weir__pool_give(&pool, block, 600000);
     weir__pool_fini(&pool);
@@ -230,7 +230,7 @@ static void resizing_at_random_keeps_the_content_and_leaks_nothing(void **state)
             size_t size = roll_below(&dice, 4) == 0 ? 0 : some_size(&dice);
             if (blocks[i] == NULL && size == 0)
                 continue;
-            uint8_t *block = face->resize(face->context, blocks[i], sizes[i], size);
+            uint8_t *block = face->resize(blocks[i], sizes[i], size, face->arg);
             assert_int_equal(block != NULL, size > 0);
             size_t same = size < sizes[i] ? size : sizes[i];
             if (same > 0)
@@ -242,7 +242,7 @@ static void resizing_at_random_keeps_the_content_and_leaks_nothing(void **state)
         }
         for (size_t i = 0; i < HELD; i++)
             if (blocks[i] != NULL)
-                (void)face->resize(face->context, blocks[i], sizes[i], 0);
+                (void)face->resize(blocks[i], sizes[i], 0, face->arg);
         close_pool(&pooled);
     }
 }
@@ -255,13 +255,13 @@ static void a_failed_resize_leaves_the_block_alone(void **state)
         struct pooled pooled;
         open_pool(&pooled, 2);
         const weir_allocator *face = &pooled.pool.face;
-        uint8_t *block = face->resize(face->context, NULL, 0, steps[i][0]);
+        uint8_t *block = face->resize(NULL, 0, steps[i][0], face->arg);
         assert_non_null(block);
         memset(block, 9, steps[i][0]);
-        assert_null(face->resize(face->context, block, steps[i][0], steps[i][1]));
+        assert_null(face->resize(block, steps[i][0], steps[i][1], face->arg));
         assert_true(pooled.memory.failed);
         check_pattern(block, steps[i][0], 9);
-        assert_null(face->resize(face->context, block, steps[i][0], 0));
+        assert_null(face->resize(block, steps[i][0], 0, face->arg));
         close_pool(&pooled);
     }
 }

@@ -39,11 +39,11 @@ static inline void token_received(uint32_t token)
     tokens.received_count++;
 }
 
-static inline void token_drop(void *item, void *context)
+static inline void token_drop(void *item, void *arg)
 {
     uint32_t token;
     memcpy(&token, item, sizeof token);
-    (void)context;
+    (void)arg;
     token_end(token);
     tokens.dropped_count++;
 }

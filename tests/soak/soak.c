@@ -62,10 +62,10 @@ static void demand(bool condition, const char *what)
 
 /* --- memory that is counted: all of it has to be freed --- */
 
-static void *resize(void *context, void *block, size_t old_size, size_t new_size)
+static void *resize(void *block, size_t old_size, size_t new_size, void *arg)
 {
     void *moved = NULL;
-    (void)context;
+    (void)arg;
     if (new_size == 0)
         free(block);
     else

@@ -42,9 +42,9 @@ static bool fails_now(failing_allocator *self)
 }
 
 /* Always moves, so that a stale pointer is found by AddressSanitizer. */
-static void *resize(void *context, void *block, size_t old_size, size_t new_size)
+static void *resize(void *block, size_t old_size, size_t new_size, void *arg)
 {
-    failing_allocator *self = context;
+    failing_allocator *self = arg;
     check_old_size(block, old_size);
     uint8_t *moved = NULL;
     if (new_size > 0) {
@@ -70,8 +70,7 @@ static void *resize(void *context, void *block, size_t old_size, size_t new_size
 
 void failing_allocator_init(failing_allocator *self, size_t fail_at)
 {
-    *self =
-        (failing_allocator){.allocator = {.resize = resize, .context = self}, .fail_at = fail_at};
+    *self = (failing_allocator){.allocator = {.resize = resize, .arg = self}, .fail_at = fail_at};
 }
 
 bool failing_allocator_is_clean(const failing_allocator *self)

@@ -7,7 +7,7 @@
 #include <weir/base.h>
 
 typedef struct failing_allocator {
-    weir_allocator allocator; /* for the library; its context is this struct, which must not move */
+    weir_allocator allocator; /* for the library; its arg is this struct, which must not move */
     size_t calls;             /* allocating calls so far (frees are not counted) */
     size_t fail_at;           /* the call that fails, from 1; 0: none */
     bool fail_after;          /* every call from fail_at on fails, not just that one */

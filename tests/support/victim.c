@@ -35,9 +35,9 @@ static void raise_to(_Atomic size_t *most, size_t value)
         atomic_store(most, value);
 }
 
-static void *resize(void *context, void *block, size_t old_size, size_t new_size)
+static void *resize(void *block, size_t old_size, size_t new_size, void *arg)
 {
-    struct victim_memory *memory = context;
+    struct victim_memory *memory = arg;
     if (new_size > 0) {
         block = realloc(block, new_size);
         if (block == NULL)

@@ -48,9 +48,9 @@ struct rig {
     char sent[LOG_SIZE];
 };
 
-static inline void rig_random(void *context, void *out, size_t size)
+static inline void rig_random(void *out, size_t size, void *arg)
 {
-    uint32_t *state = context;
+    uint32_t *state = arg;
     uint8_t *bytes = out;
     for (size_t i = 0; i < size; i++) {
         *state = *state * 1664525u + 1013904223u;
@@ -156,7 +156,7 @@ static inline weir_endpoint_options rig_options(struct rig *rig, enum weir_role 
         .ping_interval_ms = WEIR_UNLIMITED,
         .allocator = rig->memory.allocator,
         .random = rig_random,
-        .random_context = &rig->random,
+        .random_arg = &rig->random,
     };
 }
 

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void count_up(void *context, void *out, size_t size)
+static void count_up(void *out, size_t size, void *arg)
 {
-    uint8_t *next = context;
+    uint8_t *next = arg;
     for (size_t i = 0; i < size; i++)
         ((uint8_t *)out)[i] = ++*next;
 }
@@ -194,8 +194,7 @@ static void masking_takes_a_new_key_a_frame_and_leaves_the_source(void **state)
     (void)state;
     uint8_t next = 0;
     weir_serializer serializer;
-    weir_serializer_options options = {
-        .masking = true, .random = count_up, .random_context = &next};
+    weir_serializer_options options = {.masking = true, .random = count_up, .random_arg = &next};
     assert_int_equal(weir_serializer_init(&serializer, &options), WEIR_OK);
     char source[] = "AAAA";
     enqueue(&serializer, weir_frame_text(source, 4));
@@ -224,8 +223,7 @@ static size_t write_all(uint8_t *out, size_t size, bool masking, size_t room)
     static const size_t sizes[] = {0, 1, 125, 126, 65535, 65536, 7, 32768};
     uint8_t next = 0;
     weir_serializer serializer;
-    weir_serializer_options options = {
-        .masking = masking, .random = count_up, .random_context = &next};
+    weir_serializer_options options = {.masking = masking, .random = count_up, .random_arg = &next};
     assert_int_equal(weir_serializer_init(&serializer, &options), WEIR_OK);
     for (size_t i = 0; i < sizeof payload; i++)
         payload[i] = (char)(i * 31);

@@ -57,10 +57,10 @@ static void jump(uint64_t ms)
 
 /* --- pings --- */
 
-static void count_ping(weir_session *session, const weir_frame *frame, void *context)
+static void count_ping(weir_session *session, const weir_frame *frame, void *arg)
 {
     (void)session;
-    *(unsigned *)context += frame->type == WEIR_FRAME_PING;
+    *(unsigned *)arg += frame->type == WEIR_FRAME_PING;
 }
 
 static int one_ping_follows_a_jump_over_many(void *arg)
@@ -72,7 +72,7 @@ static int one_ping_follows_a_jump_over_many(void *arg)
     rig_open(&rig, WEIR_ROLE_SERVER, &(weir_session_options){.ping_interval_ms = HOUR_MS / 60});
     rig_open_peer(&rig, &peer,
                   &(weir_session_options){.ping_interval_ms = WEIR_UNLIMITED,
-                                          .observer = {.frame_in = count_ping, .context = &pings}});
+                                          .observer = {.frame_in = count_ping, .arg = &pings}});
     assert_ok(weir_sleep(1));
     assert_int_equal(pings, 0);
     for (unsigned i = 1; i <= 3; i++) {

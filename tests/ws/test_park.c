@@ -42,11 +42,11 @@ static void note_close(weir_session *session, const weir_end *end, void *arg)
     host.closed++;
 }
 
-static void note_end(weir_session *session, const weir_end *end, void *context)
+static void note_end(weir_session *session, const weir_end *end, void *arg)
 {
     (void)session;
     (void)end;
-    (void)context;
+    (void)arg;
     host.seen++;
 }
 
@@ -57,9 +57,9 @@ struct text {
     size_t size;
 };
 
-static void append(void *context, const char *data, size_t size)
+static void append(const char *data, size_t size, void *arg)
 {
-    struct text *text = context;
+    struct text *text = arg;
     assert_true(text->size + size < sizeof text->data);
     memcpy(text->data + text->size, data, size);
     text->size += size;

@@ -138,9 +138,9 @@ static void stopping_closes_every_session_with_1001(void **state)
 
 static _Atomic size_t dumped;
 
-static void count_dump(void *context, const char *text, size_t size)
+static void count_dump(const char *text, size_t size, void *arg)
 {
-    (void)context;
+    (void)arg;
     assert_int_equal(text[size - 1], '\n');
     atomic_fetch_add(&dumped, 1);
 }

@@ -168,9 +168,8 @@ static int pong_goes_ahead_of_queued_data(void *arg)
     uint8_t first;
     int pings = 0;
     (void)arg;
-    rig_open(
-        &rig, WEIR_ROLE_SERVER,
-        &(weir_session_options){.high_water = 1000, .observer = {count_pings, .context = &pings}});
+    rig_open(&rig, WEIR_ROLE_SERVER,
+             &(weir_session_options){.high_water = 1000, .observer = {count_pings, .arg = &pings}});
     weir_frame large = weir_frame_binary(payload, sizeof payload);
     assert_ok(weir_try_send(rig.session, &large));
     for (int i = 0; i < 3; i++) {
@@ -411,25 +410,25 @@ struct watch {
     int ends;
 };
 
-static void count_in(weir_session *session, const weir_frame *frame, void *context)
+static void count_in(weir_session *session, const weir_frame *frame, void *arg)
 {
     (void)session;
     (void)frame;
-    ((struct watch *)context)->in++;
+    ((struct watch *)arg)->in++;
 }
 
-static void count_out(weir_session *session, const weir_frame *frame, void *context)
+static void count_out(weir_session *session, const weir_frame *frame, void *arg)
 {
     (void)session;
     (void)frame;
-    ((struct watch *)context)->out++;
+    ((struct watch *)arg)->out++;
 }
 
-static void count_end(weir_session *session, const weir_end *end, void *context)
+static void count_end(weir_session *session, const weir_end *end, void *arg)
 {
     (void)session;
     assert_int_equal(end->kind, WEIR_END_CLEAN);
-    ((struct watch *)context)->ends++;
+    ((struct watch *)arg)->ends++;
 }
 
 static int observer_sees_frames_pings_and_the_end(void *arg)
@@ -469,20 +468,20 @@ static int observer_without_memory_leaves_all_as_it_was(void *arg)
     (void)arg;
     rig_open(&rig, WEIR_ROLE_SERVER, NULL);
     rig_starve(true);
-    assert_status(weir_session_observe(rig.session, &(weir_observer){count_in, .context = &first}),
+    assert_status(weir_session_observe(rig.session, &(weir_observer){count_in, .arg = &first}),
                   WEIR_ENOMEM);
     rig_starve(false);
     expect_counted(&rig, &first, 0, 0);
-    assert_ok(weir_session_observe(rig.session, &(weir_observer){count_in, .context = &first}));
+    assert_ok(weir_session_observe(rig.session, &(weir_observer){count_in, .arg = &first}));
     expect_counted(&rig, &first, 0, 1);
     /* Another takes the place of the one that is there. */
     rig_starve(true);
-    assert_ok(weir_session_observe(rig.session, &(weir_observer){count_in, .context = &second}));
+    assert_ok(weir_session_observe(rig.session, &(weir_observer){count_in, .arg = &second}));
     rig_starve(false);
     expect_counted(&rig, &second, 0, 1);
     assert_ok(weir_session_observe(rig.session, NULL));
     rig_starve(true); /* which also drops the block that was just freed */
-    assert_status(weir_session_observe(rig.session, &(weir_observer){count_in, .context = &second}),
+    assert_status(weir_session_observe(rig.session, &(weir_observer){count_in, .arg = &second}),
                   WEIR_ENOMEM);
     rig_starve(false);
     expect_counted(&rig, &second, 1, 1);

@@ -272,7 +272,7 @@ static int incoming_overflow_drops_the_oldest(void *arg)
     rig_open(&rig, WEIR_ROLE_SERVER,
              &(weir_session_options){.incoming_capacity = 2,
                                      .incoming_overflow = WEIR_OVERFLOW_DROP_OLDEST,
-                                     .observer = {count_in, .context = &seen}});
+                                     .observer = {count_in, .arg = &seen}});
     for (int i = 0; i < 5; i++) {
         snprintf(text, sizeof text, "%d", i);
         rig_put_text(&rig, text);
@@ -315,7 +315,7 @@ static int incoming_bytes_are_bounded_like_frames(void *arg)
              &(weir_session_options){.incoming_capacity = 1000,
                                      .high_water = 300000,
                                      .ping_interval_ms = WEIR_UNLIMITED,
-                                     .observer = {count_in, .context = &seen}});
+                                     .observer = {count_in, .arg = &seen}});
     weir_session *peer;
     rig_open_peer(&rig, &peer, NULL);
     for (int i = 0; i < 10; i++) {
@@ -338,9 +338,8 @@ RUN(incoming_bytes_are_bounded_like_frames)
 static void queue_after_a_full_queue(struct rig *rig, int *seen, uint8_t first)
 {
     *seen = 0;
-    rig_open(
-        rig, WEIR_ROLE_SERVER,
-        &(weir_session_options){.incoming_capacity = 2, .observer = {count_in, .context = seen}});
+    rig_open(rig, WEIR_ROLE_SERVER,
+             &(weir_session_options){.incoming_capacity = 2, .observer = {count_in, .arg = seen}});
     for (int i = 0; i < 3; i++)
         rig_put_text(rig, letters[i]);
     rig_put_frame(rig, first, "\x03\xe8", 2);

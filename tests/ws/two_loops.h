@@ -82,9 +82,9 @@ static inline void note_server_end(weir_session *session, const weir_end *end, v
     stage->ended++;
 }
 
-static inline void count_ping(weir_session *session, const weir_frame *frame, void *context)
+static inline void count_ping(weir_session *session, const weir_frame *frame, void *arg)
 {
-    struct stage *stage = context;
+    struct stage *stage = arg;
     (void)session;
     stage->pings += frame->type == WEIR_FRAME_PING;
 }
@@ -97,7 +97,7 @@ static inline int start_server(void *arg)
                                   .on_close = note_server_end,
                                   .arg = stage,
                                   .session = talkative_options()};
-    options.session.observer = (weir_observer){.frame_in = count_ping, .context = stage};
+    options.session.observer = (weir_observer){.frame_in = count_ping, .arg = stage};
     stage->start_status =
         weir_server_start(&stage->listening, weir_loop_scope(stage->server.loop), &options);
     return WEIR_OK;

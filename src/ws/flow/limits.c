@@ -10,9 +10,9 @@ static bool are_valid(const weir_session_options *options)
            (unsigned)options->outgoing_overflow <= WEIR_OVERFLOW_DROP_OLDEST;
 }
 
-static void random_of_loop(void *context, void *out, size_t size)
+static void random_of_loop(void *out, size_t size, void *arg)
 {
-    weir_loop_random(out, size, context);
+    weir_loop_random(out, size, arg);
 }
 
 weir_endpoint_options weir__endpoint_options_for(weir_loop *loop, enum weir_role role, bool raw,
@@ -31,7 +31,7 @@ weir_endpoint_options weir__endpoint_options_for(weir_loop *loop, enum weir_role
                                                            : WEIR_CLOSE_TIMEOUT_DEFAULT_MS,
         .allocator = *weir__loop_allocator(loop),
         .random = random_of_loop,
-        .random_context = loop,
+        .random_arg = loop,
     };
 }
 

@@ -28,7 +28,7 @@ struct worker {
     atomic_uint requests; /* bits of enum wish */
 };
 
-typedef void dump_writer(void *context, const char *text, size_t size);
+typedef void dump_writer(const char *text, size_t size, void *arg);
 
 struct weir_service {
     weir_serve_options options;
@@ -38,7 +38,7 @@ struct weir_service {
     atomic_bool begun;
     atomic_uint wakers; /* calls that may be about to wake a loop */
     dump_writer *_Atomic write;
-    void *_Atomic write_context;
+    void *_Atomic write_arg;
 };
 
 static int copy_url(weir_service *service, const char *url)
@@ -120,7 +120,7 @@ static void serve_requests(struct worker *worker)
     if (requests & REQUEST_STOP)
         weir_server_stop(worker->server);
     if (requests & REQUEST_DUMP)
-        weir_loop_dump(loop, atomic_load(&service->write), atomic_load(&service->write_context));
+        weir_loop_dump(loop, atomic_load(&service->write), atomic_load(&service->write_arg));
     weir__loop_leave(before);
 }
 
@@ -254,11 +254,11 @@ void weir_service_stop(weir_service *service)
         request(service, REQUEST_STOP);
 }
 
-int weir_service_dump(weir_service *service, dump_writer *write, void *context)
+int weir_service_dump(weir_service *service, dump_writer *write, void *arg)
 {
     if (service == NULL || write == NULL)
         return WEIR_EINVAL;
-    atomic_store(&service->write_context, context);
+    atomic_store(&service->write_arg, arg);
     atomic_store(&service->write, write);
     request(service, REQUEST_DUMP);
     return WEIR_OK;

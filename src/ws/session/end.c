@@ -19,7 +19,7 @@ static void notify_observer(weir_session *session)
 {
     const weir_observer *observer = session->observer;
     if (observer != NULL && observer->ended != NULL)
-        observer->ended(session, session->end, observer->context);
+        observer->ended(session, session->end, observer->arg);
 }
 
 void weir__session_report_end(weir_session *session)

@@ -258,7 +258,7 @@ static void note_sent(struct weir__outlet *outlet, const weir_frame *frame)
     weir_session *session = session_of_outlet(outlet);
     const weir_observer *observer = session->observer;
     if (observer != NULL && observer->frame_out != NULL)
-        observer->frame_out(session, frame, observer->context);
+        observer->frame_out(session, frame, observer->arg);
     if (weir_endpoint_output_ended(&session->active->endpoint))
         weir__task_post(session->loop, &session->active->update);
 }
@@ -306,7 +306,7 @@ static void note_arrived(struct weir__inlet *inlet, const weir_frame *frame)
     weir_session *session = session_of_inlet(inlet);
     const weir_observer *observer = session->observer;
     if (observer != NULL && observer->frame_in != NULL)
-        observer->frame_in(session, frame, observer->context);
+        observer->frame_in(session, frame, observer->arg);
 }
 
 static void update(struct weir__inlet *inlet)
