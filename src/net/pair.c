@@ -18,7 +18,6 @@ struct pair_end {
     weir__buf *last;
     size_t last_filled; /* bytes of the last chunk that are used */
     size_t held;        /* bytes on the way, at most ROOM_MAX */
-    size_t undrained;   /* on_drained was asked for: bytes from this end still to be delivered */
     bool is_second;
     bool is_shut;  /* this end has said that it sends no more */
     bool has_eof;  /* the other end has, and that comes behind what is held */
@@ -112,19 +111,6 @@ static bool can_send(struct pair_end *end)
            (end->is_reset || peer->io == NULL || ROOM_MAX - peer->held >= WAKE_ROOM);
 }
 
-static bool has_drained(struct pair_end *end)
-{
-    return (end->io->flags & WEIR__IO_DRAINING) != 0 &&
-           (end->undrained == 0 || end->is_reset || peer_of(end)->io == NULL);
-}
-
-/* Most ends wait for neither. */
-static inline bool is_owed(struct pair_end *end)
-{
-    return (end->io->flags & (WEIR__IO_SENDING | WEIR__IO_DRAINING)) != 0 &&
-           (can_send(end) || has_drained(end));
-}
-
 static bool can_receive(const struct pair_end *end)
 {
     return (end->io->flags & (WEIR__IO_RECEIVING | WEIR__IO_ENDED)) == WEIR__IO_RECEIVING &&
@@ -133,7 +119,7 @@ static bool can_receive(const struct pair_end *end)
 
 static void plan(struct pair_end *end)
 {
-    if (end->io != NULL && (is_owed(end) || can_receive(end)))
+    if (end->io != NULL && (can_send(end) || can_receive(end)))
         weir__task_post(end->io->loop, &end->io->task);
 }
 
@@ -158,32 +144,12 @@ static void go_on_sending(struct pair_end *end)
     io->on->on_sent(io, status, 0);
 }
 
-static void report_drained(struct pair_end *end)
-{
-    weir__io_report_drained(end->io, end->is_reset ? WEIR_SYSTEM(ECONNRESET) : WEIR_OK);
-}
-
-static void note_delivered(struct pair_end *sender, size_t size)
-{
-    if (sender->undrained > 0)
-        sender->undrained -= size < sender->undrained ? size : sender->undrained;
-}
-
-static void pay_sender(weir__io *io)
-{
-    if (can_send(io->backend))
-        go_on_sending(io->backend);
-    if (io->backend != NULL && has_drained(io->backend))
-        report_drained(io->backend);
-}
-
 static void receive(struct pair_end *end)
 {
     weir__io *io = end->io;
     if (!end->is_reset && end->first != NULL) {
         size_t size;
         weir__buf *chunk = unqueue_chunk(end, &size);
-        note_delivered(peer_of(end), size);
         plan(peer_of(end));
         io->on->on_data(io, chunk, chunk->data, size);
         weir__buf_unref(chunk);
@@ -199,8 +165,8 @@ static void receive(struct pair_end *end)
 static void update(weir__task *task)
 {
     weir__io *io = WEIR__CONTAINER(task, weir__io, task);
-    if (io->backend != NULL && is_owed(io->backend))
-        pay_sender(io);
+    if (io->backend != NULL && can_send(io->backend))
+        go_on_sending(io->backend);
     if (io->backend != NULL && can_receive(io->backend))
         receive(io->backend);
     if (io->backend != NULL)
@@ -246,17 +212,6 @@ static int64_t send_pieces(weir__io *io, const struct iovec *pieces, int count)
         weir__task_post(io->loop, &io->task);
     plan(peer);
     return (int64_t)taken;
-}
-
-static size_t count_unsent(const weir__io *io)
-{
-    return peer_of(io->backend)->held;
-}
-
-static void await_drained(weir__io *io)
-{
-    struct pair_end *end = io->backend;
-    end->undrained = peer_of(end)->held;
 }
 
 static int shut(weir__io *io)
@@ -324,8 +279,6 @@ static const struct weir__io_ops pair_ops = {
     .close = close_io,
     .address = ask_address,
     .keep_alive = accept_keep_alive,
-    .unsent = count_unsent,
-    .await_drained = await_drained,
 };
 
 /* --- making one --- */

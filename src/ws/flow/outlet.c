@@ -9,14 +9,6 @@
 /* From this size on a payload is not copied into the output buffer. */
 #define LARGE_SIZE ((size_t)16 * 1024)
 
-struct flusher {
-    struct weir__wait wait;
-    weir__node link;
-    uint32_t frame; /* until this many frames are pushed */
-    bool has_target;
-    uint64_t target; /* then until this many bytes are taken */
-};
-
 static weir_loop *loop_of(const struct weir__outlet *outlet)
 {
     return outlet->outgoing.loop;
@@ -65,52 +57,23 @@ size_t weir__outlet_unsent(const struct weir__outlet *outlet)
     return outlet->output == NULL ? 0 : weir__output_unsent(outlet->output);
 }
 
+size_t weir__outlet_queued_bytes(const struct weir__outlet *outlet)
+{
+    size_t size = weir__outlet_unsent(outlet) + outlet->outgoing.bytes;
+    return outlet->io == NULL ? size : size + weir__io_unsent(outlet->io);
+}
+
 bool weir__outlet_has_payload(const struct weir__outlet *outlet)
 {
     return outlet->output != NULL && weir__output_has_payload(outlet->output);
 }
 
-/* --- flushing --- */
-
-static void withdraw_flusher(struct weir__wait *wait)
-{
-    weir__list_remove(&WEIR__CONTAINER(wait, struct flusher, wait)->link);
-}
-
-static void wake_flushers(struct weir__outlet *outlet, bool all, int status)
-{
-    weir__node *end = &outlet->output->flushers;
-    weir__node *node = end->next;
-    while (node != end) {
-        struct flusher *flusher = WEIR__CONTAINER(node, struct flusher, link);
-        node = node->next;
-        if (!flusher->has_target && (int32_t)(outlet->pushed - flusher->frame) >= 0) {
-            flusher->has_target = true;
-            flusher->target = outlet->taken + weir__output_unsent(outlet->output);
-        }
-        if (!all && (!flusher->has_target || outlet->taken < flusher->target))
-            continue;
-        weir__list_remove(&flusher->link);
-        weir__wait_wake(&flusher->wait, status);
-    }
-}
-
 int weir__outlet_flush(struct weir__outlet *outlet)
 {
-    struct flusher flusher;
-    int status = weir__wait_init(&flusher.wait, "flush", withdraw_flusher);
-    if (status != WEIR_OK)
-        return status;
-    flusher.frame = outlet->pushed + (uint32_t)outlet->outgoing.count;
-    flusher.has_target = outlet->outgoing.count == 0;
-    flusher.target = outlet->taken + weir__outlet_unsent(outlet);
-    if (flusher.has_target && outlet->taken == flusher.target)
-        return WEIR_OK;
-    assert(outlet->output != NULL); /* frames queue only behind others */
-    weir__list_init(&flusher.link);
-    weir__list_push(&outlet->output->flushers, &flusher.link);
-    weir__outlet_pump_late(outlet);
-    return weir__wait_suspend(&flusher.wait);
+    if (weir__outlet_unsent(outlet) > 0)
+        weir__outlet_pump_late(outlet);
+    return weir__flush_wait(&outlet->flush, outlet->io, outlet->outgoing.count,
+                            weir__outlet_unsent(outlet));
 }
 
 /* --- the channel's end --- */
@@ -122,9 +85,9 @@ bool weir__outlet_is_stuck(const struct weir__outlet *outlet)
 
 static void count_pushed(struct weir__outlet *outlet)
 {
-    outlet->pushed++;
-    if (outlet->output != NULL && !weir__list_is_empty(&outlet->output->flushers))
-        wake_flushers(outlet, false, WEIR_OK);
+    outlet->flush.pushed++;
+    if (weir__flush_is_awaited(&outlet->flush))
+        weir__flush_advance(&outlet->flush, outlet->io, weir__outlet_unsent(outlet));
 }
 
 static inline void notify_observer(struct weir__outlet *outlet, const weir_frame *frame)
@@ -264,42 +227,44 @@ static bool wants_control(const struct weir__outlet *outlet)
 }
 
 /* Puts what is owed between two frames. After a Close nothing may follow: what stands behind it is
- * dropped, and counts as taken. */
-static void put_control(struct weir__outlet *outlet)
+ * dropped, and counts as taken. Returns whether this is between two frames. */
+static bool put_control(struct weir__outlet *outlet)
 {
     struct weir__output *output = outlet->output;
     weir_buffer *to = weir__output_insert(output);
     if (to == NULL)
-        return;
+        return false;
     outlet->on->control(outlet, to);
-    outlet->taken += weir__output_end_insert(output, weir_endpoint_output_ended(outlet->endpoint));
+    outlet->flush.taken +=
+        weir__output_end_insert(output, weir_endpoint_output_ended(outlet->endpoint));
+    return true;
 }
 
 /* Lists what is to be sent now. Returns the number of pieces; 0: nothing; WEIR_ENOMEM: no room to
  * write it into. */
 static int next_pieces(struct weir__outlet *outlet, struct iovec pieces[WEIR__SEGMENTS_MAX])
 {
-    bool controls = wants_control(outlet);
-    if (outlet->output == NULL && !controls)
+    bool waits = wants_control(outlet);
+    if (outlet->output == NULL && !waits)
         return 0;
     if (output_of(outlet) == NULL)
         return WEIR_ENOMEM;
-    if (controls)
-        put_control(outlet);
-    return weir__output_list(outlet->output, pieces);
+    if (waits)
+        waits = !put_control(outlet);
+    return weir__output_list(outlet->output, pieces, waits);
 }
 
 static void account(struct weir__outlet *outlet, size_t size)
 {
     struct weir__output *output = outlet->output;
-    outlet->taken += size;
+    outlet->flush.taken += size;
     weir__output_consume(output, size);
     if (weir__io_is_sending(outlet->io))
         weir__output_freeze(output);
     else
         weir__output_thaw(output);
-    if (!weir__list_is_empty(&output->flushers))
-        wake_flushers(outlet, false, WEIR_OK);
+    if (weir__flush_is_awaited(&outlet->flush))
+        weir__flush_advance(&outlet->flush, outlet->io, weir__output_unsent(output));
 }
 
 static void fail(struct weir__outlet *outlet, int status)
@@ -341,7 +306,7 @@ static inline bool is_plain(const struct weir__outlet *outlet)
 {
     const struct weir__output *output = outlet->output;
     return output != NULL && output->count == 0 && output->out.size > 0 &&
-           weir__list_is_empty(&output->flushers) && weir__endpoint_is_idle(outlet->endpoint) &&
+           !weir__flush_is_awaited(&outlet->flush) && weir__endpoint_is_idle(outlet->endpoint) &&
            outlet->io != NULL && !weir__io_is_sending(outlet->io);
 }
 
@@ -354,7 +319,7 @@ static bool send_all(struct weir__outlet *outlet)
     const struct iovec piece = {output->out.data, output->out.size};
     int64_t size = weir__io_send(outlet->io, &piece, 1);
     if (size == (int64_t)piece.iov_len) {
-        outlet->taken += piece.iov_len;
+        outlet->flush.taken += piece.iov_len;
         output->out.size = 0;
         return true;
     }
@@ -367,13 +332,21 @@ static bool send_all(struct weir__outlet *outlet)
     return send_pieces(outlet);
 }
 
-/* All is taken, and nothing queues. Who still waits does so for frames that were dropped: behind a Close, or as the oldest. */
+/* All is taken, and nothing queues. What is still awaited was dropped: behind a Close, or as the
+ * oldest. */
+static void flush_dropped(struct weir__outlet *outlet)
+{
+    if (weir__channel_is_closed(&outlet->outgoing))
+        weir__flush_end(&outlet->flush, WEIR_CLOSED);
+    else
+        weir__flush_all_taken(&outlet->flush, outlet->io);
+}
+
 static void note_all_sent(struct weir__outlet *outlet)
 {
     outlet->was_stuck = false;
-    if (outlet->output != NULL && !weir__list_is_empty(&outlet->output->flushers))
-        wake_flushers(outlet, true,
-                      weir__channel_is_closed(&outlet->outgoing) ? WEIR_CLOSED : WEIR_OK);
+    if (weir__flush_is_awaited(&outlet->flush))
+        flush_dropped(outlet);
     end_output(outlet);
     weir__task_cancel(&outlet->late);
     outlet->on->drained(outlet);
@@ -442,6 +415,7 @@ void weir__outlet_init(struct weir__outlet *outlet, weir_endpoint *endpoint,
     weir__channel_init(&outlet->outgoing, options->loop, &kind, options->capacity,
                        options->overflow);
     weir__message_lock_init(&outlet->lock);
+    weir__flush_init(&outlet->flush);
     weir__task_init(&outlet->late, pump_now);
 }
 
@@ -451,8 +425,7 @@ void weir__outlet_stop(struct weir__outlet *outlet, int status)
     weir__task_cancel(&outlet->late);
     weir_channel_close(&outlet->outgoing, WEIR_CLOSED);
     weir__channel_drain(&outlet->outgoing);
-    if (outlet->output != NULL)
-        wake_flushers(outlet, true, status);
+    weir__flush_end(&outlet->flush, status);
 }
 
 void weir__outlet_release(struct weir__outlet *outlet)
@@ -466,7 +439,7 @@ void weir__outlet_fini(struct weir__outlet *outlet)
     weir__task_cancel(&outlet->late);
     weir__channel_fini(&outlet->outgoing);
     weir__message_lock_fini(&outlet->lock);
-    if (outlet->output != NULL)
-        wake_flushers(outlet, true, WEIR_CANCELLED);
+    weir__flush_end(&outlet->flush, WEIR_CANCELLED);
+    weir__flush_fini(&outlet->flush);
     end_output(outlet);
 }

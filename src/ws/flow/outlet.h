@@ -9,6 +9,7 @@
 #include "rt/channel.h"
 #include "rt/io.h"
 #include "wire/endpoint.h"
+#include "ws/flow/flush.h"
 #include "ws/flow/message_lock.h"
 #include "ws/flow/segments.h"
 
@@ -30,14 +31,13 @@ struct weir__outlet {
     weir_channel outgoing;
     struct weir__message_lock lock; /* of the senders of outgoing */
     const struct weir__outlet_events *on;
+    struct weir__flush flush;
     weir_endpoint *endpoint;
     weir__io *io;                /* NULL: nothing can be sent any more */
     weir__task late;             /* queued: pump at the end of this turn */
     struct weir__output *output; /* NULL: all was taken */
-    uint64_t taken;              /* bytes taken by the kernel so far */
     uint32_t high_water;
-    uint32_t pushed; /* frames serialized so far: a count that wraps */
-    bool watched;    /* somebody wants to hear of each frame */
+    bool watched; /* somebody wants to hear of each frame */
     bool pumping;
     bool was_stuck; /* the kernel was full, and has not taken all since */
 };
@@ -73,6 +73,9 @@ static inline bool weir__outlet_has_room(const struct weir__outlet *outlet)
 /* Bytes serialized and not yet taken by the kernel. */
 size_t weir__outlet_unsent(const struct weir__outlet *outlet);
 
+/* Bytes that were not handed to the kernel: queued, serialized, or with the transport. */
+size_t weir__outlet_queued_bytes(const struct weir__outlet *outlet);
+
 /* Whether a payload that was not copied is unsent. */
 bool weir__outlet_has_payload(const struct weir__outlet *outlet);
 
@@ -87,6 +90,12 @@ void weir__outlet_pump_late(struct weir__outlet *outlet);
 
 /* Writes as much as the kernel takes, and lets queued frames follow. */
 void weir__outlet_pump(struct weir__outlet *outlet);
+
+/* The io's on_drained. */
+static inline void weir__outlet_on_drained(struct weir__outlet *outlet, int status)
+{
+    weir__flush_on_drained(&outlet->flush, outlet->io, status);
+}
 
 /* The io's on_sent. */
 void weir__outlet_on_sent(struct weir__outlet *outlet, int status, size_t size);

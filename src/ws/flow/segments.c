@@ -45,7 +45,7 @@ struct weir__output *weir__output_take(weir_loop *loop)
     output->capacity = sizeof output->few / sizeof *output->few;
     output->first = output->count = output->listed = 0;
     output->listed_out = false;
-    weir__list_init(&output->flushers);
+
     return output;
 }
 
@@ -64,7 +64,7 @@ void weir__output_give(struct weir__output *output)
         release_segment(loop, segment_at(output, i));
     if (output->ring != output->few)
         weir__loop_free(loop, output->ring, WEIR__SEGMENTS_MAX * sizeof *output->ring);
-    weir__list_fini(&output->flushers);
+
     free_buffer(loop, &output->out);
     weir__loop_free(loop, output, sizeof *output);
 }
@@ -230,19 +230,23 @@ static bool list_segment(const struct weir__segment *segment, struct iovec *piec
     return rest <= PIECE_MAX;
 }
 
-int weir__output_list(struct weir__output *output, struct iovec pieces[WEIR__SEGMENTS_MAX])
+int weir__output_list(struct weir__output *output, struct iovec pieces[WEIR__SEGMENTS_MAX],
+                      bool frame_only)
 {
     int count = 0;
     bool goes_on = true;
     output->listed_out = false;
     while (goes_on && count < output->count) {
         struct weir__segment *segment = segment_at(output, (unsigned)count);
+        if (frame_only && count > 0 && !segment->inside)
+            break;
         if (segment->kind == WEIR__SEGMENT_MASKED && mask_piece(segment) != WEIR_OK)
             break;
         goes_on = list_segment(segment, &pieces[count++]);
     }
     output->listed = (uint8_t)count;
-    if (count == output->count && goes_on && output->out.size > 0 && count < output->capacity) {
+    if (count == output->count && goes_on && output->out.size > 0 && count < output->capacity &&
+        !(frame_only && count > 0)) {
         pieces[count++] = (struct iovec){output->out.data, output->out.size};
         output->listed_out = true;
     }

@@ -42,10 +42,9 @@ struct weir__output {
     uint8_t capacity;           /* of ring: a power of two */
     uint8_t first;              /* index of the oldest segment */
     uint8_t count;
-    uint8_t listed;      /* segments that a send was given: nothing may be put before their end */
-    bool listed_out;     /* and out, which must not move then */
-    bool inserted;       /* by weir__output_insert(): the oldest segment */
-    weir__node flushers; /* in order */
+    uint8_t listed;  /* segments that a send was given: nothing may be put before their end */
+    bool listed_out; /* and out, which must not move then */
+    bool inserted;   /* by weir__output_insert(): the oldest segment */
     struct weir__segment few[2];
 };
 
@@ -94,9 +93,10 @@ weir_buffer *weir__output_insert(struct weir__output *output);
 /* last: what stands behind is dropped. Returns how many bytes that was. */
 size_t weir__output_end_insert(struct weir__output *output, bool last);
 
-/* Lists what is to be sent now. Returns the number of pieces; 0: nothing; WEIR_ENOMEM. */
+/* Lists what is to be sent now. frame_only: no more than the frame that was begun. Returns the number
+ * of pieces; 0: nothing; WEIR_ENOMEM. */
 WEIR_MUST_USE int weir__output_list(struct weir__output *output,
-                                    struct iovec pieces[WEIR__SEGMENTS_MAX]);
+                                    struct iovec pieces[WEIR__SEGMENTS_MAX], bool frame_only);
 
 /* So many bytes of what was listed were taken. */
 void weir__output_consume(struct weir__output *output, size_t size);

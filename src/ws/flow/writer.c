@@ -138,6 +138,11 @@ static weir_writer *writer_of(struct weir__stream_half *half)
     return WEIR__CONTAINER(half, weir_writer, half.on_stream);
 }
 
+static void take_drained(struct weir__stream_half *half, int status)
+{
+    weir__outlet_on_drained(&writer_of(half)->outlet, status);
+}
+
 static void take_sent(struct weir__stream_half *half, int status, size_t size)
 {
     weir__outlet_on_sent(&writer_of(half)->outlet, status, size);
@@ -157,8 +162,10 @@ static void note_closed(struct weir__stream_half *half)
     leave_scope(writer_of(half));
 }
 
-static const struct weir__stream_half_events half_events = {
-    .on_sent = take_sent, .on_closing = note_closing, .on_closed = note_closed};
+static const struct weir__stream_half_events half_events = {.on_sent = take_sent,
+                                                            .on_drained = take_drained,
+                                                            .on_closing = note_closing,
+                                                            .on_closed = note_closed};
 
 /* --- starting --- */
 
@@ -254,7 +261,7 @@ void weir_writer_set_masking(weir_writer *writer, bool masking)
 
 size_t weir_writer_queued_bytes(const weir_writer *writer)
 {
-    return weir__outlet_unsent(&writer->outlet) + writer->outlet.outgoing.bytes;
+    return weir__outlet_queued_bytes(&writer->outlet);
 }
 
 void weir_writer_free(weir_writer *writer)

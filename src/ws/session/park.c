@@ -19,7 +19,8 @@ static bool inlet_is_idle(const struct weir__inlet *inlet)
 static bool outlet_is_idle(const struct weir__outlet *outlet)
 {
     return outlet->output == NULL && !outlet->pumping && weir__list_is_empty(&outlet->late.link) &&
-           !weir__outlet_is_stuck(outlet) && is_unused(&outlet->outgoing);
+           !weir__flush_is_awaited(&outlet->flush) && !weir__outlet_is_stuck(outlet) &&
+           is_unused(&outlet->outgoing);
 }
 
 /* Nothing runs in it but the actor, and the user has nothing of it but the handle. */

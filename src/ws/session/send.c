@@ -117,10 +117,13 @@ int weir_flush(weir_session *session)
 {
     if (session == NULL)
         return WEIR_EINVAL;
-    struct weir__active *active = session->active;
-    if (active == NULL) /* at rest, all is out */
+    if (session->active == NULL &&
+        (session->stream == NULL || weir__io_unsent(&session->stream->io) == 0))
         return weir__session_end_status(session, WEIR_OK);
-    if (active->outlet.io == NULL)
+    int status = weir__session_activate_for_call(session);
+    if (status != WEIR_OK)
+        return status;
+    if (session->active->outlet.io == NULL)
         return weir__session_end_status(session, WEIR_CLOSED);
-    return weir__outlet_flush(&active->outlet);
+    return weir__outlet_flush(&session->active->outlet);
 }

@@ -124,9 +124,9 @@ uint64_t weir_session_round_trip_ms(const weir_session *session)
 
 size_t weir_session_queued_bytes(const weir_session *session)
 {
-    const struct weir__active *active = session->active;
-    return active == NULL ? 0
-                          : weir__outlet_unsent(&active->outlet) + active->outlet.outgoing.bytes;
+    if (session->active != NULL)
+        return weir__outlet_queued_bytes(&session->active->outlet);
+    return session->stream == NULL ? 0 : weir__io_unsent(&session->stream->io);
 }
 
 /* --- what was agreed on --- */

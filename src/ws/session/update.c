@@ -219,6 +219,13 @@ static void take_sent(weir__io *io, int status, size_t size)
     weir__session_let_park(session);
 }
 
+static void take_drained(weir__io *io, int status)
+{
+    weir_session *session = session_of(io);
+    weir__outlet_on_drained(&session->active->outlet, status);
+    weir__session_let_park(session);
+}
+
 /* It was awake to close it. */
 static void take_closed(weir__io *io)
 {
@@ -248,6 +255,7 @@ const struct weir__io_events weir__session_stream_events = {
     .on_data = take_data,
     .on_end = take_end,
     .on_sent = take_sent,
+    .on_drained = take_drained,
     .on_closed = take_closed,
 };
 

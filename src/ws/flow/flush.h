@@ -1,0 +1,43 @@
+/* ws/flow/flush.h - waiting until what was sent before has been handed to the kernel.
+ *
+ * A flusher waits in three steps: until the frames that were queued before it are serialized, until
+ * the transport has taken their bytes, and until the transport has passed those on. Single-threaded. */
+#ifndef WEIR_WS_FLOW_FLUSH_H
+#define WEIR_WS_FLOW_FLUSH_H
+
+#include "rt/io.h"
+#include "rt/list.h"
+
+struct weir__flush {
+    weir__node waiting; /* in order */
+    uint64_t taken;     /* bytes that the transport has taken so far */
+    uint32_t pushed;    /* frames serialized so far: a count that wraps */
+};
+
+void weir__flush_init(struct weir__flush *flush);
+
+/* Its memory is freed: nothing waits in it any more. */
+void weir__flush_fini(struct weir__flush *flush);
+
+static inline bool weir__flush_is_awaited(const struct weir__flush *flush)
+{
+    return !weir__list_is_empty(&flush->waiting);
+}
+
+/* Suspends. queued: frames that are not serialized yet; unsent: bytes that are, and not taken. */
+WEIR_MUST_USE int weir__flush_wait(struct weir__flush *flush, weir__io *io, size_t queued,
+                                   size_t unsent);
+
+/* More was serialized or taken; unsent: bytes that are serialized and not taken. */
+void weir__flush_advance(struct weir__flush *flush, weir__io *io, size_t unsent);
+
+/* All is taken that ever will be: a frame that is still awaited was dropped, and is not waited for. */
+void weir__flush_all_taken(struct weir__flush *flush, weir__io *io);
+
+/* The io's on_drained. */
+void weir__flush_on_drained(struct weir__flush *flush, weir__io *io, int status);
+
+/* Wakes all with status. */
+void weir__flush_end(struct weir__flush *flush, int status);
+
+#endif
