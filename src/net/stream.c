@@ -1,5 +1,6 @@
 #include "net/stream.h"
 
+#include "rt/backlog.h"
 #include "rt/coroutine.h"
 
 #include <errno.h>
@@ -32,14 +33,12 @@ struct weir__stream_direct {
     struct writer *writer;             /* in the middle of a write; NULL: nobody is */
     struct weir__stream_half *reading; /* an actor that has the direction to itself; NULL: none */
     struct weir__stream_half *writing;
-    weir__buf *held; /* a reference: read, and not yet taken; NULL: nothing is */
-    uint8_t *held_data;
-    size_t held_size;
-    int end_status;    /* how the receiving side ended; WEIR_OK: it has not */
-    bool is_shut;      /* the own direction was ended */
-    bool is_broken;    /* a write was cancelled: the io is closing, or closed */
-    bool is_closed;    /* on_closed has come */
-    bool is_abandoned; /* the user has closed it: on_closed frees it */
+    struct weir__backlog held; /* what was read and not yet taken */
+    int end_status;            /* how the receiving side ended; WEIR_OK: it has not */
+    bool is_shut;              /* the own direction was ended */
+    bool is_broken;            /* a write was cancelled: the io is closing, or closed */
+    bool is_closed;            /* on_closed has come */
+    bool is_abandoned;         /* the user has closed it: on_closed frees it */
 };
 
 static weir_stream *stream_of(weir__io *io)
@@ -55,20 +54,6 @@ static void wake_reader(struct weir__stream_direct *direct, int status)
     direct->reader = NULL;
     if (reader != NULL)
         weir__wait_wake(&reader->wait, status);
-}
-
-static void hold(struct weir__stream_direct *direct, weir__buf *buf, uint8_t *data, size_t size)
-{
-    direct->held = weir__buf_ref(buf);
-    direct->held_data = data;
-    direct->held_size = size;
-}
-
-static void release_held(struct weir__stream_direct *direct)
-{
-    if (direct->held != NULL)
-        weir__buf_unref(direct->held);
-    direct->held = NULL;
 }
 
 /* Whether coroutines still use the stream after one of them ran, from inside a callback: its
@@ -87,7 +72,7 @@ static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
     reader->got = size < reader->size ? size : reader->size;
     memcpy(reader->out, data, reader->got);
     if (reader->got < size)
-        hold(direct, buf, data + reader->got, size - reader->got);
+        weir__backlog_keep(&direct->held, buf, data + reader->got, size - reader->got);
     direct->reader = NULL;
     weir__wait_wake_now(&reader->wait, WEIR_OK);
     /* Receiving goes on only while somebody reads: so the peer has to wait, and an end-of-file
@@ -201,7 +186,7 @@ static void free_side(weir_stream *stream)
     stream->direct = NULL;
     if (direct == NULL)
         return;
-    release_held(direct);
+    weir__backlog_release(&direct->held);
     weir__loop_free(stream->io.loop, direct, sizeof *direct);
 }
 
@@ -220,21 +205,14 @@ void weir__stream_leave(weir_stream *stream)
 
 int weir__stream_put_back(weir_stream *stream, const void *data, size_t size)
 {
-    struct weir__stream_direct *direct = stream->direct;
-    size_t behind = direct->held != NULL ? direct->held_size : 0;
-    if (size == 0)
-        return WEIR_OK;
-    weir__buf *buf = weir__buf_new(stream->io.loop, size + behind);
-    if (buf == NULL)
-        return WEIR_ENOMEM;
-    memcpy(buf->data, data, size);
-    if (behind > 0)
-        memcpy(buf->data + size, direct->held_data, behind);
-    release_held(direct);
-    direct->held = buf;
-    direct->held_data = buf->data;
-    direct->held_size = size + behind;
-    return WEIR_OK;
+    return weir__backlog_put_front(&stream->direct->held, stream->io.loop, data, size);
+}
+
+static struct weir__stream_rest take_rest(struct weir__stream_direct *direct)
+{
+    struct weir__backlog held = weir__backlog_take(&direct->held);
+    return (struct weir__stream_rest){
+        .buf = held.buf, .data = held.data, .size = held.size, .end_status = direct->end_status};
 }
 
 bool weir__stream_is_takeable(const weir_stream *stream)
@@ -251,11 +229,7 @@ void weir__stream_take(weir_stream *stream, const struct weir__io_events *on, vo
     struct weir__stream_direct *direct = stream->direct;
     *rest = (struct weir__stream_rest){.end_status = WEIR_OK};
     if (direct != NULL) {
-        rest->buf = direct->held;
-        rest->data = direct->held_data;
-        rest->size = direct->held != NULL ? direct->held_size : 0;
-        rest->end_status = direct->end_status;
-        direct->held = NULL;
+        *rest = take_rest(direct);
         free_side(stream);
         weir__io_recv_stop(&stream->io);
     }
@@ -313,17 +287,6 @@ static int open_side(weir_stream *stream, struct weir__stream_direct **out)
 
 /* --- reading --- */
 
-static size_t take_held(struct weir__stream_direct *direct, void *out, size_t size)
-{
-    size_t got = direct->held_size < size ? direct->held_size : size;
-    memcpy(out, direct->held_data, got);
-    direct->held_data += got;
-    direct->held_size -= got;
-    if (direct->held_size == 0)
-        release_held(direct);
-    return got;
-}
-
 static void withdraw_reader(struct weir__wait *wait)
 {
     struct reader *reader = WEIR__CONTAINER(wait, struct reader, wait);
@@ -354,10 +317,9 @@ int weir_stream_read(weir_stream *stream, void *out, size_t size, size_t *got)
         return status;
     if (direct->reader != NULL || direct->reading != NULL)
         return WEIR_ESTATE;
-    if (direct->held != NULL) {
-        *got = take_held(direct, out, size);
+    *got = weir__backlog_read(&direct->held, out, size);
+    if (*got > 0)
         return WEIR_OK;
-    }
     if (direct->end_status != WEIR_OK)
         return direct->end_status;
     struct reader reader = {.direct = direct, .io = &stream->io, .out = out, .size = size};
@@ -500,11 +462,7 @@ int weir__stream_enter_reading(weir_stream *stream, struct weir__stream_half *ha
         return status;
     if (direct->reader != NULL || direct->reading != NULL)
         return WEIR_ESTATE;
-    *rest = (struct weir__stream_rest){.buf = direct->held,
-                                       .data = direct->held_data,
-                                       .size = direct->held != NULL ? direct->held_size : 0,
-                                       .end_status = direct->end_status};
-    direct->held = NULL;
+    *rest = take_rest(direct);
     direct->reading = half;
     return WEIR_OK;
 }

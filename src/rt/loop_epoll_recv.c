@@ -2,6 +2,7 @@
  * neither drives the other's code out of the processor's cache. What is large is delivered at once, while it is in the cache itself. */
 #include "rt/loop_epoll.h"
 
+#include "rt/backlog.h"
 #include "rt/sys.h"
 
 #include <errno.h>
@@ -18,9 +19,8 @@
 
 /* What was read of a connection that does not want it now. */
 struct kept {
-    size_t size;
+    struct weir__backlog bytes;
     int status; /* not WEIR_OK: the end that was found instead */
-    uint8_t data[];
 };
 
 static bool wants_data(const weir__io *io)
@@ -131,39 +131,44 @@ static void read_on(weir__io *io, size_t total)
 static struct kept lost = {.status = WEIR_ENOMEM}; /* a stream has no gaps */
 
 /* Its receiver has stopped since it was read. */
-static void keep(weir__io *io, const struct weir__epoll_read *read, int status)
+static void keep(const struct weir__epoll_read *read, weir__buf *buf, int status)
 {
-    size_t size = status == WEIR_OK ? (size_t)read->size : 0;
-    struct kept *kept = weir__loop_alloc(io->loop, sizeof *kept + size);
+    weir__io *io = read->io;
+    struct kept *kept = weir__loop_alloc(io->loop, sizeof *kept);
     io->backend = kept != NULL ? kept : &lost;
     if (kept == NULL)
         return;
-    *kept = (struct kept){.size = size, .status = status};
-    if (size > 0)
-        memcpy(kept->data, read->data, size);
+    *kept = (struct kept){.status = status};
+    if (status == WEIR_OK)
+        weir__backlog_keep(&kept->bytes, buf, read->data, (size_t)read->size);
+}
+
+static struct kept take_kept(weir__io *io)
+{
+    struct kept *kept = io->backend;
+    struct kept taken = *kept;
+    io->backend = NULL;
+    if (kept != &lost)
+        weir__loop_free(io->loop, kept, sizeof *kept);
+    return taken;
 }
 
 void weir__epoll_drop_kept(weir__io *io)
 {
-    struct kept *kept = io->backend;
-    io->backend = NULL;
-    if (kept != NULL && kept != &lost)
-        weir__loop_free(io->loop, kept, sizeof *kept + kept->size);
+    if (io->backend == NULL)
+        return;
+    struct kept kept = take_kept(io);
+    weir__backlog_release(&kept.bytes);
 }
 
 static void deliver_kept(weir__io *io)
 {
-    const struct kept *kept = io->backend;
-    size_t size = kept->size;
-    int status = kept->status;
-    weir__buf *buf = read_buf_of(io->loop);
-    if (buf != NULL && size > 0)
-        memcpy(buf->data, kept->data, size);
-    weir__epoll_drop_kept(io);
-    if (status != WEIR_OK || buf == NULL)
-        end_receiving(io, status != WEIR_OK ? status : WEIR_ENOMEM);
+    struct kept kept = take_kept(io);
+    if (kept.status != WEIR_OK)
+        end_receiving(io, kept.status);
     else
-        io->on->on_data(io, buf, buf->data, size);
+        io->on->on_data(io, kept.bytes.buf, kept.bytes.data, kept.bytes.size);
+    weir__backlog_release(&kept.bytes);
 }
 
 void weir__epoll_read(weir__io *io)
@@ -197,7 +202,7 @@ static void deliver(const struct weir__epoll_read *read, weir__buf *buf)
     if (read->size <= 0 && status == WEIR_OK)
         return;
     if (!wants_data(io))
-        keep(io, read, status);
+        keep(read, buf, status);
     else if (status != WEIR_OK)
         end_receiving(io, status);
     else

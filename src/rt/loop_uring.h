@@ -6,6 +6,7 @@
 #define WEIR_RT_LOOP_URING_H
 
 #include "rt/backend.h"
+#include "rt/backlog.h"
 #include "rt/loop.h"
 #include "rt/random.h"
 #include "rt/sys.h"
@@ -59,10 +60,7 @@ _Static_assert(WEIR__URING_STREAM_MASK < UINT32_C(1) << WEIR__URING_ERRNO_SHIFT,
 /* Bytes that arrived after recv_stop. */
 struct weir__uring_kept {
     struct weir__uring_kept *next;
-    weir__buf *buf; /* NULL: they were few, and are in copy[] */
-    uint8_t *data;
-    size_t size;
-    uint8_t copy[];
+    struct weir__backlog bytes;
 };
 
 enum weir__uring_extra_state {

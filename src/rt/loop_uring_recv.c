@@ -81,20 +81,14 @@ static struct weir__uring_kept *first_kept(const weir__io *io)
     return extra != NULL ? extra->first : NULL;
 }
 
-/* A few bytes are copied: a whole buffer for each connection that is not read would be much. */
 static int keep(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
 {
-    size_t copied = size <= buf->size / 8 ? size : 0;
     struct weir__uring_extra *extra = weir__uring_extra_of(io, 0);
-    struct weir__uring_kept *kept =
-        extra != NULL ? weir__loop_alloc(io->loop, sizeof *kept + copied) : NULL;
+    struct weir__uring_kept *kept = extra != NULL ? weir__loop_alloc(io->loop, sizeof *kept) : NULL;
     if (kept == NULL)
         return WEIR_ENOMEM;
-    *kept = (struct weir__uring_kept){.data = data, .size = size};
-    if (copied > 0)
-        kept->data = memcpy(kept->copy, data, size);
-    else
-        kept->buf = weir__buf_ref(buf);
+    kept->next = NULL;
+    weir__backlog_keep(&kept->bytes, buf, data, size);
     if (extra->first == NULL)
         extra->first = kept;
     else
@@ -103,25 +97,22 @@ static int keep(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
     return WEIR_OK;
 }
 
-static struct weir__uring_kept *unlink_first(struct weir__uring_extra *extra)
+/* The oldest; the caller has its reference. */
+static struct weir__backlog take_first(struct weir__uring_extra *extra)
 {
     struct weir__uring_kept *kept = extra->first;
+    struct weir__backlog bytes = kept->bytes;
     extra->first = kept->next;
-    return kept;
-}
-
-static void free_kept(weir_loop *loop, struct weir__uring_kept *kept)
-{
-    size_t copied = kept->buf == NULL ? kept->size : 0;
-    if (kept->buf != NULL)
-        weir__buf_unref(kept->buf);
-    weir__loop_free(loop, kept, sizeof *kept + copied);
+    weir__loop_free(extra->loop, kept, sizeof *kept);
+    return bytes;
 }
 
 void weir__uring_drop_kept(struct weir__uring_extra *extra)
 {
-    while (extra->first != NULL)
-        free_kept(extra->loop, unlink_first(extra));
+    while (extra->first != NULL) {
+        struct weir__backlog bytes = take_first(extra);
+        weir__backlog_release(&bytes);
+    }
 }
 
 /* --- receiving --- */
@@ -198,31 +189,12 @@ void weir__uring_recv_stop(weir__io *io)
         weir__task_post_late(io->loop, &io->task);
 }
 
-/* Whoever gets bytes may keep the buffer that they lie in, so copied ones need one again. */
-static void deliver_one(weir__io *io, struct weir__uring_kept *kept)
-{
-    weir__buf *buf = kept->buf;
-    uint8_t *data = kept->data;
-    if (buf == NULL) {
-        buf = weir__buf_take(io->loop);
-        if (buf == NULL) {
-            weir__uring_drop_kept(io->backend); /* a stream has no gaps */
-            fail_receiving(io, ENOMEM);
-            return;
-        }
-        data = memcpy(buf->data, kept->data, kept->size);
-    }
-    io->on->on_data(io, buf, data, kept->size);
-    if (kept->buf == NULL)
-        weir__buf_unref(buf);
-}
-
 static void deliver_kept(weir__io *io)
 {
     while (wants_data(io) && first_kept(io) != NULL) {
-        struct weir__uring_kept *kept = unlink_first(io->backend);
-        deliver_one(io, kept);
-        free_kept(io->loop, kept);
+        struct weir__backlog bytes = take_first(io->backend);
+        io->on->on_data(io, bytes.buf, bytes.data, bytes.size);
+        weir__backlog_release(&bytes);
     }
     weir__uring_extra_release(io);
 }
