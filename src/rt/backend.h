@@ -44,6 +44,11 @@ extern const struct weir__loop_ops weir__backend_sim;
 extern const struct weir__loop_ops weir__backend_uring;
 #endif
 
+/* Opens the back-end that the options ask for, or else the environment's WEIR_LOOP: io_uring where the
+ * kernel allows it, epoll where not. Errors: WEIR_EINVAL, WEIR_ENOTSUP, WEIR_ENOMEM,
+ * WEIR_SYSTEM(...). */
+WEIR_MUST_USE int weir__backend_open(weir_loop *loop, const weir_loop_options *options);
+
 /* Binds and listens. share_port sets SO_REUSEPORT. The path of a Unix socket that nobody listens on
  * any more is replaced. Errors: WEIR_EINVAL, WEIR_ESTATE (opened before), WEIR_ENOMEM,
  * WEIR_SYSTEM(...). */

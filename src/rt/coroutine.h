@@ -2,6 +2,7 @@
 #ifndef WEIR_RT_COROUTINE_H
 #define WEIR_RT_COROUTINE_H
 
+#include "rt/current.h"
 #include "rt/fiber.h"
 #include "rt/loop.h"
 #include "rt/stack.h"
@@ -35,9 +36,6 @@ struct weir__wait {
     int status; /* what the suspended call will return */
 };
 
-/* The coroutine that runs on this thread now; NULL: none. */
-struct weir__coroutine *weir__coroutine_current(void);
-
 /* --- waiting --- */
 
 /* What runs a coroutine of the ready queue. */
@@ -63,6 +61,15 @@ static inline void weir__coroutine_arrive(weir_loop *loop)
 {
     if (loop->finished != NULL)
         weir__coroutine_reap(loop);
+}
+
+/* From the loop's own context into a coroutine, and back when none can follow that suspends or ends. */
+static inline void weir__coroutine_run_now(struct weir__coroutine *coroutine)
+{
+    weir_loop *loop = coroutine->loop;
+    loop->current = coroutine;
+    weir__fiber_switch(&loop->main_fiber, &coroutine->fiber);
+    weir__coroutine_arrive(loop);
 }
 
 /* Lets others run: the next in the ready queue without a detour through the loop's own context, or that. */

@@ -120,9 +120,8 @@ static inline const weir_allocator *weir__loop_allocator(weir_loop *loop)
 struct weir__loop_data *weir__loop_data_find(const weir_loop *loop, const void *kind);
 void weir__loop_attach(weir_loop *loop, struct weir__loop_data *data);
 
-/* Makes loop the current one of this thread and returns the one before (NULL: none). */
-weir_loop *weir__loop_enter(weir_loop *loop);
-void weir__loop_leave(weir_loop *before);
+/* Runs one turn, as weir_loop_turn() does, by the clock as it was read last. Not from inside a turn. */
+WEIR_MUST_USE int weir__loop_turn(weir_loop *loop, int64_t timeout_ms);
 
 /* Makes a poll that waits return. Thread-safe, and from signal handlers. */
 void weir__loop_wake(weir_loop *loop);
