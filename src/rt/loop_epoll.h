@@ -2,11 +2,9 @@
 #ifndef WEIR_RT_LOOP_EPOLL_H
 #define WEIR_RT_LOOP_EPOLL_H
 
-#include "rt/backend.h"
+#include "rt/kernel.h"
 #include "rt/loop.h"
-#include "rt/random.h"
 
-#include <stdatomic.h>
 #include <sys/epoll.h>
 
 #define WEIR__EPOLL_EVENTS 256 /* of one epoll_wait */
@@ -29,15 +27,13 @@ struct weir__epoll_read {
 };
 
 struct weir__epoll {
+    struct weir__kernel kernel;
     int fd;
-    int wake_fd; /* edge-triggered, so nobody ever has to read it */
-    atomic_bool woken;
     /* The same for everyone, unless somebody keeps bytes of it; NULL: none yet. What was read in a row stands at its front. */
     weir__buf *read_buf;
     size_t row_size; /* how much of it */
     unsigned row_count;
     struct weir__epoll_read row[WEIR__EPOLL_ROW];
-    struct weir__random random;
     struct epoll_event events[WEIR__EPOLL_EVENTS];
 };
 

@@ -56,14 +56,14 @@ static void arm_wake(struct weir__uring *uring)
     struct io_uring_sqe *sqe = weir__uring_sqe(uring);
     if (sqe == NULL)
         return;
-    io_uring_prep_poll_multishot(sqe, uring->wake_fd, EPOLLIN | EPOLLET);
+    io_uring_prep_poll_multishot(sqe, uring->kernel.wake_fd, EPOLLIN | EPOLLET);
     weir__uring_push(sqe, WEIR__SYS_RING_POLL, URING_WAKE, uring);
     uring->wake_armed = true;
 }
 
 static void on_wake(struct weir__uring *uring, uint32_t flags)
 {
-    atomic_store(&uring->woken, false);
+    weir__kernel_clear_wake(&uring->kernel);
     uring->wake_armed = (flags & IORING_CQE_F_MORE) != 0;
     if (!uring->wake_armed)
         arm_wake(uring);
@@ -190,14 +190,6 @@ static int adopt(weir__io *io, struct weir__accepted *accepted)
     return WEIR_OK;
 }
 
-static void drop(weir_loop *loop, struct weir__accepted *accepted)
-{
-    (void)loop;
-    if (accepted->fd >= 0)
-        weir__sys_close(accepted->fd);
-    accepted->fd = -1;
-}
-
 static int listen_at(weir__io *io, const struct sockaddr *address, socklen_t size, bool share_port)
 {
     weir__task_init(&io->task, update);
@@ -208,16 +200,6 @@ static int connect_to(weir__io *io, const struct sockaddr *address, socklen_t si
 {
     weir__task_init(&io->task, update);
     return weir__uring_connect(io, address, size);
-}
-
-static int ask_address(weir__io *io, bool peer, struct sockaddr_storage *address, socklen_t *size)
-{
-    return weir__socket_address(io->fd, peer, address, size);
-}
-
-static int keep_alive(weir__io *io, unsigned idle_s, unsigned interval_s)
-{
-    return weir__socket_keep_alive(io->fd, idle_s, interval_s);
 }
 
 /* --- the turn --- */
@@ -339,26 +321,6 @@ static int poll_fd(weir_loop *loop)
     return status == WEIR_OK ? uring->notify_fd : status;
 }
 
-static void wake(weir_loop *loop)
-{
-    struct weir__uring *uring = weir__uring_of(loop);
-    if (atomic_exchange(&uring->woken, true))
-        return;
-    while (weir__sys_eventfd_write(uring->wake_fd) < 0)
-        ; /* a wake-up that is lost is a loop that hangs, and the counter cannot be full */
-}
-
-static uint64_t clock_ms(weir_loop *loop)
-{
-    (void)loop;
-    return weir__sys_clock_ms();
-}
-
-static void fill_random(weir_loop *loop, void *out, size_t size)
-{
-    weir__random_fill(&weir__uring_of(loop)->random, out, size);
-}
-
 /* --- opening and closing --- */
 
 static void close_loop(weir_loop *loop)
@@ -371,8 +333,7 @@ static void close_loop(weir_loop *loop)
         io_uring_queue_exit(&uring->ring);
     weir__uring_lingering_fini(uring);
     weir__uring_bufs_fini(uring);
-    if (uring->wake_fd >= 0)
-        weir__sys_close(uring->wake_fd);
+    weir__kernel_fini(&uring->kernel);
     if (uring->notify_fd >= 0)
         weir__sys_close(uring->notify_fd);
     weir__loop_free(loop, uring, sizeof *uring);
@@ -422,21 +383,15 @@ static int open_loop(weir_loop *loop, const weir_loop_options *options)
         return WEIR_ENOMEM;
     memset(uring, 0, sizeof *uring);
     uring->loop = loop;
-    uring->wake_fd = -1;
     uring->notify_fd = -1;
-    atomic_init(&uring->woken, false);
     weir__task_init(&uring->submit, submit_now);
     weir__list_init(&uring->queued);
     weir__list_init(&uring->submitted);
     weir__list_init(&uring->lingering);
     loop->backend_state = uring;
-    int status = open_ring(uring);
-    if (status == WEIR_OK) {
-        uring->wake_fd = weir__sys_eventfd();
-        status = uring->wake_fd < 0 ? WEIR_SYSTEM(-uring->wake_fd) : WEIR_OK;
-    }
+    int status = weir__kernel_init(&uring->kernel);
     if (status == WEIR_OK)
-        status = weir__random_init(&uring->random);
+        status = open_ring(uring);
     if (status != WEIR_OK)
         close_loop(loop);
     return status;
@@ -448,8 +403,8 @@ static const struct weir__io_ops socket_ops = {
     .send = weir__uring_send,
     .shutdown = weir__uring_shut,
     .close = close_io,
-    .address = ask_address,
-    .keep_alive = keep_alive,
+    .address = weir__kernel_address,
+    .keep_alive = weir__kernel_keep_alive,
     .unsent = weir__uring_unsent,
     .await_drained = weir__uring_await_drained,
 };
@@ -460,14 +415,14 @@ const struct weir__loop_ops weir__backend_uring = {
     .close = close_loop,
     .fd = poll_fd,
     .poll = poll_events,
-    .wake = wake,
-    .clock_ms = clock_ms,
-    .random = fill_random,
+    .wake = weir__kernel_wake,
+    .clock_ms = weir__kernel_clock_ms,
+    .random = weir__kernel_random,
     .listen = listen_at,
     .accept_start = weir__uring_accept_start,
     .accept_stop = weir__uring_accept_stop,
     .adopt = adopt,
-    .drop = drop,
+    .drop = weir__kernel_drop,
     .connect = connect_to,
     .sockets = &socket_ops,
 };

@@ -5,14 +5,12 @@
 #ifndef WEIR_RT_LOOP_URING_H
 #define WEIR_RT_LOOP_URING_H
 
-#include "rt/backend.h"
 #include "rt/backlog.h"
+#include "rt/kernel.h"
 #include "rt/loop.h"
-#include "rt/random.h"
 #include "rt/sys.h"
 
 #include <liburing.h>
-#include <stdatomic.h>
 
 #define WEIR__URING_BUFS 64 /* receive buffers in the ring; a power of two */
 
@@ -89,10 +87,9 @@ struct weir__uring_extra {
 };
 
 struct weir__uring {
+    struct weir__kernel kernel;
     struct io_uring ring;
     weir_loop *loop;
-    int wake_fd; /* edge-triggered, so nobody ever has to read it */
-    atomic_bool woken;
     bool ring_is_open;
     bool enabled;    /* the ring belongs to this thread now */
     bool wake_armed; /* the poll of wake_fd is in flight */
@@ -108,7 +105,6 @@ struct weir__uring {
     weir__node queued;                 /* of sides, by state */
     weir__node submitted;
     weir__node lingering;
-    struct weir__random random;
 };
 
 static inline struct weir__uring *weir__uring_of(const weir_loop *loop)
