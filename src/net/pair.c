@@ -20,10 +20,10 @@ struct pair_end {
     size_t held;        /* bytes on the way, at most ROOM_MAX */
     size_t undrained;   /* on_drained was asked for: bytes from this end still to be delivered */
     bool is_second;
-    bool is_shut;  /* this end has said that it sends no more */
-    bool has_eof;  /* the other end has, and that comes behind what is held */
-    bool is_reset; /* the other end was reset */
-    bool is_told;  /* ... and somebody here has learnt of it */
+    bool is_shut;     /* this end sends no more */
+    bool has_eof;     /* the other end sends no more: end-of-file after what is held */
+    bool is_reset;    /* the other end was reset */
+    bool is_reported; /* ... and a call at this end has returned that */
 };
 
 struct pair {
@@ -119,7 +119,7 @@ static bool has_drained(struct pair_end *end)
 }
 
 /* Most ends wait for neither. */
-static inline bool is_owed(struct pair_end *end)
+static inline bool can_serve_sender(struct pair_end *end)
 {
     return (end->io->flags & (WEIR__IO_SENDING | WEIR__IO_DRAINING)) != 0 &&
            (can_send(end) || has_drained(end));
@@ -133,16 +133,16 @@ static bool can_receive(const struct pair_end *end)
 
 static void plan(struct pair_end *end)
 {
-    if (end->io != NULL && (is_owed(end) || can_receive(end)))
+    if (end->io != NULL && (can_serve_sender(end) || can_receive(end)))
         weir__task_post(end->io->loop, &end->io->task);
 }
 
-/* The first who asks learns of a reset; whoever comes later gets `after`. */
+/* The first call that asks gets the reset; later ones get `after`. */
 static int reset_status(struct pair_end *end, int after)
 {
-    if (end->is_told)
+    if (end->is_reported)
         return after;
-    end->is_told = true;
+    end->is_reported = true;
     return WEIR_SYSTEM(ECONNRESET);
 }
 
@@ -169,7 +169,7 @@ static void note_delivered(struct pair_end *sender, size_t size)
         sender->undrained -= size < sender->undrained ? size : sender->undrained;
 }
 
-static void pay_sender(weir__io *io)
+static void serve_sender(weir__io *io)
 {
     if (can_send(io->backend))
         go_on_sending(io->backend);
@@ -199,8 +199,8 @@ static void receive(struct pair_end *end)
 static void update(weir__task *task)
 {
     weir__io *io = WEIR__CONTAINER(task, weir__io, task);
-    if (io->backend != NULL && is_owed(io->backend))
-        pay_sender(io);
+    if (io->backend != NULL && can_serve_sender(io->backend))
+        serve_sender(io);
     if (io->backend != NULL && can_receive(io->backend))
         receive(io->backend);
     if (io->backend != NULL)
@@ -219,7 +219,7 @@ static int start_receiving(weir__io *io)
 
 static void stop_receiving(weir__io *io)
 {
-    (void)io; /* the flags tell */
+    (void)io; /* the flags say it */
 }
 
 static int64_t send_pieces(weir__io *io, const struct iovec *pieces, int count)
@@ -270,7 +270,7 @@ static int shut(weir__io *io)
     return WEIR_OK;
 }
 
-static void tell_peer(struct pair_end *peer, bool reset)
+static void notify_peer(struct pair_end *peer, bool reset)
 {
     if (reset && !peer->is_reset) {
         clear_queue(peer);
@@ -280,7 +280,7 @@ static void tell_peer(struct pair_end *peer, bool reset)
     plan(peer);
 }
 
-/* As a Unix socket: bytes that nobody has read turn the end-of-file into a reset. */
+/* As a Unix socket: bytes that were not read turn the end-of-file into a reset. */
 static void close_io(weir__io *io, bool reset)
 {
     struct pair_end *end = io->backend;
@@ -291,7 +291,7 @@ static void close_io(weir__io *io, bool reset)
     io->backend = NULL;
     weir__task_post(io->loop, &io->task);
     if (peer->io != NULL) {
-        tell_peer(peer, reset || has_unread);
+        notify_peer(peer, reset || has_unread);
         return;
     }
     struct pair *pair = pair_of(end);

@@ -1,5 +1,5 @@
-/* rt/backlog.h - bytes that were read and that nobody wants yet. They stay in the buffer that they
- * were read into, which is kept by a reference; few bytes are copied, so that they do not pin a
+/* rt/backlog.h - bytes that were read and are not wanted yet. They stay in the buffer that they
+ * were read into, which is kept by a reference. Few bytes are copied, so that they do not pin a
  * large buffer. A zeroed one is empty. Single-threaded. */
 #ifndef WEIR_RT_BACKLOG_H
 #define WEIR_RT_BACKLOG_H

@@ -1,5 +1,4 @@
-/* rt/current.h - which loop this thread turns now, and which coroutine of it runs. Each thread has its
- * own. */
+/* rt/current.h - which loop this thread turns now, and which coroutine of it runs. Thread-local. */
 #ifndef WEIR_RT_CURRENT_H
 #define WEIR_RT_CURRENT_H
 

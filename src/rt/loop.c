@@ -98,7 +98,8 @@ static void free_bufs(weir_loop *loop)
     loop->free_buf_count = 0;
 }
 
-/* One failure of a poll says nothing of the next; a loop that cannot be polled at all is given up. */
+/* One failure of a poll says nothing of the next. A loop that cannot be polled at all is left as it
+ * is. */
 static bool turn_on(weir_loop *loop, int64_t timeout_ms, unsigned *failures)
 {
     int status = weir__loop_turn(loop, timeout_ms);
@@ -164,8 +165,8 @@ void weir_loop_free(weir_loop *loop)
 
 /* --- the turn --- */
 
-/* How many timers fire at most before tasks run: thousands of connections may come to their deadline
- * at once. */
+/* How many timers fire at most before tasks run: thousands of connections may come to their
+ * deadline at once. */
 #define DUE_TIMERS 256
 
 int64_t weir_loop_timeout(weir_loop *loop)
@@ -197,7 +198,7 @@ int weir__loop_turn(weir_loop *loop, int64_t timeout_ms)
     if (due_ms >= 0 && (timeout_ms < 0 || due_ms < timeout_ms))
         timeout_ms = due_ms;
     if (!was_empty && is_empty(loop))
-        timeout_ms = 0; /* nobody is left to wait for */
+        timeout_ms = 0; /* nothing is left to wait for */
     int status = loop->backend->poll(loop, timeout_ms);
     weir__wheel_advance(&loop->wheel, loop->now_ms, DUE_TIMERS);
     weir__mailbox_open(&loop->mailbox);
@@ -215,7 +216,7 @@ int weir_loop_turn(weir_loop *loop, int64_t timeout_ms)
         return WEIR_EINVAL;
     if (loop->current != NULL || loop->turning)
         return WEIR_ESTATE;
-    loop->now_ms = loop->backend->clock_ms(loop); /* who calls it may have been away for long */
+    loop->now_ms = loop->backend->clock_ms(loop); /* the caller may have been away for long */
     return weir__loop_turn(loop, timeout_ms);
 }
 

@@ -1,5 +1,6 @@
-/* The back-end over epoll. A connection is registered once, edge-triggered, for everything; what the kernel said last is kept in its flags,
- * so that in steady state a message costs one recv, one sendmsg and its share of an epoll_wait. Listeners are level-triggered. */
+/* The back-end over epoll. A connection is registered once, edge-triggered, for everything. What
+ * the kernel said last is kept in its flags, so that in steady state a message costs one recv, one
+ * send and its share of an epoll_wait. Listeners are level-triggered. */
 #include "rt/loop_epoll.h"
 
 #include "rt/socket.h"
@@ -48,7 +49,7 @@ int weir__epoll_look_again(weir__io *io)
     return result < 0 ? WEIR_SYSTEM(-result) : WEIR_OK;
 }
 
-/* --- what an io is owed outside of poll --- */
+/* --- callbacks that come outside of poll --- */
 
 static void update(weir__task *task)
 {
@@ -174,7 +175,7 @@ static int adopt(weir__io *io, struct weir__accepted *accepted)
     return take_socket(io, fd);
 }
 
-/* When the connection is made at once the first event tells. */
+/* A connection that is made at once is reported by the first event, too. */
 static int start_connecting(weir__io *io, const struct sockaddr *address, socklen_t size)
 {
     int fd;

@@ -1,5 +1,7 @@
-/* Receiving. Connections that have something are read in a row, and only then is it delivered: small echoes cost less so than with a read and the work on it in turns, most likely because
- * neither drives the other's code out of the processor's cache. What is large is delivered at once, while it is in the cache itself. */
+/* Receiving. Connections that have something are read in a row, and only then is it delivered.
+ * Small echoes cost less so than with each read followed by the work on it, most likely because
+ * neither drives the other's code out of the processor's cache. What is large is delivered at once,
+ * while it is in the cache itself. */
 #include "rt/loop_epoll.h"
 
 #include "rt/backlog.h"
@@ -8,12 +10,10 @@
 #include <errno.h>
 #include <string.h>
 
-#define READ_MAX                                                                                   \
-    ((size_t)128 *                                                                                 \
-     1024) /* bytes of one connection a turn, for fairness: from there on others come first */
-#define PLACE_MAX                                                                                  \
-    ((size_t)256 *                                                                                 \
-     1024) /* bytes of one read to where a message is joined: nobody has to work on them yet */
+/* Bytes of one connection a turn, for fairness: others come before the next. */
+#define READ_MAX ((size_t)128 * 1024)
+/* Bytes of one read to where a message is joined: they cause no work yet. */
+#define PLACE_MAX    ((size_t)256 * 1024)
 #define ROW_READ_MAX ((size_t)2 * 1024) /* a larger read ends a row */
 #define ROW_ALIGN    ((size_t)64)
 
@@ -57,15 +57,17 @@ static void end_receiving(weir__io *io, int status)
     io->on->on_end(io, status);
 }
 
-/* What the result of a read says of the next one. Less than asked for: the kernel has no more, and says so when it has. */
+/* What the result of a read says of the next one. Less than asked for: the kernel has no more, and
+ * announces when it has. */
 static void note_result(weir__io *io, ssize_t size, size_t asked)
 {
     if (size > 0 && (size_t)size < asked && (io->flags & WEIR__EPOLL_HUNG_UP) == 0)
         io->flags &= ~(uint32_t)WEIR__EPOLL_READABLE;
 }
 
-/* A read that found no data. Nothing there is rare, because a read that is not filled says so already. Should the answer have been wrong, the kernel's next word
- * would never come, so it is asked for. Returns the status to end with; WEIR_OK: it goes on. */
+/* A read that found no data. Finding nothing is rare, because a read that is not filled says so
+ * already. Should that have been wrong, the kernel would never announce more, so it is asked to
+ * look again. Returns the status to end with; WEIR_OK: receiving goes on. */
 static int end_of(weir__io *io, ssize_t result)
 {
     if (result == 0)
@@ -76,7 +78,8 @@ static int end_of(weir__io *io, ssize_t result)
     return weir__epoll_look_again(io);
 }
 
-/* Where to read: to where much of a large message still fits, else to the buffer, into which comes what follows, too. Returns how much. */
+/* Where to read: to the place where a message is joined when much of it is still to come, else to
+ * the buffer, which takes what follows, too. Returns how much. */
 static size_t choose_room(weir__io *io, weir__buf *buf, uint8_t **data)
 {
     size_t size = io->on->on_room != NULL ? io->on->on_room(io, data) : 0;
@@ -126,7 +129,7 @@ static void read_on(weir__io *io, size_t total)
     }
 }
 
-/* --- what nobody wants yet --- */
+/* --- what is not wanted yet --- */
 
 static struct kept lost = {.status = WEIR_ENOMEM}; /* a stream has no gaps */
 
@@ -258,7 +261,7 @@ void weir__epoll_read_in_row(weir__io *io)
     state->row[state->row_count++] = (struct weir__epoll_read){io, data, size};
     if (size > 0)
         state->row_size += ((size_t)size + ROW_ALIGN - 1) & ~(ROW_ALIGN - 1);
-    /* Nothing comes behind one that has to read on. */
+    /* One that has to read on is the last of its row. */
     if (size > (ssize_t)ROW_READ_MAX || may_read(io))
         weir__epoll_deliver_row(state);
 }

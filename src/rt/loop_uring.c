@@ -1,5 +1,6 @@
-/* The back-end over io_uring: the ring, its turn, and the closing of an io. Needs Linux 6.1: multishot receive into provided buffers and deferred
- * task work; where the kernel refuses them the loop falls back to epoll. */
+/* The back-end over io_uring: the ring, its turn, and the closing of an io. Needs Linux 6.1:
+ * multishot receive into provided buffers and deferred task work. Where the kernel refuses them the
+ * loop falls back to epoll. */
 #include "rt/loop_uring.h"
 
 #include "rt/socket.h"
@@ -22,7 +23,8 @@ static int enter(struct weir__uring *uring, bool wait, int64_t timeout_ms)
         uring->enabled = true;
     }
     int result = weir__sys_ring_enter(&uring->ring, wait, timeout_ms);
-    /* Waited long enough, interrupted, or short of memory for the moment: the turn goes on with what there is. */
+    /* Waited long enough, interrupted, or short of memory for the moment: the turn goes on with
+     * what there is. */
     if (result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
         result == -EBUSY || result == -ENOMEM)
         return WEIR_OK;
@@ -86,7 +88,8 @@ static void update(weir__task *task)
     }
 }
 
-/* By the operation and never by the descriptor: for that the kernel looks at every operation of the ring, and many closing at once would stand still. */
+/* By the operation and never by the descriptor: for that the kernel looks at every operation of the
+ * ring, and the closing of many would take very long. */
 static bool cancel(weir__io *io, enum weir__uring_op op)
 {
     struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(io->loop));
@@ -98,12 +101,13 @@ static bool cancel(weir__io *io, enum weir__uring_op op)
     return true;
 }
 
-/* Has the next operation of a closing io end that was not told to yet. Returns whether that could be said. */
+/* Cancels the next operation of a closing io that was not cancelled yet. Returns false when the
+ * kernel takes no more entries now. */
 static bool cancel_next(weir__io *io)
 {
     static const struct {
-        uint32_t flies;
-        uint32_t told;
+        uint32_t in_flight;
+        uint32_t cancelled;
         enum weir__uring_op op;
     } operations[] = {
         {URING_IN_FLIGHT_RECV, URING_STOPS, URING_RECV},
@@ -112,11 +116,12 @@ static bool cancel_next(weir__io *io)
         {URING_IN_FLIGHT_WRITABLE, URING_CANCELS, URING_WRITABLE},
     };
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
-        if ((io->flags & (operations[i].flies | operations[i].told)) != operations[i].flies)
+        if ((io->flags & (operations[i].in_flight | operations[i].cancelled)) !=
+            operations[i].in_flight)
             continue;
         if (!cancel(io, operations[i].op))
             return false;
-        io->flags |= operations[i].told;
+        io->flags |= operations[i].cancelled;
         break;
     }
     return true;
@@ -154,7 +159,7 @@ void weir__uring_go_on_closing(weir__io *io)
         return;
     }
     weir__uring_release(io);
-    if (weir__uring_is_closed(io)) /* else the submission of its last bytes is not settled */
+    if (weir__uring_is_closed(io)) /* else its last bytes are still submitted */
         weir__task_post(io->loop, &io->task);
 }
 
@@ -209,7 +214,8 @@ static void dispatch(struct weir__uring *uring, const struct io_uring_cqe *cqe)
     enum weir__uring_op op = (enum weir__uring_op)(cqe->user_data & WEIR__URING_OP_MASK);
     void *pointer = (void *)(uintptr_t)(cqe->user_data & ~WEIR__URING_OP_MASK);
     switch (op) {
-    case URING_EXTRA: /* was looked at when its submission was settled */
+    /* looked at by weir__uring_finish_submission() */
+    case URING_EXTRA:
         break;
     case URING_CANCEL:
         if (pointer != NULL)
@@ -236,7 +242,8 @@ static void dispatch(struct weir__uring *uring, const struct io_uring_cqe *cqe)
     }
 }
 
-/* Only what is there now: what callbacks cause comes next turn. So does what is behind too many bytes: what was sent meanwhile goes out before. */
+/* Dispatches only what is there now: what callbacks cause comes next turn. So does what follows too
+ * many received bytes, so that what was sent meanwhile goes out first. */
 static void dispatch_some(struct weir__uring *uring)
 {
     struct io_uring_cqe *first;
@@ -268,7 +275,8 @@ static int poll_events(weir_loop *loop, int64_t timeout_ms)
 {
     struct weir__uring *uring = weir__uring_of(loop);
     int status = WEIR_OK;
-    if (uring->notify_fd >= 0) /* before we look: what comes later rings again */
+    /* before the ring is looked at: what comes later writes to it again */
+    if (uring->notify_fd >= 0)
         (void)weir__sys_eventfd_read(uring->notify_fd);
     if (!uring->wake_armed)
         arm_wake(uring);
@@ -297,7 +305,7 @@ static void submit_now(weir__task *task)
     weir__uring_finish_submission(uring);
 }
 
-static int hang_bell(struct weir__uring *uring)
+static int open_notify_fd(struct weir__uring *uring)
 {
     int fd = weir__sys_eventfd();
     if (fd < 0)
@@ -317,7 +325,7 @@ static int hang_bell(struct weir__uring *uring)
 static int poll_fd(weir_loop *loop)
 {
     struct weir__uring *uring = weir__uring_of(loop);
-    int status = uring->notify_fd >= 0 ? WEIR_OK : hang_bell(uring);
+    int status = uring->notify_fd >= 0 ? WEIR_OK : open_notify_fd(uring);
     return status == WEIR_OK ? uring->notify_fd : status;
 }
 
@@ -340,7 +348,8 @@ static void close_loop(weir_loop *loop)
     loop->backend_state = NULL;
 }
 
-/* What a kernel answers that has no io_uring, or not all of it that is needed, or may not use it. */
+/* What a kernel answers that has no io_uring, or not all of it that is needed, or may not use
+ * it. */
 static int refusal(int result)
 {
     switch (-result) {
@@ -356,8 +365,9 @@ static int refusal(int result)
     }
 }
 
-/* Disabled until the first turn: the thread that takes it becomes the one submitter. Deferred task work came with Linux 6.1, later than everything
- * else that is used here, so it is the probe as well. */
+/* Disabled until the first turn: the thread that runs it becomes the one submitter. Deferred task
+ * work came with Linux 6.1, later than everything else that is used here, so it is the probe as
+ * well. */
 static int open_ring(struct weir__uring *uring)
 {
     struct io_uring_params params = {

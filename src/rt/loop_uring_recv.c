@@ -1,5 +1,6 @@
-/* Receiving: one multishot operation a connection into buffers that all connections of the loop share. A connection that fills them would have all of
- * them at once, and all others would wait behind: it gets one buffer at a time. */
+/* Receiving: one multishot operation a connection into buffers that all connections of the loop
+ * share. A connection that fills its buffers would take all of them at once, and all others would
+ * wait: it gets one buffer at a time. */
 #include "rt/loop_uring.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 
 /* --- the ring of buffers --- */
 
-/* Gives the kernel the buffer of an id, or another one when somebody keeps bytes of it. */
+/* Gives the kernel the buffer of an id, or another one when bytes of it are kept. */
 static void give_buf(struct weir__uring *uring, unsigned id)
 {
     weir__buf *buf = uring->bufs[id];
@@ -59,7 +60,7 @@ int weir__uring_bufs_init(struct weir__uring *uring)
     return uring->buf_count == WEIR__URING_BUFS ? WEIR_OK : WEIR_ENOMEM;
 }
 
-/* Not to the loop's list of free buffers: when opening failed nobody empties it any more. */
+/* Not to the loop's list of free buffers: when opening failed, that is not emptied any more. */
 void weir__uring_bufs_fini(struct weir__uring *uring)
 {
     for (unsigned id = 0; id < WEIR__URING_BUFS; id++) {
@@ -73,7 +74,7 @@ void weir__uring_bufs_fini(struct weir__uring *uring)
         (void)munmap(uring->buf_ring, BUF_RING_SIZE);
 }
 
-/* --- what nobody wants yet --- */
+/* --- what is not wanted yet --- */
 
 static struct weir__uring_kept *first_kept(const weir__io *io)
 {
@@ -133,10 +134,10 @@ static int end_status(int error)
 static void end_receiving(weir__io *io)
 {
     if (!wants_data(io) || first_kept(io) != NULL) {
-        io->flags |= URING_END_KEPT;
+        io->flags |= URING_END_PENDING;
         return;
     }
-    io->flags &= ~(uint32_t)URING_END_KEPT;
+    io->flags &= ~(uint32_t)URING_END_PENDING;
     io->flags |= WEIR__IO_ENDED;
     io->on->on_end(io, end_status(weir__uring_errno(io)));
 }
@@ -156,7 +157,7 @@ static bool streams(const weir__io *io)
 static void arm(weir__io *io)
 {
     if (!wants_data(io) || first_kept(io) != NULL ||
-        (io->flags & (URING_IN_FLIGHT_RECV | URING_END_KEPT)) != 0)
+        (io->flags & (URING_IN_FLIGHT_RECV | URING_END_PENDING)) != 0)
         return;
     struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(io->loop));
     if (sqe == NULL) {
@@ -175,7 +176,7 @@ static void arm(weir__io *io)
 
 int weir__uring_recv_start(weir__io *io)
 {
-    if (first_kept(io) != NULL || (io->flags & URING_END_KEPT) != 0)
+    if (first_kept(io) != NULL || (io->flags & URING_END_PENDING) != 0)
         weir__task_post(io->loop, &io->task);
     else
         arm(io);
@@ -203,7 +204,7 @@ void weir__uring_recv_update(weir__io *io)
 {
     if (first_kept(io) != NULL)
         deliver_kept(io);
-    if ((io->flags & URING_END_KEPT) != 0 && wants_data(io))
+    if ((io->flags & URING_END_PENDING) != 0 && wants_data(io))
         end_receiving(io);
     if (!wants_data(io) &&
         (io->flags & (URING_IN_FLIGHT_RECV | WEIR__IO_CLOSING)) == URING_IN_FLIGHT_RECV)
@@ -211,7 +212,8 @@ void weir__uring_recv_update(weir__io *io)
     arm(io);
 }
 
-/* What a read says of those to come: one that fills its buffer makes a stream, and some that are small end it. */
+/* What a read says of those to come: one that fills its buffer makes a stream, and some that are
+ * small end it. */
 static void judge_pace(weir__io *io, size_t size, size_t room)
 {
     bool streamed = streams(io);
@@ -240,7 +242,8 @@ static void take_data(struct weir__uring *uring, weir__io *io, unsigned id, size
 static void take_error(struct weir__uring *uring, weir__io *io, int error)
 {
     switch (error) {
-    case ENOBUFS: /* they are given back as they are read; missing are those there was no memory for */
+    /* They are given back as they are read. Missing are those that there was no memory for. */
+    case ENOBUFS:
         replace_missing_bufs(uring);
         if (uring->buf_count == 0)
             fail_receiving(io, ENOMEM);

@@ -23,7 +23,7 @@ static _Thread_local unsigned thread_users;
 static void say(const char *text)
 {
     ssize_t written = write(STDERR_FILENO, text, strlen(text));
-    (void)written; /* there is nobody left to tell */
+    (void)written; /* there is no one left to report to */
 }
 
 static void say_number(size_t number)

@@ -87,7 +87,7 @@ static void withdraw_yield(struct weir__wait *wait)
     weir__task_cancel(&wait->coroutine->ready);
 }
 
-/* Nobody wakes it: it is in the ready queue at once, behind those that are there. */
+/* It needs no waking: it is in the ready queue at once, after those that are there. */
 int weir_yield(void)
 {
     struct weir__wait wait;

@@ -1,4 +1,4 @@
-/* Bytes that were read and that nobody wants yet. */
+/* Bytes that were read and are not wanted yet. */
 #include "rt_rig.h"
 
 #include "rt/backlog.h"
