@@ -179,7 +179,7 @@ static void start_actor(struct actor *actor, weir_stream **peer)
 {
     struct weir__stream_rest rest;
     *actor = (struct actor){.drained_status = 1};
-    assert_int_equal(weir_stream_pair(weir_loop_current(), &actor->stream, peer), WEIR_OK);
+    assert_int_equal(weir_stream_pair(&actor->stream, peer, weir_loop_current()), WEIR_OK);
     weir__stream_take(actor->stream, &actor_events, actor, &rest);
     assert_null(rest.buf);
 }
