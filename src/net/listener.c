@@ -18,7 +18,8 @@ struct acceptor {
 struct weir_listener {
     weir__io io;
     void (*on_stream)(void *owner,
-                      weir_stream *stream); /* NULL: coroutines accept, or nobody yet */
+                      /* NULL: coroutines accept, or accepting has not begun */
+                      weir_stream *stream);
     void *owner;
     weir__timer retry;    /* armed: accepting could not be started again, and should be */
     weir__node acceptors; /* of struct acceptor; non-empty only when nothing is queued */

@@ -19,10 +19,10 @@ struct pair_end {
     size_t last_filled; /* bytes of the last chunk that are used */
     size_t held;        /* bytes on the way, at most ROOM_MAX */
     bool is_second;
-    bool is_shut;  /* this end has said that it sends no more */
-    bool has_eof;  /* the other end has, and that comes behind what is held */
-    bool is_reset; /* the other end was reset */
-    bool is_told;  /* ... and somebody here has learnt of it */
+    bool is_shut;     /* this end sends no more */
+    bool has_eof;     /* the other end sends no more: end-of-file after what is held */
+    bool is_reset;    /* the other end was reset */
+    bool is_reported; /* ... and a call at this end has returned that */
 };
 
 struct pair {
@@ -123,12 +123,12 @@ static void plan(struct pair_end *end)
         weir__task_post(end->io->loop, &end->io->task);
 }
 
-/* The first who asks learns of a reset; whoever comes later gets `after`. */
+/* The first call that asks gets the reset; later ones get `after`. */
 static int reset_status(struct pair_end *end, int after)
 {
-    if (end->is_told)
+    if (end->is_reported)
         return after;
-    end->is_told = true;
+    end->is_reported = true;
     return WEIR_SYSTEM(ECONNRESET);
 }
 
@@ -185,7 +185,7 @@ static int start_receiving(weir__io *io)
 
 static void stop_receiving(weir__io *io)
 {
-    (void)io; /* the flags tell */
+    (void)io; /* the flags say it */
 }
 
 static int64_t send_pieces(weir__io *io, const struct iovec *pieces, int count)
@@ -225,7 +225,7 @@ static int shut(weir__io *io)
     return WEIR_OK;
 }
 
-static void tell_peer(struct pair_end *peer, bool reset)
+static void notify_peer(struct pair_end *peer, bool reset)
 {
     if (reset && !peer->is_reset) {
         clear_queue(peer);
@@ -235,7 +235,7 @@ static void tell_peer(struct pair_end *peer, bool reset)
     plan(peer);
 }
 
-/* As a Unix socket: bytes that nobody has read turn the end-of-file into a reset. */
+/* As a Unix socket: bytes that were not read turn the end-of-file into a reset. */
 static void close_io(weir__io *io, bool reset)
 {
     struct pair_end *end = io->backend;
@@ -246,7 +246,7 @@ static void close_io(weir__io *io, bool reset)
     io->backend = NULL;
     weir__task_post(io->loop, &io->task);
     if (peer->io != NULL) {
-        tell_peer(peer, reset || has_unread);
+        notify_peer(peer, reset || has_unread);
         return;
     }
     struct pair *pair = pair_of(end);

@@ -1,6 +1,6 @@
 /* Names to addresses. The C library's resolver blocks, so each question runs on a short-lived
  * thread of its own; the answer comes back through the loop's mailbox. A question and its answer
- * stand in a block of the C library's memory that two share: who asked, and the thread. */
+ * stand in a block of the C library's memory that the loop and the thread share. */
 #include "rt/backend.h"
 #include "rt/coroutine.h"
 
@@ -20,12 +20,11 @@
 #define ANSWERS_MAX 32
 #define THREADS_MAX 256
 
-/* Two references: the asking side's, which passes to the mail once that is posted, and the
- * thread's. */
+/* Two references: the loop's, which passes to the mail once that is posted, and the thread's. */
 struct question {
     atomic_int refs;
     pthread_mutex_t lock; /* guards the next two */
-    weir_loop *loop; /* NULL: nobody wants the answer any more. While it is set, the loop lives */
+    weir_loop *loop; /* NULL: the answer is not wanted any more. While it is set, the loop lives */
     bool is_posted;
     struct weir__wait *wait; /* the loop's thread only */
     int status;              /* the answer: the thread's until it is posted, then the loop's */
@@ -100,16 +99,16 @@ static void ask(struct question *question)
 
 static void take_answer(void *arg);
 
-/* Whether that is settled: it was posted, or nobody wants it. The lock keeps the loop alive
- * meanwhile. */
+/* Whether that is done: it was posted, or it is not wanted. While the lock is held, the loop
+ * lives. */
 static bool post_answer(struct question *question)
 {
     pthread_mutex_lock(&question->lock);
     if (question->loop != NULL)
         question->is_posted = weir_loop_post(question->loop, take_answer, question) == WEIR_OK;
-    bool is_settled = question->loop == NULL || question->is_posted;
+    bool is_done = question->loop == NULL || question->is_posted;
     pthread_mutex_unlock(&question->lock);
-    return is_settled;
+    return is_done;
 }
 
 static void *run_question(void *arg)
@@ -117,7 +116,8 @@ static void *run_question(void *arg)
     static const struct timespec moment = {.tv_nsec = 10L * 1000 * 1000};
     struct question *question = arg;
     ask(question);
-    while (!post_answer(question)) /* no memory for the mail: somebody waits, so this has to */
+    /* no memory for the mail: a coroutine waits for it, so it is tried again */
+    while (!post_answer(question))
         nanosleep(&moment, NULL);
     unref(question);
     atomic_fetch_sub(&thread_count, 1);
@@ -181,7 +181,7 @@ static void take_answer(void *arg)
     unref(question);
 }
 
-/* An answer that is posted already will still be taken, and let go. */
+/* An answer that is posted already will still be taken, and dropped. */
 static void withdraw_question(struct weir__wait *wait)
 {
     struct question *question = WEIR__CONTAINER(wait, struct asking, wait)->question;

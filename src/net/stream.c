@@ -1,5 +1,6 @@
 #include "net/stream.h"
 
+#include "rt/backlog.h"
 #include "rt/coroutine.h"
 
 #include <errno.h>
@@ -23,23 +24,21 @@ struct writer {
     size_t size;
     bool has_begun;   /* it has been suspended: bytes may be out */
     bool is_waiting;  /* it is suspended now */
-    bool is_detached; /* the stream was closed by somebody else: it is not to be touched any more */
-    bool is_released; /* the io is closed: nobody looks at the bytes any more */
+    bool is_detached; /* the stream was closed by another user: it is not to be touched any more */
+    bool is_released; /* the io is closed: the bytes are not looked at any more */
 };
 
 struct weir__stream_direct {
-    struct reader *reader;             /* suspended; NULL: nobody is */
-    struct writer *writer;             /* in the middle of a write; NULL: nobody is */
+    struct reader *reader;             /* suspended; NULL: none is */
+    struct writer *writer;             /* in the middle of a write; NULL: none is */
     struct weir__stream_half *reading; /* an actor that has the direction to itself; NULL: none */
     struct weir__stream_half *writing;
-    weir__buf *held; /* a reference: read, and not yet taken; NULL: nothing is */
-    uint8_t *held_data;
-    size_t held_size;
-    int end_status;    /* how the receiving side ended; WEIR_OK: it has not */
-    bool is_shut;      /* the own direction was ended */
-    bool is_broken;    /* a write was cancelled: the io is closing, or closed */
-    bool is_closed;    /* on_closed has come */
-    bool is_abandoned; /* the user has closed it: on_closed frees it */
+    struct weir__backlog held; /* what was read and not yet taken */
+    int end_status;            /* how the read side ended; WEIR_OK: it has not */
+    bool is_shut;              /* the write side was ended */
+    bool is_broken;            /* a write was cancelled: the io is closing, or closed */
+    bool is_closed;            /* on_closed has come */
+    bool is_abandoned;         /* the user has closed it: on_closed frees it */
 };
 
 static weir_stream *stream_of(weir__io *io)
@@ -55,20 +54,6 @@ static void wake_reader(struct weir__stream_direct *direct, int status)
     direct->reader = NULL;
     if (reader != NULL)
         weir__wait_wake(&reader->wait, status);
-}
-
-static void hold(struct weir__stream_direct *direct, weir__buf *buf, uint8_t *data, size_t size)
-{
-    direct->held = weir__buf_ref(buf);
-    direct->held_data = data;
-    direct->held_size = size;
-}
-
-static void release_held(struct weir__stream_direct *direct)
-{
-    if (direct->held != NULL)
-        weir__buf_unref(direct->held);
-    direct->held = NULL;
 }
 
 /* Whether coroutines still use the stream after one of them ran, from inside a callback: its
@@ -87,11 +72,11 @@ static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
     reader->got = size < reader->size ? size : reader->size;
     memcpy(reader->out, data, reader->got);
     if (reader->got < size)
-        hold(direct, buf, data + reader->got, size - reader->got);
+        weir__backlog_keep(&direct->held, buf, data + reader->got, size - reader->got);
     direct->reader = NULL;
     weir__wait_wake_now(&reader->wait, WEIR_OK);
-    /* Receiving goes on only while somebody reads: so the peer has to wait, and an end-of-file
-     * is found by whoever comes next, an actor perhaps. */
+    /* Receiving goes on only while a coroutine reads. So the peer has to wait, and an end-of-file
+     * is found by the next reader, which may be an actor. */
     if (is_ours(stream) && stream->direct->reader == NULL)
         weir__io_recv_stop(io);
 }
@@ -132,7 +117,7 @@ static void take_drained(weir__io *io, int status)
     writing->on->on_drained(writing, status);
 }
 
-static void tell_closed(struct weir__stream_half **slot)
+static void notify_closed(struct weir__stream_half **slot)
 {
     struct weir__stream_half *half = *slot;
     *slot = NULL;
@@ -140,7 +125,7 @@ static void tell_closed(struct weir__stream_half **slot)
         half->on->on_closed(half);
 }
 
-static void tell_closing(const struct weir__stream_direct *direct)
+static void notify_closing(const struct weir__stream_direct *direct)
 {
     if (direct->reading != NULL)
         direct->reading->on->on_closing(direct->reading);
@@ -160,8 +145,8 @@ static void take_closed(weir__io *io)
         writer->is_waiting = false;
     }
     if (direct != NULL) {
-        tell_closed(&direct->reading);
-        tell_closed(&direct->writing);
+        notify_closed(&direct->reading);
+        notify_closed(&direct->writing);
     }
     if (direct == NULL || direct->is_abandoned)
         weir__stream_free(stream);
@@ -195,19 +180,19 @@ weir_stream *weir__stream_new(weir_loop *loop)
     return stream;
 }
 
-static void free_side(weir_stream *stream)
+static void free_direct(weir_stream *stream)
 {
     struct weir__stream_direct *direct = stream->direct;
     stream->direct = NULL;
     if (direct == NULL)
         return;
-    release_held(direct);
+    weir__backlog_release(&direct->held);
     weir__loop_free(stream->io.loop, direct, sizeof *direct);
 }
 
 void weir__stream_free(weir_stream *stream)
 {
-    free_side(stream);
+    free_direct(stream);
     weir__loop_free(stream->io.loop, stream, sizeof *stream);
 }
 
@@ -220,21 +205,14 @@ void weir__stream_leave(weir_stream *stream)
 
 int weir__stream_put_back(weir_stream *stream, const void *data, size_t size)
 {
-    struct weir__stream_direct *direct = stream->direct;
-    size_t behind = direct->held != NULL ? direct->held_size : 0;
-    if (size == 0)
-        return WEIR_OK;
-    weir__buf *buf = weir__buf_new(stream->io.loop, size + behind);
-    if (buf == NULL)
-        return WEIR_ENOMEM;
-    memcpy(buf->data, data, size);
-    if (behind > 0)
-        memcpy(buf->data + size, direct->held_data, behind);
-    release_held(direct);
-    direct->held = buf;
-    direct->held_data = buf->data;
-    direct->held_size = size + behind;
-    return WEIR_OK;
+    return weir__backlog_put_front(&stream->direct->held, stream->io.loop, data, size);
+}
+
+static struct weir__stream_rest take_rest(struct weir__stream_direct *direct)
+{
+    struct weir__backlog held = weir__backlog_take(&direct->held);
+    return (struct weir__stream_rest){
+        .buf = held.buf, .data = held.data, .size = held.size, .end_status = direct->end_status};
 }
 
 bool weir__stream_is_takeable(const weir_stream *stream)
@@ -251,12 +229,8 @@ void weir__stream_take(weir_stream *stream, const struct weir__io_events *on, vo
     struct weir__stream_direct *direct = stream->direct;
     *rest = (struct weir__stream_rest){.end_status = WEIR_OK};
     if (direct != NULL) {
-        rest->buf = direct->held;
-        rest->data = direct->held_data;
-        rest->size = direct->held != NULL ? direct->held_size : 0;
-        rest->end_status = direct->end_status;
-        direct->held = NULL;
-        free_side(stream);
+        *rest = take_rest(direct);
+        free_direct(stream);
         weir__io_recv_stop(&stream->io);
     }
     weir__io_cancel_drained(&stream->io);
@@ -279,7 +253,7 @@ static void abandon(weir_stream *stream, bool reset)
             return;
         }
         if (!direct->is_broken)
-            tell_closing(direct);
+            notify_closing(direct);
     }
     weir__io_close(&stream->io, reset);
 }
@@ -296,8 +270,8 @@ void weir_stream_reset(weir_stream *stream)
         abandon(stream, true);
 }
 
-/* The side of a stream that coroutines can use. */
-static int open_side(weir_stream *stream, struct weir__stream_direct **out)
+/* What coroutines need to use a stream. Made when it is first used. */
+static int open_direct(weir_stream *stream, struct weir__stream_direct **out)
 {
     if (stream->owner != NULL)
         return WEIR_ESTATE;
@@ -312,17 +286,6 @@ static int open_side(weir_stream *stream, struct weir__stream_direct **out)
 }
 
 /* --- reading --- */
-
-static size_t take_held(struct weir__stream_direct *direct, void *out, size_t size)
-{
-    size_t got = direct->held_size < size ? direct->held_size : size;
-    memcpy(out, direct->held_data, got);
-    direct->held_data += got;
-    direct->held_size -= got;
-    if (direct->held_size == 0)
-        release_held(direct);
-    return got;
-}
 
 static void withdraw_reader(struct weir__wait *wait)
 {
@@ -349,15 +312,14 @@ int weir_stream_read(weir_stream *stream, void *out, size_t size, size_t *got)
         *got = 0;
     if (stream == NULL || out == NULL || size == 0 || got == NULL)
         return WEIR_EINVAL;
-    int status = open_side(stream, &direct);
+    int status = open_direct(stream, &direct);
     if (status != WEIR_OK)
         return status;
     if (direct->reader != NULL || direct->reading != NULL)
         return WEIR_ESTATE;
-    if (direct->held != NULL) {
-        *got = take_held(direct, out, size);
+    *got = weir__backlog_read(&direct->held, out, size);
+    if (*got > 0)
         return WEIR_OK;
-    }
     if (direct->end_status != WEIR_OK)
         return direct->end_status;
     struct reader reader = {.direct = direct, .io = &stream->io, .out = out, .size = size};
@@ -395,14 +357,14 @@ static int suspend_writer(struct writer *writer)
     return weir__wait_suspend(&writer->wait);
 }
 
-/* Until the io is closed the kernel may look at the bytes, which are the caller's. Whoever else
- * closes the stream meanwhile frees it. */
+/* Until the io is closed the kernel may look at the bytes, which are the caller's. Another user
+ * that closes the stream meanwhile frees it. */
 static void await_closed(struct writer *writer)
 {
     if (writer->is_released)
         return;
     writer->wait = (struct weir__wait){.coroutine = weir__coroutine_current(),
-                                       .what = "stream write, giving up"};
+                                       .what = "stream write, closing"};
     (void)suspend_writer(writer);
 }
 
@@ -410,7 +372,7 @@ void weir__stream_break(weir_stream *stream)
 {
     stream->direct->is_broken = true;
     wake_reader(stream->direct, WEIR_CANCELLED);
-    tell_closing(stream->direct);
+    notify_closing(stream->direct);
     weir__io_close(&stream->io, true);
 }
 
@@ -451,7 +413,7 @@ int weir_stream_write(weir_stream *stream, const void *data, size_t size)
     struct weir__stream_direct *direct;
     if (stream == NULL || (data == NULL && size > 0))
         return WEIR_EINVAL;
-    int status = open_side(stream, &direct);
+    int status = open_direct(stream, &direct);
     if (status != WEIR_OK)
         return status;
     if (direct->writer != NULL || direct->writing != NULL)
@@ -471,7 +433,7 @@ int weir_stream_shutdown(weir_stream *stream)
     struct weir__stream_direct *direct;
     if (stream == NULL)
         return WEIR_EINVAL;
-    int status = open_side(stream, &direct);
+    int status = open_direct(stream, &direct);
     if (status != WEIR_OK || direct->is_shut)
         return status;
     if (direct->writer != NULL || direct->writing != NULL)
@@ -495,16 +457,12 @@ int weir__stream_enter_reading(weir_stream *stream, struct weir__stream_half *ha
                                struct weir__stream_rest *rest)
 {
     struct weir__stream_direct *direct;
-    int status = open_side(stream, &direct);
+    int status = open_direct(stream, &direct);
     if (status != WEIR_OK)
         return status;
     if (direct->reader != NULL || direct->reading != NULL)
         return WEIR_ESTATE;
-    *rest = (struct weir__stream_rest){.buf = direct->held,
-                                       .data = direct->held_data,
-                                       .size = direct->held != NULL ? direct->held_size : 0,
-                                       .end_status = direct->end_status};
-    direct->held = NULL;
+    *rest = take_rest(direct);
     direct->reading = half;
     return WEIR_OK;
 }
@@ -512,7 +470,7 @@ int weir__stream_enter_reading(weir_stream *stream, struct weir__stream_half *ha
 int weir__stream_enter_writing(weir_stream *stream, struct weir__stream_half *half)
 {
     struct weir__stream_direct *direct;
-    int status = open_side(stream, &direct);
+    int status = open_direct(stream, &direct);
     if (status != WEIR_OK)
         return status;
     if (direct->writer != NULL || direct->writing != NULL)

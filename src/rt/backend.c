@@ -2,6 +2,59 @@
 
 #include "rt/loop.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+/* --- choosing --- */
+
+static int open_named(weir_loop *loop, const struct weir__loop_ops *backend,
+                      const weir_loop_options *options)
+{
+    loop->backend = backend;
+    loop->backend_state = NULL;
+    return backend->open(loop, options);
+}
+
+static int open_uring(weir_loop *loop, const weir_loop_options *options)
+{
+#ifdef WEIR_HAVE_URING
+    return open_named(loop, &weir__backend_uring, options);
+#else
+    (void)loop;
+    (void)options;
+    return WEIR_ENOTSUP;
+#endif
+}
+
+/* io_uring where the kernel allows it, unless the environment says otherwise. */
+static int open_default(weir_loop *loop, const weir_loop_options *options)
+{
+    const char *asked = getenv("WEIR_LOOP");
+    if (asked != NULL && strcmp(asked, "epoll") == 0)
+        return open_named(loop, &weir__backend_epoll, options);
+    if (asked != NULL && strcmp(asked, "io_uring") == 0)
+        return open_uring(loop, options);
+    if (asked != NULL && *asked != '\0')
+        return WEIR_EINVAL;
+    int status = open_uring(loop, options);
+    return status == WEIR_ENOTSUP ? open_named(loop, &weir__backend_epoll, options) : status;
+}
+
+int weir__backend_open(weir_loop *loop, const weir_loop_options *options)
+{
+    switch (options->backend) {
+    case WEIR_BACKEND_DEFAULT:
+        return open_default(loop, options);
+    case WEIR_BACKEND_EPOLL:
+        return open_named(loop, &weir__backend_epoll, options);
+    case WEIR_BACKEND_IO_URING:
+        return open_uring(loop, options);
+    case WEIR_BACKEND_SIM:
+        return options->sim == NULL ? WEIR_EINVAL : open_named(loop, &weir__backend_sim, options);
+    }
+    return WEIR_EINVAL;
+}
+
 /* --- opening --- */
 
 /* Of an io that is to be opened. */

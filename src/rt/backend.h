@@ -14,7 +14,8 @@ struct weir__accepted {
     struct sockaddr_storage peer;
 };
 
-/* What a back-end is. The functions below check arguments, keep the flags of an io, and call these. */
+/* What a back-end is. The functions below check arguments, keep the flags of an io, and call
+ * these. */
 struct weir__loop_ops {
     const char *name;
     /* Sets loop->backend_state. */
@@ -44,9 +45,13 @@ extern const struct weir__loop_ops weir__backend_sim;
 extern const struct weir__loop_ops weir__backend_uring;
 #endif
 
-/* Binds and listens. share_port sets SO_REUSEPORT. The path of a Unix socket that nobody listens on
- * any more is replaced. Errors: WEIR_EINVAL, WEIR_ESTATE (opened before), WEIR_ENOMEM,
+/* Opens the back-end that the options ask for, or else the environment variable WEIR_LOOP: io_uring
+ * where the kernel allows it, epoll where not. Errors: WEIR_EINVAL, WEIR_ENOTSUP, WEIR_ENOMEM,
  * WEIR_SYSTEM(...). */
+WEIR_MUST_USE int weir__backend_open(weir_loop *loop, const weir_loop_options *options);
+
+/* Binds and listens. share_port sets SO_REUSEPORT. A stale path of a Unix socket is replaced.
+ * Errors: WEIR_EINVAL, WEIR_ESTATE (opened before), WEIR_ENOMEM, WEIR_SYSTEM(...). */
 WEIR_MUST_USE int weir__io_listen(weir__io *io, const struct sockaddr *address, socklen_t size,
                                   bool share_port);
 

@@ -1,5 +1,6 @@
-/* rt/buf.h - reference-counted read buffers of one loop. A back-end reads into one and lends it out; whoever keeps bytes of it takes a
- * reference, and the back-end then simply goes on with another buffer. Single-threaded. */
+/* rt/buf.h - reference-counted read buffers of one loop. A back-end reads into one and lends it to
+ * the receiver. A receiver that keeps bytes of it takes a reference, and the back-end goes on with
+ * another buffer. Single-threaded. */
 #ifndef WEIR_RT_BUF_H
 #define WEIR_RT_BUF_H
 
@@ -14,7 +15,8 @@ struct weir__buf {
     uint8_t data[];
 };
 
-/* A buffer of the loop's read_buffer_size with one reference; NULL: no memory. Content is undefined. */
+/* A buffer of the loop's read_buffer_size with one reference; NULL: no memory. Its content is
+ * undefined. */
 weir__buf *weir__buf_take(weir_loop *loop);
 
 /* One of another size, which is freed rather than kept. NULL: no memory. */
@@ -26,7 +28,7 @@ static inline weir__buf *weir__buf_ref(weir__buf *buf)
     return buf;
 }
 
-/* Gives one that nobody refers to any more back to its loop. */
+/* Returns a buffer without references to its loop. */
 void weir__buf_give(weir__buf *buf);
 
 /* Drops a reference; the last one gives the buffer back. */

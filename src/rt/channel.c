@@ -101,7 +101,8 @@ static void forget_oldest(weir_channel *channel)
     pass_oldest(channel);
 }
 
-/* Where the item stands that was forgotten last: its bytes are untouched until the next one is queued. */
+/* The place of the item that left the queue last. Its bytes are untouched until the next item is
+ * queued. */
 static void *last_oldest(const weir_channel *channel)
 {
     return slot(channel, wrap(channel, channel->head + channel->capacity - 1));
@@ -125,13 +126,14 @@ static void withdraw(struct weir__choice *choice)
     while (++waiter != choice->end);
 }
 
-/* Of an end at which somebody waits. */
+/* Of an end at which a coroutine waits. */
 static struct weir__waiter *first_waiter(const weir__node *end)
 {
     return WEIR__CONTAINER(end->next, struct weir__waiter, link);
 }
 
-/* The item of a suspended sender is dropped by whoever makes it fail: when the sender runs, the channel may be gone. */
+/* The item of a suspended sender is dropped by the code that makes it fail: when the sender runs,
+ * the channel may be gone. */
 static void drop_for_sender(struct weir__waiter *waiter)
 {
     if (waiter->drops_to != NULL && waiter->item != NULL)
@@ -282,7 +284,8 @@ static inline __attribute__((always_inline)) int send_now(weir_channel *channel,
 {
     if (weir__list_is_empty(&channel->receivers)) /* as they are once it is closed */
         return send_to_queue(channel, item);
-    /* A receiver that waits beside a sender is one and the same weir_select(): the item overtakes nobody. */
+    /* A receiver that waits beside a sender is one and the same weir_select(): the item overtakes
+     * no other. */
     return hand_over(channel, first_waiter(&channel->receivers), item);
 }
 
@@ -312,7 +315,8 @@ int weir_channel_try_send(weir_channel *channel, const void *item)
     return weir__channel_send_now(channel, copy);
 }
 
-/* Its item is with push meanwhile: should push close the channel, the item is not dropped. Returns what push returned. */
+/* Its item is with push meanwhile: should push close the channel, the item is not dropped. Returns
+ * what push returned. */
 static int push_for_sender(weir_channel *channel, struct weir__waiter *sender)
 {
     _Alignas(max_align_t) uint8_t pushed[WEIR__ITEM_SIZE_MAX];
@@ -434,7 +438,7 @@ static void wake_all(weir__node *end, int status)
         fail(first_waiter(end), status);
 }
 
-static void tell_ended(weir_channel *channel, int status)
+static void notify_ended(weir_channel *channel, int status)
 {
     if (channel->kind->ended != NULL)
         channel->kind->ended(channel, status);
@@ -448,7 +452,7 @@ void weir_channel_close(weir_channel *channel, int status)
     wake_all(&channel->senders, WEIR_CLOSED);
     if (channel->count == 0)
         wake_all(&channel->receivers, channel->end_status);
-    tell_ended(channel, WEIR_CLOSED);
+    notify_ended(channel, WEIR_CLOSED);
 }
 
 void weir_channel_cancel(weir_channel *channel)
@@ -459,7 +463,7 @@ void weir_channel_cancel(weir_channel *channel)
     drop_queue(channel);
     wake_all(&channel->senders, WEIR_CANCELLED);
     wake_all(&channel->receivers, WEIR_CANCELLED);
-    tell_ended(channel, WEIR_CANCELLED);
+    notify_ended(channel, WEIR_CANCELLED);
 }
 
 void weir__channel_fini(weir_channel *channel)

@@ -1,7 +1,9 @@
-/* rt/channel.h - the inside of a channel, for rooms that embed one or stand at one of its ends without a stack.
+/* rt/channel.h - the inside of a channel, for rooms that embed one or stand at one of its ends
+ * without a stack.
  *
- * A stackless sender (an actor such as the reader) is a pull hook: a receiver that finds the queue empty runs it inline. A stackless receiver (such as
- * the writer) is a push hook: a sender offers it the item before queueing. Single-threaded. */
+ * A stackless sender (an actor such as the reader) is a pull hook: a receiver that finds the queue
+ * empty runs it inline. A stackless receiver (such as the writer) is a push hook: a sender offers
+ * it the item before queueing. Single-threaded. */
 #ifndef WEIR_RT_CHANNEL_H
 #define WEIR_RT_CHANNEL_H
 
@@ -12,14 +14,16 @@
 #define WEIR__ITEM_SIZE_MAX        256
 #define WEIR__CHANNEL_CAPACITY_MAX ((size_t)1 << 20)
 
-/* What all channels of a kind share. Hooks may be NULL. None may suspend, nor send to, receive from, cancel or end the channel it was called for; push may
- * close it. */
+/* What all channels of a kind share. Hooks may be NULL. None may suspend. None may send to, receive
+ * from, cancel or end the channel that it was called for, but push may close it. */
 struct weir__channel_kind {
     size_t item_size;
     void (*drop)(weir_channel *channel, void *item);
-    /* Fills *item: WEIR_OK; WEIR_EAGAIN: nothing at hand. Called by a receiver when nothing is queued. */
+    /* Fills *item. Called by a receiver when nothing is queued. WEIR_OK; WEIR_EAGAIN: nothing is at
+     * hand. */
     int (*pull)(weir_channel *channel, void *item);
-    /* Takes *item: WEIR_OK; WEIR_EAGAIN: cannot now, queue it; any other status refuses it (the channel drops it). Called when nothing is queued. */
+    /* Takes *item. Called when nothing is queued. WEIR_OK; WEIR_EAGAIN: it cannot now, queue the
+     * item; any other status refuses the item (the channel drops it). */
     int (*push)(weir_channel *channel, void *item);
     /* Prepares an item for a stay in the queue (copies what it only borrows). */
     int (*keep)(weir_channel *channel, void *item);
@@ -29,9 +33,11 @@ struct weir__channel_kind {
     size_t (*weigh)(const void *item);
     /* A receiver took a queued item: there is room. */
     void (*took)(weir_channel *channel);
-    /* The item of a suspended sender was pushed or queued: what it was, and whose. The sender runs later. */
+    /* The item of a suspended sender was pushed or queued: what it was, and whose. The sender runs
+     * later. */
     void (*accepted)(weir_channel *channel, const void *item, const struct weir__coroutine *sender);
-    /* It was closed or cancelled, and those who wait at its ends have been woken: for those who wait elsewhere to send to it. status: what they get. */
+    /* The channel was closed or cancelled, and the coroutines that wait at its ends have been
+     * woken. For those that wait elsewhere to send to it. status: what senders get. */
     void (*ended)(weir_channel *channel, int status);
 };
 
@@ -49,21 +55,24 @@ struct weir_channel {
     size_t bytes;   /* what the queued items weigh together */
 };
 
-/* One coroutine at one end of one channel, while it is suspended. It stands on that coroutine's stack. */
+/* One coroutine at one end of one channel, while it is suspended. It stands on the stack of that
+ * coroutine. */
 struct weir__waiter {
     weir__node link;
     struct weir__choice *choice;
-    void *item; /* of a sender: NULL while push has it */
-    weir_channel *
-        drops_to; /* of a sender: whoever makes it fail drops its item, by this channel; NULL: the sender does */
+    void *item; /* of a sender; NULL while push has it */
+    /* Of a sender: the channel that its item is dropped by when it fails. NULL: the sender drops
+     * it. */
+    weir_channel *drops_to;
 };
 
-/* One suspension over one or several waiters: the first that can go on takes all of them out of their lists. */
+/* One suspension over one or several waiters. The first that can go on takes all of them out of
+ * their lists. */
 struct weir__choice {
     struct weir__wait wait;
     struct weir__waiter *waiters;
     struct weir__waiter *end;    /* behind the last */
-    struct weir__waiter *chosen; /* the one that went on; set by whoever wakes it */
+    struct weir__waiter *chosen; /* the one that went on; set by the code that wakes it */
 };
 
 void weir__channel_init(weir_channel *channel, weir_loop *loop,
@@ -73,7 +82,8 @@ void weir__channel_init(weir_channel *channel, weir_loop *loop,
 /* Cancels, and frees the ring. */
 void weir__channel_fini(weir_channel *channel);
 
-/* For a stackless receiver that can take again: moves queued items, then those of suspended senders, through push until it says WEIR_EAGAIN. */
+/* For a stackless receiver that can take again: moves queued items, then those of suspended
+ * senders, through push until it returns WEIR_EAGAIN. */
 void weir__channel_drain(weir_channel *channel);
 
 static inline bool weir__channel_is_closed(const weir_channel *channel)
@@ -81,7 +91,7 @@ static inline bool weir__channel_is_closed(const weir_channel *channel)
     return channel->end_status != WEIR_OK;
 }
 
-/* Whether somebody has sent what nobody has received yet. */
+/* Whether an item was sent and not received yet. */
 static inline bool weir__channel_has_items(const weir_channel *channel)
 {
     return channel->count > 0 || !weir__list_is_empty(&channel->senders);
@@ -106,14 +116,17 @@ static inline bool weir__channel_may_push(const weir_channel *channel)
     return weir__channel_may_pull(channel) && weir__list_is_empty(&channel->receivers);
 }
 
-/* For a stackless sender that has something to pull: wakes the first receiver (it runs at once when called from the loop's context). */
+/* For a stackless sender that has something to pull: wakes the first receiver. It runs at once when
+ * this is called from the loop's context. */
 void weir__channel_wake_receiver(weir_channel *channel);
 
-/* The two ends without suspending. WEIR_EAGAIN: it would have to; an item is then still the sender's. Any other status: the item was taken. */
+/* The two ends without suspending. WEIR_EAGAIN: the call would have to suspend, and an item is
+ * still the sender's. Any other status: the item was taken. */
 WEIR_MUST_USE int weir__channel_send_now(weir_channel *channel, void *item);
 WEIR_MUST_USE int weir__channel_receive_now(weir_channel *channel, void *item);
 
-/* Suspends at one end of one channel. A receiver that gets WEIR_EAGAIN tries again; a sender whose status is not WEIR_OK still has its item. */
+/* Suspends at one end of one channel. A receiver that gets WEIR_EAGAIN tries again. A sender whose
+ * status is not WEIR_OK still has its item. */
 WEIR_MUST_USE int weir__channel_wait(weir__node *end, void *item, const char *what);
 
 #endif

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <ucontext.h>
 
-/* The portable way, with two system calls a switch. The ucontext_t of a new context stands at the top of its stack; that of the one who switches
- * away, on its own stack while it waits. */
+/* The portable way, with two system calls a switch. The ucontext_t of a new context stands at the
+ * top of its stack; that of a context that switches away stands on its own stack while it waits. */
 
 static void start(unsigned low_bits, unsigned high_bits)
 {

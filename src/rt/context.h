@@ -1,8 +1,10 @@
-/* rt/context.h - the machine's side of a coroutine: where it stands, and the jump from one to another. Knows no scheduler, no sanitizer: see fiber.h.
+/* rt/context.h - what a coroutine is to the machine: where it stands, and the jump from one to
+ * another. Knows no scheduler and no sanitizer: see fiber.h.
  *
- * A switch is compiled into the place that asks for it: what is worth keeping of the registers is kept by the compiler, and no call is made that would
- * not return, so that the processor's memory of return addresses stays right. The floating-point control words (MXCSR, x87 CW, FPCR) are not
- * switched: code that changes the rounding mode puts it back before it suspends. */
+ * A switch is compiled into the place that asks for it. The compiler keeps the registers that are
+ * worth keeping. No call is made that would not return, so that the processor predicts returns
+ * right. The floating-point control words (MXCSR, x87 CW, FPCR) are not switched: code that changes
+ * the rounding mode restores it before it suspends. */
 #ifndef WEIR_RT_CONTEXT_H
 #define WEIR_RT_CONTEXT_H
 
@@ -14,16 +16,18 @@
 
 /* Where one that is not running goes on. */
 struct weir__context {
-    void *sp; /* with ucontext: where its ucontext_t stands, and the rest is unused */
+    void *sp; /* with ucontext: where its ucontext_t stands; the other two are unused */
     void *frame;
     void *resume;
 };
 
-/* Prepares a context that will call entry(arg) on the stack [low, low + size); entry must never return. */
+/* Prepares a context that will call entry(arg) on the stack [low, low + size). entry must never
+ * return. */
 void weir__context_make(struct weir__context *context, void *low, size_t size,
                         void (*entry)(void *arg), void *arg);
 
-/* weir__context_switch(from, to) stores where we are in *from and goes on where *to was stored; it returns when someone switches back to *from. */
+/* weir__context_switch(from, to) stores where we are in *from and goes on where *to was stored. It
+ * returns when another context switches back to *from. */
 #if defined(WEIR_CONTEXT_UCONTEXT)
 
 void weir__context_switch(struct weir__context *from, struct weir__context *to);
@@ -39,7 +43,8 @@ void weir__context_switch(struct weir__context *from, struct weir__context *to);
 #define WEIR__CONTEXT_WIDE
 #endif
 
-/* The frame pointer may not be named as lost: it is switched. The stack pointer changes last, so that the unwinder knows the way at each step. */
+/* The frame pointer may not be named as lost: it is switched. The stack pointer changes last, so
+ * that the unwinder knows the way at each step. */
 static inline __attribute__((always_inline)) void weir__context_switch(struct weir__context *from,
                                                                        struct weir__context *to)
 {

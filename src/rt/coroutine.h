@@ -1,7 +1,9 @@
-/* rt/coroutine.h - coroutines and how they wait. Everything that suspends does so through a weir__wait. Single-threaded. */
+/* rt/coroutine.h - coroutines and how they wait. Everything that suspends does so through a
+ * weir__wait. Single-threaded. */
 #ifndef WEIR_RT_COROUTINE_H
 #define WEIR_RT_COROUTINE_H
 
+#include "rt/current.h"
 #include "rt/fiber.h"
 #include "rt/loop.h"
 #include "rt/stack.h"
@@ -30,20 +32,19 @@ struct weir__coroutine {
 struct weir__wait {
     struct weir__coroutine *coroutine;
     const char *what; /* for dumps: a literal */
-    /* Withdraws the wait from whatever would have ended it. NULL: cancellation does not wake it, what it waits for is bound to come. */
+    /* Withdraws the wait from whatever would have ended it. NULL: cancellation does not wake it,
+     * because what it waits for is bound to come. */
     void (*cancel)(struct weir__wait *wait);
     int status; /* what the suspended call will return */
 };
-
-/* The coroutine that runs on this thread now; NULL: none. */
-struct weir__coroutine *weir__coroutine_current(void);
 
 /* --- waiting --- */
 
 /* What runs a coroutine of the ready queue. */
 void weir__coroutine_run(weir__task *ready);
 
-/* Takes the coroutine out of the queue that the ready queue would run next; NULL: it would not run one, or may not now. */
+/* Takes the coroutine out of the queue that the ready queue would run next. NULL: the next task is
+ * no coroutine, or may not run now. */
 static inline struct weir__coroutine *weir__coroutine_take_next(weir_loop *loop)
 {
     weir__task *task = WEIR__CONTAINER(loop->ready.next, weir__task, link);
@@ -58,14 +59,25 @@ static inline struct weir__coroutine *weir__coroutine_take_next(weir_loop *loop)
 /* Takes back what the coroutine had that has just ended: on another stack than its own. */
 void weir__coroutine_reap(weir_loop *loop);
 
-/* What whoever was switched to does first. */
+/* What a context does first after it was switched to. */
 static inline void weir__coroutine_arrive(weir_loop *loop)
 {
     if (loop->finished != NULL)
         weir__coroutine_reap(loop);
 }
 
-/* Lets others run: the next in the ready queue without a detour through the loop's own context, or that. */
+/* From the loop's own context into a coroutine, and back when no other can follow one that suspends
+ * or ends. */
+static inline void weir__coroutine_run_now(struct weir__coroutine *coroutine)
+{
+    weir_loop *loop = coroutine->loop;
+    loop->current = coroutine;
+    weir__fiber_switch(&loop->main_fiber, &coroutine->fiber);
+    weir__coroutine_arrive(loop);
+}
+
+/* Lets others run: the next coroutine of the ready queue directly, or else the loop's own
+ * context. */
 static inline void weir__coroutine_leave(struct weir__coroutine *coroutine)
 {
     weir_loop *loop = coroutine->loop;
@@ -78,8 +90,9 @@ static inline void weir__coroutine_leave(struct weir__coroutine *coroutine)
 /* Lets the test seam see a wait that begins. Whether it still waits then. */
 bool weir__wait_outlives_seam(struct weir__wait *wait);
 
-/* Prepares a wait of the current coroutine. Call it before anything is registered that could wake it. Errors: WEIR_ESTATE outside a
- * coroutine, WEIR_CANCELLED when its scope is cancelled already. */
+/* Prepares a wait of the current coroutine. Call it before anything is registered that could wake
+ * it. Errors: WEIR_ESTATE outside a coroutine, WEIR_CANCELLED when its scope is cancelled
+ * already. */
 WEIR_MUST_USE static inline int weir__wait_init(struct weir__wait *wait, const char *what,
                                                 void (*cancel)(struct weir__wait *wait))
 {
@@ -95,8 +108,9 @@ WEIR_MUST_USE static inline int weir__wait_init(struct weir__wait *wait, const c
     return WEIR_OK;
 }
 
-/* Suspends until weir__wait_wake(), and returns the status given there. Compiled into each call that suspends: every function that
- * is returned from after a switch is one whose return address is predicted wrong. */
+/* Suspends until weir__wait_wake(), and returns the status given there. Compiled into each call
+ * that suspends: the processor predicts wrong where a function returns to after a switch, so that
+ * each function less is a misprediction less. */
 static inline int weir__wait_suspend(struct weir__wait *wait)
 {
     struct weir__coroutine *coroutine = wait->coroutine;
@@ -106,7 +120,8 @@ static inline int weir__wait_suspend(struct weir__wait *wait)
     return wait->status;
 }
 
-/* Ends a wait: its coroutine becomes ready. The waker has withdrawn the wait from everything else. */
+/* Ends a wait: its coroutine becomes ready. The caller has withdrawn the wait from everything
+ * else. */
 static inline void weir__wait_wake(struct weir__wait *wait, int status)
 {
     struct weir__coroutine *coroutine = wait->coroutine;
@@ -115,13 +130,15 @@ static inline void weir__wait_wake(struct weir__wait *wait, int status)
     weir__task_post(coroutine->loop, &coroutine->ready);
 }
 
-/* The same, but when called in the loop's own context the coroutine runs at once, and this returns when it suspends or ends. */
+/* The same, but when called in the loop's own context the coroutine runs at once, and this returns
+ * when it suspends or ends. */
 void weir__wait_wake_now(struct weir__wait *wait, int status);
 
 /* Cancels what a coroutine waits in, if anything. */
 void weir__coroutine_cancel_wait(struct weir__coroutine *coroutine);
 
-/* Makes a coroutine of a scope and queues it. at_once: from the loop's context, runs it right now instead. */
+/* Makes a coroutine of a scope and queues it. at_once: when called from the loop's own context,
+ * runs it right now instead. */
 WEIR_MUST_USE int weir__coroutine_start(weir_scope *scope, const char *name, int (*run)(void *arg),
                                         void *arg, bool at_once);
 
@@ -137,11 +154,13 @@ static inline void weir__scope_adopt(weir_scope *scope, struct weir__job *job,
     scope->child_count++;
 }
 
-/* Makes a scope that no coroutine owns and that is no child of any yet (weir__scope_attach() its job where it belongs). emptied, if not NULL, is called
- * each time the last child has ended. */
+/* Makes a scope that no coroutine owns and that is no child of any yet (weir__scope_attach() its
+ * job where it belongs). emptied, if not NULL, is called each time the last child has ended. */
 void weir__scope_init(weir_scope *scope, weir_loop *loop, void (*emptied)(weir_scope *scope));
 
-/* The same with a scope that may be cancelled: then WEIR_CANCELLED; and takes a job out when it ended; status is its result: a failure cancels the scope. */
+/* weir__scope_attach() is weir__scope_adopt() for a scope that may be cancelled: then
+ * WEIR_CANCELLED. weir__scope_detach() takes a job out when it has ended. status is its result: a
+ * failure cancels the scope. */
 WEIR_MUST_USE int weir__scope_attach(weir_scope *scope, struct weir__job *job,
                                      const struct weir__job_ops *ops);
 void weir__scope_detach(struct weir__job *job, int status);

@@ -1,4 +1,4 @@
-/* A value to come, and who waits for it. Single-threaded. */
+/* A value to come, and the coroutines that wait for it. Single-threaded. */
 #include "rt/coroutine.h"
 
 #include <weir/channel.h>

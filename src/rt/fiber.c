@@ -1,6 +1,6 @@
 #include "rt/fiber.h"
 
-#ifdef WEIR__FIBER_TOLD
+#ifdef WEIR__FIBER_WATCHED
 #include <string.h>
 
 void weir__fiber_init_main(struct weir__fiber *fiber)
@@ -9,17 +9,18 @@ void weir__fiber_init_main(struct weir__fiber *fiber)
 }
 
 #ifdef WEIR__TSAN
-/* The thread that turns a loop may differ from the one that made it: its own fiber is asked for when it is left. Inlined, so that ThreadSanitizer sees no function entered on one
- * fiber and left on another. */
-static inline __attribute__((always_inline)) void tell_tsan(struct weir__fiber *from,
-                                                            struct weir__fiber *to)
+/* The thread that turns a loop may differ from the one that made it: its own fiber is asked for
+ * when it is left. Inlined, so that ThreadSanitizer sees no function entered on one fiber and left
+ * on another. */
+static inline __attribute__((always_inline)) void switch_tsan(struct weir__fiber *from,
+                                                              struct weir__fiber *to)
 {
     if (from->entry == NULL)
         from->tsan = __tsan_get_current_fiber();
     __tsan_switch_to_fiber(to->tsan, 0);
 }
 #else
-static void tell_tsan(struct weir__fiber *from, struct weir__fiber *to)
+static void switch_tsan(struct weir__fiber *from, struct weir__fiber *to)
 {
     (void)from;
     (void)to;
@@ -27,8 +28,9 @@ static void tell_tsan(struct weir__fiber *from, struct weir__fiber *to)
 #endif
 
 #ifdef WEIR__ASAN
-/* On the stack that was switched to: fiber runs now. The stack left behind is learned, for a main fiber. */
-static void arrive(struct weir__fiber *fiber, void *fake_stack)
+/* On the stack that was switched to: fiber runs now. Learns the stack that was left, when that is a
+ * main fiber's. */
+static void finish_switch(struct weir__fiber *fiber, void *fake_stack)
 {
     const void *low = NULL;
     size_t size = 0;
@@ -39,19 +41,19 @@ static void arrive(struct weir__fiber *fiber, void *fake_stack)
     }
 }
 
-static void depart(void **fake_stack, struct weir__fiber *from, struct weir__fiber *to)
+static void begin_switch(void **fake_stack, struct weir__fiber *from, struct weir__fiber *to)
 {
     to->leaver = from;
     __sanitizer_start_switch_fiber(fake_stack, to->low, to->size);
 }
 #else
-static void arrive(struct weir__fiber *fiber, void *fake_stack)
+static void finish_switch(struct weir__fiber *fiber, void *fake_stack)
 {
     (void)fiber;
     (void)fake_stack;
 }
 
-static void depart(void **fake_stack, struct weir__fiber *from, struct weir__fiber *to)
+static void begin_switch(void **fake_stack, struct weir__fiber *from, struct weir__fiber *to)
 {
     (void)fake_stack;
     (void)from;
@@ -62,7 +64,7 @@ static void depart(void **fake_stack, struct weir__fiber *from, struct weir__fib
 static void enter(void *arg)
 {
     struct weir__fiber *fiber = arg;
-    arrive(fiber, NULL);
+    finish_switch(fiber, NULL);
     fiber->entry(fiber->arg);
     __builtin_trap(); /* entry ends by weir__fiber_exit() */
 }
@@ -95,10 +97,10 @@ void weir__fiber_fini(struct weir__fiber *fiber)
 
 void weir__fiber_exit(struct weir__fiber *fiber, struct weir__fiber *to)
 {
-    depart(NULL, fiber, to); /* NULL: its fake stack can go */
-    tell_tsan(fiber, to);
+    begin_switch(NULL, fiber, to); /* NULL: its fake stack can go */
+    switch_tsan(fiber, to);
     weir__context_switch(&fiber->context, &to->context);
-    __builtin_trap(); /* nobody switches to a fiber that has left */
+    __builtin_trap(); /* no context switches to a fiber that has left */
 }
 
 void weir__fiber_switch(struct weir__fiber *from, struct weir__fiber *to)
@@ -108,11 +110,11 @@ void weir__fiber_switch(struct weir__fiber *from, struct weir__fiber *to)
 #else
     void **fake_stack = NULL;
 #endif
-    depart(fake_stack, from, to);
-    tell_tsan(from, to);
+    begin_switch(fake_stack, from, to);
+    switch_tsan(from, to);
     weir__context_switch(&from->context, &to->context);
 #ifdef WEIR__ASAN
-    arrive(from, from->fake_stack);
+    finish_switch(from, from->fake_stack);
 #endif
 }
 #endif

@@ -1,4 +1,5 @@
-/* rt/instrument.h - which tools watch the build: what AddressSanitizer, ThreadSanitizer and Valgrind must be told of stacks and switches. */
+/* rt/instrument.h - which tools watch the build. AddressSanitizer, ThreadSanitizer and Valgrind
+ * need to know of stacks and switches. */
 #ifndef WEIR_RT_INSTRUMENT_H
 #define WEIR_RT_INSTRUMENT_H
 

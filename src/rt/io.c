@@ -109,7 +109,7 @@ int weir__io_shutdown(weir__io *io)
     return io->ops->shutdown(io);
 }
 
-/* --- the rest --- */
+/* --- addresses, closing, keep-alive --- */
 
 static int ask_address(weir__io *io, bool peer, struct sockaddr_storage *address, socklen_t *size)
 {

@@ -23,7 +23,8 @@
 typedef struct weir__io weir__io;
 struct weir__accepted;
 
-/* What happens on an io. Each owner has one static table. Entries that cannot happen may be NULL. */
+/* What happens on an io. Each owner has one static table. Entries that cannot happen may be
+ * NULL. */
 struct weir__io_events {
     /* Where the bytes that come next may be read to: *room, up to as many as it returns. 0: to a
      * buffer of the loop. NULL: always that. A transport need not ask. */
@@ -79,7 +80,7 @@ struct weir__io_ops {
     void (*await_drained)(weir__io *io);
 };
 
-/* The transport's own words are few on purpose: an idle session pays for them. */
+/* The transport has few fields of its own on purpose: an idle session pays for them. */
 struct weir__io {
     weir_loop *loop;
     const struct weir__io_ops *ops; /* a socket of the loop, or what else this transport is */
@@ -90,7 +91,8 @@ struct weir__io {
     uint32_t flags;
 };
 
-/* Keeps on until on_closed. The io is a socket of the loop, unless weir__io_open() says otherwise. */
+/* Keeps `on` until on_closed. The io is a socket of the loop, unless weir__io_open() makes it
+ * another transport. */
 void weir__io_init(weir__io *io, weir_loop *loop, const struct weir__io_events *on);
 
 /* Opens an io that is no socket. Keeps ops, and what `backend` points to, until ops->close(). */
@@ -129,8 +131,8 @@ static inline bool weir__io_is_connected(const weir__io *io)
                          WEIR__IO_LISTENING)) == WEIR__IO_OPEN;
 }
 
-/* Bytes that the transport has taken and not yet passed on: to the kernel, or to the other end where
- * there is no kernel between the two. */
+/* Bytes that the transport has taken and not yet passed on: to the kernel, or to the other end
+ * where there is no kernel between the two. */
 static inline size_t weir__io_unsent(const weir__io *io)
 {
     return io->ops->unsent != NULL && weir__io_is_connected(io) ? io->ops->unsent(io) : 0;
@@ -155,7 +157,8 @@ WEIR_MUST_USE int weir__io_shutdown(weir__io *io);
  * unsent bytes are discarded and the peer gets a reset (SO_LINGER 0). */
 void weir__io_close(weir__io *io, bool reset);
 
-/* TCP keep-alive after idle_s seconds, probed thrice at interval_s. Harmless on other transports. */
+/* TCP keep-alive after idle_s seconds, probed three times at interval_s seconds. Harmless on other
+ * transports. */
 WEIR_MUST_USE int weir__io_keep_alive(weir__io *io, unsigned idle_s, unsigned interval_s);
 
 /* For transports: calls on_drained, if it is still wanted. */

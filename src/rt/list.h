@@ -1,4 +1,5 @@
-/* rt/list.h - an intrusive circular doubly linked list. A node that is in no list points to itself. */
+/* rt/list.h - an intrusive circular doubly linked list. A node that is in no list points to
+ * itself. */
 #ifndef WEIR_RT_LIST_H
 #define WEIR_RT_LIST_H
 
@@ -20,7 +21,7 @@ static inline bool weir__list_is_empty(const weir__node *list)
     return list->next == list;
 }
 
-/* The memory of a list is about to be freed. Whoever waits in it has to be woken before. */
+/* The memory of a list is about to be freed. Its waiters have to be woken before. */
 static inline void weir__list_fini(const weir__node *list)
 {
     assert(weir__list_is_empty(list));
@@ -35,7 +36,8 @@ static inline void weir__list_push(weir__node *list, weir__node *node)
     list->prev = node;
 }
 
-/* Takes a node out of the list it is in, and leaves it as it is: for one that is in no list ever after, or put into another at once. */
+/* Takes a node out of the list it is in, and leaves the node as it is: for one that is not used in
+ * a list again, or is put into another at once. */
 static inline void weir__list_unlink(weir__node *node)
 {
     node->prev->next = node->next;

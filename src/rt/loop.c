@@ -2,11 +2,9 @@
 
 #include "rt/backend.h"
 #include "rt/coroutine.h"
-#include "rt/mailbox.h"
 #include "rt/overflow.h"
 
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define STACK_SIZE_DEFAULT  ((size_t)64 * 1024)
@@ -15,81 +13,7 @@
 #define READ_BUFFER_MIN     ((size_t)512)
 #define READ_BUFFER_MAX     ((size_t)16 * 1024 * 1024)
 
-/* Every call that suspends asks for it. The model spares each of them a call into the dynamic linker; a pointer fits into the
- * room that every C library keeps for libraries that are loaded later. */
-static _Thread_local weir_loop *current_loop __attribute__((tls_model("initial-exec")));
-
-weir_loop *weir_loop_current(void)
-{
-    return current_loop;
-}
-
-struct weir__coroutine *weir__coroutine_current(void)
-{
-    return current_loop == NULL ? NULL : current_loop->current;
-}
-
-weir_loop *weir__loop_enter(weir_loop *loop)
-{
-    weir_loop *before = current_loop;
-    current_loop = loop;
-    return before;
-}
-
-void weir__loop_leave(weir_loop *before)
-{
-    current_loop = before;
-}
-
 /* --- life --- */
-
-static int open_named(weir_loop *loop, const struct weir__loop_ops *backend,
-                      const weir_loop_options *options)
-{
-    loop->backend = backend;
-    loop->backend_state = NULL;
-    return backend->open(loop, options);
-}
-
-static int open_uring(weir_loop *loop, const weir_loop_options *options)
-{
-#ifdef WEIR_HAVE_URING
-    return open_named(loop, &weir__backend_uring, options);
-#else
-    (void)loop;
-    (void)options;
-    return WEIR_ENOTSUP;
-#endif
-}
-
-/* io_uring where the kernel allows it, unless the environment says otherwise. */
-static int open_default(weir_loop *loop, const weir_loop_options *options)
-{
-    const char *asked = getenv("WEIR_LOOP");
-    if (asked != NULL && strcmp(asked, "epoll") == 0)
-        return open_named(loop, &weir__backend_epoll, options);
-    if (asked != NULL && strcmp(asked, "io_uring") == 0)
-        return open_uring(loop, options);
-    if (asked != NULL && *asked != '\0')
-        return WEIR_EINVAL;
-    int status = open_uring(loop, options);
-    return status == WEIR_ENOTSUP ? open_named(loop, &weir__backend_epoll, options) : status;
-}
-
-static int open_backend(weir_loop *loop, const weir_loop_options *options)
-{
-    switch (options->backend) {
-    case WEIR_BACKEND_DEFAULT:
-        return open_default(loop, options);
-    case WEIR_BACKEND_EPOLL:
-        return open_named(loop, &weir__backend_epoll, options);
-    case WEIR_BACKEND_IO_URING:
-        return open_uring(loop, options);
-    case WEIR_BACKEND_SIM:
-        return options->sim == NULL ? WEIR_EINVAL : open_named(loop, &weir__backend_sim, options);
-    }
-    return WEIR_EINVAL;
-}
 
 static int prepare(weir_loop *loop, const weir_loop_options *options)
 {
@@ -117,6 +41,18 @@ static void free_memory(weir_loop *loop)
     weir__pool_fini(&last);
 }
 
+/* In the handler of a signal. */
+static bool find_running(struct weir__overflow_stack *out)
+{
+    const struct weir__coroutine *coroutine = weir__coroutine_current();
+    if (coroutine == NULL)
+        return false;
+    const struct weir__stack_pool *stacks = &coroutine->loop->stacks;
+    *out = (struct weir__overflow_stack){coroutine->name, coroutine->stack.low, stacks->page,
+                                         stacks->stride};
+    return true;
+}
+
 int weir_loop_new(weir_loop **out, const weir_loop_options *options)
 {
     static const weir_loop_options defaults;
@@ -136,12 +72,12 @@ int weir_loop_new(weir_loop **out, const weir_loop_options *options)
     if (status != WEIR_OK)
         goto fail_memory;
     weir__mailbox_init(&loop->mailbox);
-    status = open_backend(loop, options);
+    status = weir__backend_open(loop, options);
     if (status != WEIR_OK)
         goto fail_stacks;
     loop->now_ms = loop->backend->clock_ms(loop);
     weir__wheel_init(&loop->wheel, loop->now_ms);
-    weir__overflow_install();
+    weir__overflow_install(find_running);
     *out = loop;
     return WEIR_OK;
 fail_stacks:
@@ -162,12 +98,11 @@ static void free_bufs(weir_loop *loop)
     loop->free_buf_count = 0;
 }
 
-static int turn(weir_loop *loop, int64_t timeout_ms);
-
-/* One failure of a poll says nothing of the next; a loop that cannot be polled at all is given up. */
+/* One failure of a poll says nothing of the next. A loop that cannot be polled at all is left as it
+ * is. */
 static bool turn_on(weir_loop *loop, int64_t timeout_ms, unsigned *failures)
 {
-    int status = turn(loop, timeout_ms);
+    int status = weir__loop_turn(loop, timeout_ms);
     return status >= 0 || (weir_status_errno(status) != 0 && ++*failures < FAILURES_MAX);
 }
 
@@ -230,8 +165,8 @@ void weir_loop_free(weir_loop *loop)
 
 /* --- the turn --- */
 
-/* How many timers fire at most before tasks run: thousands of connections may come to their deadline
- * at once. */
+/* How many timers fire at most before tasks run: thousands of connections may come to their
+ * deadline at once. */
 #define DUE_TIMERS 256
 
 int64_t weir_loop_timeout(weir_loop *loop)
@@ -252,7 +187,7 @@ static bool is_empty(const weir_loop *loop)
     return loop->root.child_count == 0 && loop->closing_count == 0;
 }
 
-static int turn(weir_loop *loop, int64_t timeout_ms)
+int weir__loop_turn(weir_loop *loop, int64_t timeout_ms)
 {
     weir_loop *before = weir__loop_enter(loop);
     bool was_empty = is_empty(loop); /* then the caller waits for a post */
@@ -263,7 +198,7 @@ static int turn(weir_loop *loop, int64_t timeout_ms)
     if (due_ms >= 0 && (timeout_ms < 0 || due_ms < timeout_ms))
         timeout_ms = due_ms;
     if (!was_empty && is_empty(loop))
-        timeout_ms = 0; /* nobody is left to wait for */
+        timeout_ms = 0; /* nothing is left to wait for */
     int status = loop->backend->poll(loop, timeout_ms);
     weir__wheel_advance(&loop->wheel, loop->now_ms, DUE_TIMERS);
     weir__mailbox_open(&loop->mailbox);
@@ -281,52 +216,8 @@ int weir_loop_turn(weir_loop *loop, int64_t timeout_ms)
         return WEIR_EINVAL;
     if (loop->current != NULL || loop->turning)
         return WEIR_ESTATE;
-    loop->now_ms = loop->backend->clock_ms(loop); /* who calls it may have been away for long */
-    return turn(loop, timeout_ms);
-}
-
-/* --- running a main coroutine --- */
-
-static int call_main(void *arg)
-{
-    struct weir__main *call = arg;
-    call->status = call->run(call->arg);
-    return call->status;
-}
-
-static int turn_until_empty(weir_loop *loop)
-{
-    bool stuck = false;
-    while (loop->root.child_count > 0) {
-        int status = turn(loop, -1);
-        if (status >= 0)
-            continue;
-        if (status != WEIR_EDEADLOCK || stuck)
-            return status;
-        stuck = true;
-        weir_scope_cancel(&loop->root);
-    }
-    return stuck ? WEIR_EDEADLOCK : WEIR_OK;
-}
-
-int weir_loop_run(weir_loop *loop, const char *name, int (*run)(void *arg), void *arg)
-{
-    if (loop == NULL || run == NULL)
-        return WEIR_EINVAL;
-    if (loop->current != NULL || loop->turning)
-        return WEIR_ESTATE;
-    loop->main = (struct weir__main){run, arg, WEIR_CANCELLED};
-    loop->now_ms = loop->backend->clock_ms(loop); /* what came before may have taken its time */
-    int status = weir_go(&loop->root, name != NULL ? name : "main", call_main, &loop->main);
-    if (status == WEIR_OK)
-        status = turn_until_empty(loop);
-    if (status == WEIR_OK)
-        status = loop->root.status != WEIR_OK ? loop->root.status : loop->main.status;
-    if (loop->root.child_count == 0) { /* as good as new */
-        loop->root.status = WEIR_OK;
-        loop->root.cancelled = false;
-    }
-    return status;
+    loop->now_ms = loop->backend->clock_ms(loop); /* the caller may have been away for long */
+    return weir__loop_turn(loop, timeout_ms);
 }
 
 /* --- small answers --- */

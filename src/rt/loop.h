@@ -1,4 +1,5 @@
-/* rt/loop.h - the inside of a loop: the phases of a turn and what the rooms of rt share. Single-threaded but for the mailbox. */
+/* rt/loop.h - the inside of a loop: the phases of a turn and what the rooms of rt share.
+ * Single-threaded but for the mailbox. */
 #ifndef WEIR_RT_LOOP_H
 #define WEIR_RT_LOOP_H
 
@@ -11,17 +12,19 @@
 #include "rt/task.h"
 #include "rt/timer.h"
 
-/* The main coroutine of weir_loop_run(). It stands in the loop, because an error of the back-end may end the call before the coroutine. */
+/* The main coroutine of weir_loop_run(). It stands in the loop, because an error of the back-end
+ * may end the call before the coroutine. */
 struct weir__main {
     int (*run)(void *arg);
     void *arg;
     int status;
 };
 
-/* Something of a storey above that all its users on a loop share, one of a kind; it goes with the loop. */
+/* Data of a storey above that all its users on a loop share, one of a kind. It is released with the
+ * loop. */
 struct weir__loop_data {
     struct weir__loop_data *next;
-    const void *kind; /* an address that tells it from others */
+    const void *kind; /* an address that is this kind's alone */
     void (*fini)(struct weir__loop_data *data);
 };
 
@@ -39,13 +42,14 @@ struct weir_loop {
     /* Of weir__task: run once a turn, behind those. What has had its share of the turn reads on. */
     weir__node last;
     uint32_t ready_budget; /* how many ready tasks may still run before late ones */
-    bool
-        chains; /* the coroutine that runs was next in the ready queue: when it suspends, the next may follow directly */
+    /* The coroutine that runs was next in the ready queue: when it suspends, the next may follow
+     * directly. */
+    bool chains;
     struct weir__wheel wheel; /* timers */
     struct weir__fiber main_fiber;
     struct weir__coroutine *current; /* the coroutine that runs now; NULL: the loop's own context */
-    struct weir__coroutine
-        *finished;         /* the one that has just ended: whoever runs next takes its stack back */
+    /* The one that has just ended. The next context to run takes its stack back. */
+    struct weir__coroutine *finished;
     weir__node coroutines; /* all live coroutines, for dumps */
     size_t coroutine_count;
     size_t closing_count; /* of weir__io between weir__io_close() and on_closed */
@@ -83,7 +87,7 @@ void weir__task_post_flush(weir_loop *loop, weir__task *task);
  * comes first. */
 void weir__task_post_last(weir_loop *loop, weir__task *task);
 
-/* Runs what is ready, with what that makes ready, then what is late, and then what is to be flushed. */
+/* Runs what is ready, with what that makes ready, then what is late, then what is to be flushed. */
 void weir__tasks_run(weir_loop *loop);
 
 /* Runs those that have had their share of the turn. */
@@ -116,18 +120,18 @@ static inline const weir_allocator *weir__loop_allocator(weir_loop *loop)
     return &loop->pool.face;
 }
 
-/* The resident of that kind; NULL: there is none yet, and one may be settled. */
+/* The data of that kind; NULL: none is attached yet. */
 struct weir__loop_data *weir__loop_data_find(const weir_loop *loop, const void *kind);
 void weir__loop_attach(weir_loop *loop, struct weir__loop_data *data);
 
-/* Makes loop the current one of this thread and returns the one before (NULL: none). */
-weir_loop *weir__loop_enter(weir_loop *loop);
-void weir__loop_leave(weir_loop *before);
+/* Runs one turn, as weir_loop_turn() does, by the clock as it was read last. Not from inside a
+ * turn. */
+WEIR_MUST_USE int weir__loop_turn(weir_loop *loop, int64_t timeout_ms);
 
 /* Makes a poll that waits return. Thread-safe, and from signal handlers. */
 void weir__loop_wake(weir_loop *loop);
 
-/* Something that a dump tells about, besides coroutines. */
+/* Something that a dump describes, besides coroutines. */
 struct weir__dumpable {
     weir__node link;
     size_t (*describe)(struct weir__dumpable *self, char *out,

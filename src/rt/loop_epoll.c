@@ -1,5 +1,6 @@
-/* The back-end over epoll. A connection is registered once, edge-triggered, for everything; what the kernel said last is kept in its flags,
- * so that in steady state a message costs one recv, one sendmsg and its share of an epoll_wait. Listeners are level-triggered. */
+/* The back-end over epoll. A connection is registered once, edge-triggered, for everything. What
+ * the kernel said last is kept in its flags, so that in steady state a message costs one recv, one
+ * send and its share of an epoll_wait. Listeners are level-triggered. */
 #include "rt/loop_epoll.h"
 
 #include "rt/socket.h"
@@ -48,7 +49,7 @@ int weir__epoll_look_again(weir__io *io)
     return result < 0 ? WEIR_SYSTEM(-result) : WEIR_OK;
 }
 
-/* --- what an io is owed outside of poll --- */
+/* --- callbacks that come outside of poll --- */
 
 static void update(weir__task *task)
 {
@@ -174,15 +175,7 @@ static int adopt(weir__io *io, struct weir__accepted *accepted)
     return take_socket(io, fd);
 }
 
-static void drop(weir_loop *loop, struct weir__accepted *accepted)
-{
-    (void)loop;
-    if (accepted->fd >= 0)
-        weir__sys_close(accepted->fd);
-    accepted->fd = -1;
-}
-
-/* When the connection is made at once the first event tells. */
+/* A connection that is made at once is reported by the first event, too. */
 static int start_connecting(weir__io *io, const struct sockaddr *address, socklen_t size)
 {
     int fd;
@@ -220,16 +213,6 @@ static void close_io(weir__io *io, bool reset)
     weir__task_post(io->loop, &io->task);
 }
 
-static int ask_address(weir__io *io, bool peer, struct sockaddr_storage *address, socklen_t *size)
-{
-    return weir__socket_address(io->fd, peer, address, size);
-}
-
-static int keep_alive(weir__io *io, unsigned idle_s, unsigned interval_s)
-{
-    return weir__socket_keep_alive(io->fd, idle_s, interval_s);
-}
-
 /* --- the loop --- */
 
 static void dispatch_connection(weir__io *io, uint32_t events)
@@ -251,7 +234,7 @@ static void dispatch_connection(weir__io *io, uint32_t events)
 static void dispatch(struct weir__epoll *state, const struct epoll_event *event)
 {
     if (event->data.ptr == state) {
-        atomic_store(&state->woken, false);
+        weir__kernel_clear_wake(&state->kernel);
         return;
     }
     weir__io *io = event->data.ptr;
@@ -277,26 +260,6 @@ static int poll_events(weir_loop *loop, int64_t timeout_ms)
     return WEIR_OK;
 }
 
-static void wake(weir_loop *loop)
-{
-    struct weir__epoll *state = weir__epoll_of(loop);
-    if (atomic_exchange(&state->woken, true))
-        return;
-    while (weir__sys_eventfd_write(state->wake_fd) < 0)
-        ; /* a wake-up that is lost is a loop that hangs, and the counter cannot be full */
-}
-
-static uint64_t clock_ms(weir_loop *loop)
-{
-    (void)loop;
-    return weir__sys_clock_ms();
-}
-
-static void fill_random(weir_loop *loop, void *out, size_t size)
-{
-    weir__random_fill(&weir__epoll_of(loop)->random, out, size);
-}
-
 static int poll_fd(weir_loop *loop)
 {
     return weir__epoll_of(loop)->fd;
@@ -309,24 +272,20 @@ static void close_loop(weir_loop *loop)
         return;
     if (state->read_buf != NULL)
         weir__buf_unref(state->read_buf);
-    if (state->wake_fd >= 0)
-        weir__sys_close(state->wake_fd);
+    weir__kernel_fini(&state->kernel);
     if (state->fd >= 0)
         weir__sys_close(state->fd);
     weir__loop_free(loop, state, sizeof *state);
     loop->backend_state = NULL;
 }
 
-static int open_descriptors(struct weir__epoll *state)
+static int open_epoll(struct weir__epoll *state)
 {
     state->fd = weir__sys_epoll_create();
     if (state->fd < 0)
         return WEIR_SYSTEM(-state->fd);
-    state->wake_fd = weir__sys_eventfd();
-    if (state->wake_fd < 0)
-        return WEIR_SYSTEM(-state->wake_fd);
-    int result =
-        weir__sys_epoll_ctl(state->fd, EPOLL_CTL_ADD, state->wake_fd, EPOLLIN | EPOLLET, state);
+    int result = weir__sys_epoll_ctl(state->fd, EPOLL_CTL_ADD, state->kernel.wake_fd,
+                                     EPOLLIN | EPOLLET, state);
     return result < 0 ? WEIR_SYSTEM(-result) : WEIR_OK;
 }
 
@@ -337,12 +296,11 @@ static int open_loop(weir_loop *loop, const weir_loop_options *options)
     if (state == NULL)
         return WEIR_ENOMEM;
     memset(state, 0, sizeof *state);
-    state->fd = state->wake_fd = -1;
-    atomic_init(&state->woken, false);
+    state->fd = -1;
     loop->backend_state = state;
-    int status = weir__random_init(&state->random);
+    int status = weir__kernel_init(&state->kernel);
     if (status == WEIR_OK)
-        status = open_descriptors(state);
+        status = open_epoll(state);
     if (status != WEIR_OK)
         close_loop(loop);
     return status;
@@ -354,8 +312,8 @@ static const struct weir__io_ops socket_ops = {
     .send = send_pieces,
     .shutdown = shut,
     .close = close_io,
-    .address = ask_address,
-    .keep_alive = keep_alive,
+    .address = weir__kernel_address,
+    .keep_alive = weir__kernel_keep_alive,
 };
 
 const struct weir__loop_ops weir__backend_epoll = {
@@ -364,14 +322,14 @@ const struct weir__loop_ops weir__backend_epoll = {
     .close = close_loop,
     .fd = poll_fd,
     .poll = poll_events,
-    .wake = wake,
-    .clock_ms = clock_ms,
-    .random = fill_random,
+    .wake = weir__kernel_wake,
+    .clock_ms = weir__kernel_clock_ms,
+    .random = weir__kernel_random,
     .listen = listen_at,
     .accept_start = start_accepting,
     .accept_stop = stop_accepting,
     .adopt = adopt,
-    .drop = drop,
+    .drop = weir__kernel_drop,
     .connect = start_connecting,
     .sockets = &socket_ops,
 };

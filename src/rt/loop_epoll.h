@@ -1,12 +1,11 @@
-/* rt/loop_epoll.h - the inside of the epoll back-end; outside of src/rt/loop_epoll*.c nobody looks in here. Single-threaded but for `woken`. */
+/* rt/loop_epoll.h - the inside of the epoll back-end, for src/rt/loop_epoll*.c alone.
+ * Single-threaded. */
 #ifndef WEIR_RT_LOOP_EPOLL_H
 #define WEIR_RT_LOOP_EPOLL_H
 
-#include "rt/backend.h"
+#include "rt/kernel.h"
 #include "rt/loop.h"
-#include "rt/random.h"
 
-#include <stdatomic.h>
 #include <sys/epoll.h>
 
 #define WEIR__EPOLL_EVENTS 256 /* of one epoll_wait */
@@ -29,15 +28,14 @@ struct weir__epoll_read {
 };
 
 struct weir__epoll {
+    struct weir__kernel kernel;
     int fd;
-    int wake_fd; /* edge-triggered, so nobody ever has to read it */
-    atomic_bool woken;
-    /* The same for everyone, unless somebody keeps bytes of it; NULL: none yet. What was read in a row stands at its front. */
+    /* The same for every read, unless bytes of it were kept; NULL: none yet. What was read in a row
+     * stands at its front. */
     weir__buf *read_buf;
     size_t row_size; /* how much of it */
     unsigned row_count;
     struct weir__epoll_read row[WEIR__EPOLL_ROW];
-    struct weir__random random;
     struct epoll_event events[WEIR__EPOLL_EVENTS];
 };
 
@@ -46,13 +44,15 @@ static inline struct weir__epoll *weir__epoll_of(const weir_loop *loop)
     return loop->backend_state;
 }
 
-/* Has the kernel look at the socket again: it announces an edge once, and the last announcement may have come too early. */
+/* Has the kernel look at the socket again: it announces an edge once, and the last announcement may
+ * have come too early. */
 WEIR_MUST_USE int weir__epoll_look_again(weir__io *io);
 
 /* Reads what there is, up to a turn's share of it. */
 void weir__epoll_read(weir__io *io);
 
-/* Reads once, and delivers that later, with what else is read in a row. Only while events are dispatched. */
+/* Reads once, and delivers that later, with what else is read in a row. Only while events are
+ * dispatched. */
 void weir__epoll_read_in_row(weir__io *io);
 void weir__epoll_deliver_row(struct weir__epoll *state);
 

@@ -1,26 +1,26 @@
-/* Receiving. Connections that have something are read in a row, and only then is it delivered: small echoes cost less so than with a read and the work on it in turns, most likely because
- * neither drives the other's code out of the processor's cache. What is large is delivered at once, while it is in the cache itself. */
+/* Receiving. Connections that have something are read in a row, and only then is it delivered.
+ * Small echoes cost less so than with each read followed by the work on it, most likely because
+ * neither drives the other's code out of the processor's cache. What is large is delivered at once,
+ * while it is in the cache itself. */
 #include "rt/loop_epoll.h"
 
+#include "rt/backlog.h"
 #include "rt/sys.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define READ_MAX                                                                                   \
-    ((size_t)128 *                                                                                 \
-     1024) /* bytes of one connection a turn, for fairness: from there on others come first */
-#define PLACE_MAX                                                                                  \
-    ((size_t)256 *                                                                                 \
-     1024) /* bytes of one read to where a message is joined: nobody has to work on them yet */
+/* Bytes of one connection a turn, for fairness: others come before the next. */
+#define READ_MAX ((size_t)128 * 1024)
+/* Bytes of one read to where a message is joined: they cause no work yet. */
+#define PLACE_MAX    ((size_t)256 * 1024)
 #define ROW_READ_MAX ((size_t)2 * 1024) /* a larger read ends a row */
 #define ROW_ALIGN    ((size_t)64)
 
 /* What was read of a connection that does not want it now. */
 struct kept {
-    size_t size;
+    struct weir__backlog bytes;
     int status; /* not WEIR_OK: the end that was found instead */
-    uint8_t data[];
 };
 
 static bool wants_data(const weir__io *io)
@@ -57,15 +57,17 @@ static void end_receiving(weir__io *io, int status)
     io->on->on_end(io, status);
 }
 
-/* What the result of a read says of the next one. Less than asked for: the kernel has no more, and says so when it has. */
+/* What the result of a read says of the next one. Less than asked for: the kernel has no more, and
+ * announces when it has. */
 static void note_result(weir__io *io, ssize_t size, size_t asked)
 {
     if (size > 0 && (size_t)size < asked && (io->flags & WEIR__EPOLL_HUNG_UP) == 0)
         io->flags &= ~(uint32_t)WEIR__EPOLL_READABLE;
 }
 
-/* A read that found no data. Nothing there is rare, because a read that is not filled says so already. Should the answer have been wrong, the kernel's next word
- * would never come, so it is asked for. Returns the status to end with; WEIR_OK: it goes on. */
+/* A read that found no data. Finding nothing is rare, because a read that is not filled says so
+ * already. Should that have been wrong, the kernel would never announce more, so it is asked to
+ * look again. Returns the status to end with; WEIR_OK: receiving goes on. */
 static int end_of(weir__io *io, ssize_t result)
 {
     if (result == 0)
@@ -76,7 +78,8 @@ static int end_of(weir__io *io, ssize_t result)
     return weir__epoll_look_again(io);
 }
 
-/* Where to read: to where much of a large message still fits, else to the buffer, into which comes what follows, too. Returns how much. */
+/* Where to read: to the place where a message is joined when much of it is still to come, else to
+ * the buffer, which takes what follows, too. Returns how much. */
 static size_t choose_room(weir__io *io, weir__buf *buf, uint8_t **data)
 {
     size_t size = io->on->on_room != NULL ? io->on->on_room(io, data) : 0;
@@ -126,44 +129,49 @@ static void read_on(weir__io *io, size_t total)
     }
 }
 
-/* --- what nobody wants yet --- */
+/* --- what is not wanted yet --- */
 
 static struct kept lost = {.status = WEIR_ENOMEM}; /* a stream has no gaps */
 
 /* Its receiver has stopped since it was read. */
-static void keep(weir__io *io, const struct weir__epoll_read *read, int status)
+static void keep(const struct weir__epoll_read *read, weir__buf *buf, int status)
 {
-    size_t size = status == WEIR_OK ? (size_t)read->size : 0;
-    struct kept *kept = weir__loop_alloc(io->loop, sizeof *kept + size);
+    weir__io *io = read->io;
+    struct kept *kept = weir__loop_alloc(io->loop, sizeof *kept);
     io->backend = kept != NULL ? kept : &lost;
     if (kept == NULL)
         return;
-    *kept = (struct kept){.size = size, .status = status};
-    if (size > 0)
-        memcpy(kept->data, read->data, size);
+    *kept = (struct kept){.status = status};
+    if (status == WEIR_OK)
+        weir__backlog_keep(&kept->bytes, buf, read->data, (size_t)read->size);
+}
+
+static struct kept take_kept(weir__io *io)
+{
+    struct kept *kept = io->backend;
+    struct kept taken = *kept;
+    io->backend = NULL;
+    if (kept != &lost)
+        weir__loop_free(io->loop, kept, sizeof *kept);
+    return taken;
 }
 
 void weir__epoll_drop_kept(weir__io *io)
 {
-    struct kept *kept = io->backend;
-    io->backend = NULL;
-    if (kept != NULL && kept != &lost)
-        weir__loop_free(io->loop, kept, sizeof *kept + kept->size);
+    if (io->backend == NULL)
+        return;
+    struct kept kept = take_kept(io);
+    weir__backlog_release(&kept.bytes);
 }
 
 static void deliver_kept(weir__io *io)
 {
-    const struct kept *kept = io->backend;
-    size_t size = kept->size;
-    int status = kept->status;
-    weir__buf *buf = read_buf_of(io->loop);
-    if (buf != NULL && size > 0)
-        memcpy(buf->data, kept->data, size);
-    weir__epoll_drop_kept(io);
-    if (status != WEIR_OK || buf == NULL)
-        end_receiving(io, status != WEIR_OK ? status : WEIR_ENOMEM);
+    struct kept kept = take_kept(io);
+    if (kept.status != WEIR_OK)
+        end_receiving(io, kept.status);
     else
-        io->on->on_data(io, buf, buf->data, size);
+        io->on->on_data(io, kept.bytes.buf, kept.bytes.data, kept.bytes.size);
+    weir__backlog_release(&kept.bytes);
 }
 
 void weir__epoll_read(weir__io *io)
@@ -197,7 +205,7 @@ static void deliver(const struct weir__epoll_read *read, weir__buf *buf)
     if (read->size <= 0 && status == WEIR_OK)
         return;
     if (!wants_data(io))
-        keep(io, read, status);
+        keep(read, buf, status);
     else if (status != WEIR_OK)
         end_receiving(io, status);
     else
@@ -253,7 +261,7 @@ void weir__epoll_read_in_row(weir__io *io)
     state->row[state->row_count++] = (struct weir__epoll_read){io, data, size};
     if (size > 0)
         state->row_size += ((size_t)size + ROW_ALIGN - 1) & ~(ROW_ALIGN - 1);
-    /* Nothing comes behind one that has to read on. */
+    /* One that has to read on is the last of its row. */
     if (size > (ssize_t)ROW_READ_MAX || may_read(io))
         weir__epoll_deliver_row(state);
 }

@@ -1,5 +1,6 @@
-/* The back-end over io_uring: the ring, its turn, and the closing of an io. Needs Linux 6.1: multishot receive into provided buffers and deferred
- * task work; where the kernel refuses them the loop falls back to epoll. */
+/* The back-end over io_uring: the ring, its turn, and the closing of an io. Needs Linux 6.1:
+ * multishot receive into provided buffers and deferred task work. Where the kernel refuses them the
+ * loop falls back to epoll. */
 #include "rt/loop_uring.h"
 
 #include "rt/socket.h"
@@ -22,7 +23,8 @@ static int enter(struct weir__uring *uring, bool wait, int64_t timeout_ms)
         uring->enabled = true;
     }
     int result = weir__sys_ring_enter(&uring->ring, wait, timeout_ms);
-    /* Waited long enough, interrupted, or short of memory for the moment: the turn goes on with what there is. */
+    /* Waited long enough, interrupted, or short of memory for the moment: the turn goes on with
+     * what there is. */
     if (result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN ||
         result == -EBUSY || result == -ENOMEM)
         return WEIR_OK;
@@ -56,14 +58,14 @@ static void arm_wake(struct weir__uring *uring)
     struct io_uring_sqe *sqe = weir__uring_sqe(uring);
     if (sqe == NULL)
         return;
-    io_uring_prep_poll_multishot(sqe, uring->wake_fd, EPOLLIN | EPOLLET);
+    io_uring_prep_poll_multishot(sqe, uring->kernel.wake_fd, EPOLLIN | EPOLLET);
     weir__uring_push(sqe, WEIR__SYS_RING_POLL, URING_WAKE, uring);
     uring->wake_armed = true;
 }
 
 static void on_wake(struct weir__uring *uring, uint32_t flags)
 {
-    atomic_store(&uring->woken, false);
+    weir__kernel_clear_wake(&uring->kernel);
     uring->wake_armed = (flags & IORING_CQE_F_MORE) != 0;
     if (!uring->wake_armed)
         arm_wake(uring);
@@ -86,7 +88,8 @@ static void update(weir__task *task)
     }
 }
 
-/* By the operation and never by the descriptor: for that the kernel looks at every operation of the ring, and many closing at once would stand still. */
+/* By the operation and never by the descriptor: for that the kernel looks at every operation of the
+ * ring, and the closing of many would take very long. */
 static bool cancel(weir__io *io, enum weir__uring_op op)
 {
     struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(io->loop));
@@ -98,12 +101,13 @@ static bool cancel(weir__io *io, enum weir__uring_op op)
     return true;
 }
 
-/* Has the next operation of a closing io end that was not told to yet. Returns whether that could be said. */
+/* Cancels the next operation of a closing io that was not cancelled yet. Returns false when the
+ * kernel takes no more entries now. */
 static bool cancel_next(weir__io *io)
 {
     static const struct {
-        uint32_t flies;
-        uint32_t told;
+        uint32_t in_flight;
+        uint32_t cancelled;
         enum weir__uring_op op;
     } operations[] = {
         {URING_IN_FLIGHT_RECV, URING_STOPS, URING_RECV},
@@ -112,11 +116,12 @@ static bool cancel_next(weir__io *io)
         {URING_IN_FLIGHT_WRITABLE, URING_CANCELS, URING_WRITABLE},
     };
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
-        if ((io->flags & (operations[i].flies | operations[i].told)) != operations[i].flies)
+        if ((io->flags & (operations[i].in_flight | operations[i].cancelled)) !=
+            operations[i].in_flight)
             continue;
         if (!cancel(io, operations[i].op))
             return false;
-        io->flags |= operations[i].told;
+        io->flags |= operations[i].cancelled;
         break;
     }
     return true;
@@ -154,7 +159,7 @@ void weir__uring_go_on_closing(weir__io *io)
         return;
     }
     weir__uring_release(io);
-    if (weir__uring_is_closed(io)) /* else the submission of its last bytes is not settled */
+    if (weir__uring_is_closed(io)) /* else its last bytes are still submitted */
         weir__task_post(io->loop, &io->task);
 }
 
@@ -190,14 +195,6 @@ static int adopt(weir__io *io, struct weir__accepted *accepted)
     return WEIR_OK;
 }
 
-static void drop(weir_loop *loop, struct weir__accepted *accepted)
-{
-    (void)loop;
-    if (accepted->fd >= 0)
-        weir__sys_close(accepted->fd);
-    accepted->fd = -1;
-}
-
 static int listen_at(weir__io *io, const struct sockaddr *address, socklen_t size, bool share_port)
 {
     weir__task_init(&io->task, update);
@@ -210,16 +207,6 @@ static int connect_to(weir__io *io, const struct sockaddr *address, socklen_t si
     return weir__uring_connect(io, address, size);
 }
 
-static int ask_address(weir__io *io, bool peer, struct sockaddr_storage *address, socklen_t *size)
-{
-    return weir__socket_address(io->fd, peer, address, size);
-}
-
-static int keep_alive(weir__io *io, unsigned idle_s, unsigned interval_s)
-{
-    return weir__socket_keep_alive(io->fd, idle_s, interval_s);
-}
-
 /* --- the turn --- */
 
 static void dispatch(struct weir__uring *uring, const struct io_uring_cqe *cqe)
@@ -227,7 +214,8 @@ static void dispatch(struct weir__uring *uring, const struct io_uring_cqe *cqe)
     enum weir__uring_op op = (enum weir__uring_op)(cqe->user_data & WEIR__URING_OP_MASK);
     void *pointer = (void *)(uintptr_t)(cqe->user_data & ~WEIR__URING_OP_MASK);
     switch (op) {
-    case URING_EXTRA: /* was looked at when its submission was settled */
+    /* looked at by weir__uring_finish_submission() */
+    case URING_EXTRA:
         break;
     case URING_CANCEL:
         if (pointer != NULL)
@@ -254,7 +242,8 @@ static void dispatch(struct weir__uring *uring, const struct io_uring_cqe *cqe)
     }
 }
 
-/* Only what is there now: what callbacks cause comes next turn. So does what is behind too many bytes: what was sent meanwhile goes out before. */
+/* Dispatches only what is there now: what callbacks cause comes next turn. So does what follows too
+ * many received bytes, so that what was sent meanwhile goes out first. */
 static void dispatch_some(struct weir__uring *uring)
 {
     struct io_uring_cqe *first;
@@ -286,17 +275,20 @@ static int poll_events(weir_loop *loop, int64_t timeout_ms)
 {
     struct weir__uring *uring = weir__uring_of(loop);
     int status = WEIR_OK;
-    if (uring->notify_fd >= 0) /* before we look: what comes later rings again */
+    /* before the ring is looked at: what comes later writes to it again */
+    if (uring->notify_fd >= 0)
         (void)weir__sys_eventfd_read(uring->notify_fd);
     if (!uring->wake_armed)
         arm_wake(uring);
     weir__uring_flush(uring);
     bool wait = timeout_ms != 0 && uring->wake_armed && weir__list_is_empty(&uring->queued) &&
-                io_uring_cq_ready(&uring->ring) == 0;
+                io_uring_cq_ready(&uring->ring) == 0 && !uring->drain_awaited;
     if (wait || must_enter(uring))
         status = enter(uring, wait, timeout_ms);
     loop->now_ms = weir__sys_clock_ms();
     weir__uring_finish_submission(uring);
+    if (weir__list_is_empty(&uring->submitted))
+        uring->drain_awaited = false;
     dispatch_some(uring);
     return status;
 }
@@ -315,7 +307,7 @@ static void submit_now(weir__task *task)
     weir__uring_finish_submission(uring);
 }
 
-static int hang_bell(struct weir__uring *uring)
+static int open_notify_fd(struct weir__uring *uring)
 {
     int fd = weir__sys_eventfd();
     if (fd < 0)
@@ -335,28 +327,8 @@ static int hang_bell(struct weir__uring *uring)
 static int poll_fd(weir_loop *loop)
 {
     struct weir__uring *uring = weir__uring_of(loop);
-    int status = uring->notify_fd >= 0 ? WEIR_OK : hang_bell(uring);
+    int status = uring->notify_fd >= 0 ? WEIR_OK : open_notify_fd(uring);
     return status == WEIR_OK ? uring->notify_fd : status;
-}
-
-static void wake(weir_loop *loop)
-{
-    struct weir__uring *uring = weir__uring_of(loop);
-    if (atomic_exchange(&uring->woken, true))
-        return;
-    while (weir__sys_eventfd_write(uring->wake_fd) < 0)
-        ; /* a wake-up that is lost is a loop that hangs, and the counter cannot be full */
-}
-
-static uint64_t clock_ms(weir_loop *loop)
-{
-    (void)loop;
-    return weir__sys_clock_ms();
-}
-
-static void fill_random(weir_loop *loop, void *out, size_t size)
-{
-    weir__random_fill(&weir__uring_of(loop)->random, out, size);
 }
 
 /* --- opening and closing --- */
@@ -371,15 +343,15 @@ static void close_loop(weir_loop *loop)
         io_uring_queue_exit(&uring->ring);
     weir__uring_lingering_fini(uring);
     weir__uring_bufs_fini(uring);
-    if (uring->wake_fd >= 0)
-        weir__sys_close(uring->wake_fd);
+    weir__kernel_fini(&uring->kernel);
     if (uring->notify_fd >= 0)
         weir__sys_close(uring->notify_fd);
     weir__loop_free(loop, uring, sizeof *uring);
     loop->backend_state = NULL;
 }
 
-/* What a kernel answers that has no io_uring, or not all of it that is needed, or may not use it. */
+/* What a kernel answers that has no io_uring, or not all of it that is needed, or may not use
+ * it. */
 static int refusal(int result)
 {
     switch (-result) {
@@ -395,8 +367,9 @@ static int refusal(int result)
     }
 }
 
-/* Disabled until the first turn: the thread that takes it becomes the one submitter. Deferred task work came with Linux 6.1, later than everything
- * else that is used here, so it is the probe as well. */
+/* Disabled until the first turn: the thread that runs it becomes the one submitter. Deferred task
+ * work came with Linux 6.1, later than everything else that is used here, so it is the probe as
+ * well. */
 static int open_ring(struct weir__uring *uring)
 {
     struct io_uring_params params = {
@@ -422,21 +395,15 @@ static int open_loop(weir_loop *loop, const weir_loop_options *options)
         return WEIR_ENOMEM;
     memset(uring, 0, sizeof *uring);
     uring->loop = loop;
-    uring->wake_fd = -1;
     uring->notify_fd = -1;
-    atomic_init(&uring->woken, false);
     weir__task_init(&uring->submit, submit_now);
     weir__list_init(&uring->queued);
     weir__list_init(&uring->submitted);
     weir__list_init(&uring->lingering);
     loop->backend_state = uring;
-    int status = open_ring(uring);
-    if (status == WEIR_OK) {
-        uring->wake_fd = weir__sys_eventfd();
-        status = uring->wake_fd < 0 ? WEIR_SYSTEM(-uring->wake_fd) : WEIR_OK;
-    }
+    int status = weir__kernel_init(&uring->kernel);
     if (status == WEIR_OK)
-        status = weir__random_init(&uring->random);
+        status = open_ring(uring);
     if (status != WEIR_OK)
         close_loop(loop);
     return status;
@@ -448,8 +415,8 @@ static const struct weir__io_ops socket_ops = {
     .send = weir__uring_send,
     .shutdown = weir__uring_shut,
     .close = close_io,
-    .address = ask_address,
-    .keep_alive = keep_alive,
+    .address = weir__kernel_address,
+    .keep_alive = weir__kernel_keep_alive,
     .unsent = weir__uring_unsent,
     .await_drained = weir__uring_await_drained,
 };
@@ -460,14 +427,14 @@ const struct weir__loop_ops weir__backend_uring = {
     .close = close_loop,
     .fd = poll_fd,
     .poll = poll_events,
-    .wake = wake,
-    .clock_ms = clock_ms,
-    .random = fill_random,
+    .wake = weir__kernel_wake,
+    .clock_ms = weir__kernel_clock_ms,
+    .random = weir__kernel_random,
     .listen = listen_at,
     .accept_start = weir__uring_accept_start,
     .accept_stop = weir__uring_accept_stop,
     .adopt = adopt,
-    .drop = drop,
+    .drop = weir__kernel_drop,
     .connect = connect_to,
     .sockets = &socket_ops,
 };

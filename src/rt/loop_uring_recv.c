@@ -1,5 +1,6 @@
-/* Receiving: one multishot operation a connection into buffers that all connections of the loop share. A connection that fills them would have all of
- * them at once, and all others would wait behind: it gets one buffer at a time. */
+/* Receiving: one multishot operation a connection into buffers that all connections of the loop
+ * share. A connection that fills its buffers would take all of them at once, and all others would
+ * wait: it gets one buffer at a time. */
 #include "rt/loop_uring.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 
 /* --- the ring of buffers --- */
 
-/* Gives the kernel the buffer of an id, or another one when somebody keeps bytes of it. */
+/* Gives the kernel the buffer of an id, or another one when bytes of it are kept. */
 static void give_buf(struct weir__uring *uring, unsigned id)
 {
     weir__buf *buf = uring->bufs[id];
@@ -59,7 +60,7 @@ int weir__uring_bufs_init(struct weir__uring *uring)
     return uring->buf_count == WEIR__URING_BUFS ? WEIR_OK : WEIR_ENOMEM;
 }
 
-/* Not to the loop's list of free buffers: when opening failed nobody empties it any more. */
+/* Not to the loop's list of free buffers: when opening failed, that is not emptied any more. */
 void weir__uring_bufs_fini(struct weir__uring *uring)
 {
     for (unsigned id = 0; id < WEIR__URING_BUFS; id++) {
@@ -73,7 +74,7 @@ void weir__uring_bufs_fini(struct weir__uring *uring)
         (void)munmap(uring->buf_ring, BUF_RING_SIZE);
 }
 
-/* --- what nobody wants yet --- */
+/* --- what is not wanted yet --- */
 
 static struct weir__uring_kept *first_kept(const weir__io *io)
 {
@@ -81,20 +82,14 @@ static struct weir__uring_kept *first_kept(const weir__io *io)
     return extra != NULL ? extra->first : NULL;
 }
 
-/* A few bytes are copied: a whole buffer for each connection that is not read would be much. */
 static int keep(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
 {
-    size_t copied = size <= buf->size / 8 ? size : 0;
     struct weir__uring_extra *extra = weir__uring_extra_of(io, 0);
-    struct weir__uring_kept *kept =
-        extra != NULL ? weir__loop_alloc(io->loop, sizeof *kept + copied) : NULL;
+    struct weir__uring_kept *kept = extra != NULL ? weir__loop_alloc(io->loop, sizeof *kept) : NULL;
     if (kept == NULL)
         return WEIR_ENOMEM;
-    *kept = (struct weir__uring_kept){.data = data, .size = size};
-    if (copied > 0)
-        kept->data = memcpy(kept->copy, data, size);
-    else
-        kept->buf = weir__buf_ref(buf);
+    kept->next = NULL;
+    weir__backlog_keep(&kept->bytes, buf, data, size);
     if (extra->first == NULL)
         extra->first = kept;
     else
@@ -103,25 +98,22 @@ static int keep(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
     return WEIR_OK;
 }
 
-static struct weir__uring_kept *unlink_first(struct weir__uring_extra *extra)
+/* The oldest; the caller has its reference. */
+static struct weir__backlog take_first(struct weir__uring_extra *extra)
 {
     struct weir__uring_kept *kept = extra->first;
+    struct weir__backlog bytes = kept->bytes;
     extra->first = kept->next;
-    return kept;
-}
-
-static void free_kept(weir_loop *loop, struct weir__uring_kept *kept)
-{
-    size_t copied = kept->buf == NULL ? kept->size : 0;
-    if (kept->buf != NULL)
-        weir__buf_unref(kept->buf);
-    weir__loop_free(loop, kept, sizeof *kept + copied);
+    weir__loop_free(extra->loop, kept, sizeof *kept);
+    return bytes;
 }
 
 void weir__uring_drop_kept(struct weir__uring_extra *extra)
 {
-    while (extra->first != NULL)
-        free_kept(extra->loop, unlink_first(extra));
+    while (extra->first != NULL) {
+        struct weir__backlog bytes = take_first(extra);
+        weir__backlog_release(&bytes);
+    }
 }
 
 /* --- receiving --- */
@@ -142,10 +134,10 @@ static int end_status(int error)
 static void end_receiving(weir__io *io)
 {
     if (!wants_data(io) || first_kept(io) != NULL) {
-        io->flags |= URING_END_KEPT;
+        io->flags |= URING_END_PENDING;
         return;
     }
-    io->flags &= ~(uint32_t)URING_END_KEPT;
+    io->flags &= ~(uint32_t)URING_END_PENDING;
     io->flags |= WEIR__IO_ENDED;
     io->on->on_end(io, end_status(weir__uring_errno(io)));
 }
@@ -165,7 +157,7 @@ static bool streams(const weir__io *io)
 static void arm(weir__io *io)
 {
     if (!wants_data(io) || first_kept(io) != NULL ||
-        (io->flags & (URING_IN_FLIGHT_RECV | URING_END_KEPT)) != 0)
+        (io->flags & (URING_IN_FLIGHT_RECV | URING_END_PENDING)) != 0)
         return;
     struct io_uring_sqe *sqe = weir__uring_sqe(weir__uring_of(io->loop));
     if (sqe == NULL) {
@@ -184,7 +176,7 @@ static void arm(weir__io *io)
 
 int weir__uring_recv_start(weir__io *io)
 {
-    if (first_kept(io) != NULL || (io->flags & URING_END_KEPT) != 0)
+    if (first_kept(io) != NULL || (io->flags & URING_END_PENDING) != 0)
         weir__task_post(io->loop, &io->task);
     else
         arm(io);
@@ -198,31 +190,12 @@ void weir__uring_recv_stop(weir__io *io)
         weir__task_post_late(io->loop, &io->task);
 }
 
-/* Whoever gets bytes may keep the buffer that they lie in, so copied ones need one again. */
-static void deliver_one(weir__io *io, struct weir__uring_kept *kept)
-{
-    weir__buf *buf = kept->buf;
-    uint8_t *data = kept->data;
-    if (buf == NULL) {
-        buf = weir__buf_take(io->loop);
-        if (buf == NULL) {
-            weir__uring_drop_kept(io->backend); /* a stream has no gaps */
-            fail_receiving(io, ENOMEM);
-            return;
-        }
-        data = memcpy(buf->data, kept->data, kept->size);
-    }
-    io->on->on_data(io, buf, data, kept->size);
-    if (kept->buf == NULL)
-        weir__buf_unref(buf);
-}
-
 static void deliver_kept(weir__io *io)
 {
     while (wants_data(io) && first_kept(io) != NULL) {
-        struct weir__uring_kept *kept = unlink_first(io->backend);
-        deliver_one(io, kept);
-        free_kept(io->loop, kept);
+        struct weir__backlog bytes = take_first(io->backend);
+        io->on->on_data(io, bytes.buf, bytes.data, bytes.size);
+        weir__backlog_release(&bytes);
     }
     weir__uring_extra_release(io);
 }
@@ -231,7 +204,7 @@ void weir__uring_recv_update(weir__io *io)
 {
     if (first_kept(io) != NULL)
         deliver_kept(io);
-    if ((io->flags & URING_END_KEPT) != 0 && wants_data(io))
+    if ((io->flags & URING_END_PENDING) != 0 && wants_data(io))
         end_receiving(io);
     if (!wants_data(io) &&
         (io->flags & (URING_IN_FLIGHT_RECV | WEIR__IO_CLOSING)) == URING_IN_FLIGHT_RECV)
@@ -239,7 +212,8 @@ void weir__uring_recv_update(weir__io *io)
     arm(io);
 }
 
-/* What a read says of those to come: one that fills its buffer makes a stream, and some that are small end it. */
+/* What a read says of those to come: one that fills its buffer makes a stream, and some that are
+ * small end it. */
 static void judge_pace(weir__io *io, size_t size, size_t room)
 {
     bool streamed = streams(io);
@@ -268,7 +242,8 @@ static void take_data(struct weir__uring *uring, weir__io *io, unsigned id, size
 static void take_error(struct weir__uring *uring, weir__io *io, int error)
 {
     switch (error) {
-    case ENOBUFS: /* they are given back as they are read; missing are those there was no memory for */
+    /* They are given back as they are read. Missing are those that there was no memory for. */
+    case ENOBUFS:
         replace_missing_bufs(uring);
         if (uring->buf_count == 0)
             fail_receiving(io, ENOMEM);

@@ -1,6 +1,7 @@
-/* Sending. A small send is copied and goes out with the turn's one submission, tried without waiting: only a failure makes a completion, so in steady
- * state a message costs no system call of its own and no completion. Whatever is large, or comes when the kernel has no room, is written directly, and
- * a poll tells when there is room again. */
+/* Sending. A small send is copied and goes out with the turn's one submission, tried without
+ * waiting. Only a failure makes a completion, so that in steady state a message costs no system
+ * call of its own and no completion. A large send, and one that comes when the kernel has no room,
+ * is written directly; a poll reports when there is room again. */
 #include "rt/loop_uring.h"
 
 #include "rt/socket.h"
@@ -9,13 +10,14 @@
 #include <poll.h>
 #include <string.h>
 
-#define COPY_MAX    ((size_t)16 * 1024) /* copying more costs more than the call that it saves */
-#define SIDE_STEP   ((size_t)1024)      /* sides are made in multiples of this */
-#define PATIENCE_MS 5000 /* how long the last bytes of a closed connection may stay stuck */
+#define COPY_MAX   ((size_t)16 * 1024) /* copying more costs more than the call that it saves */
+#define EXTRA_STEP ((size_t)1024)      /* extra state is made in multiples of this */
+/* how long the last bytes of a closed connection may stay stuck */
+#define LINGER_MS 5000
 
-/* --- sides --- */
+/* --- extra state --- */
 
-static size_t direct_size(const struct weir__uring_extra *extra)
+static size_t size_of(const struct weir__uring_extra *extra)
 {
     return sizeof *extra + extra->room;
 }
@@ -25,8 +27,9 @@ struct weir__uring_extra *weir__uring_extra_of(weir__io *io, size_t room)
     if (io->backend != NULL)
         return io->backend;
     if (room > 0)
-        room = (sizeof(struct weir__uring_extra) + room + SIDE_STEP - 1) / SIDE_STEP * SIDE_STEP -
-               sizeof(struct weir__uring_extra);
+        room =
+            (sizeof(struct weir__uring_extra) + room + EXTRA_STEP - 1) / EXTRA_STEP * EXTRA_STEP -
+            sizeof(struct weir__uring_extra);
     struct weir__uring_extra *extra = weir__loop_alloc(io->loop, sizeof *extra + room);
     if (extra == NULL)
         return NULL;
@@ -40,19 +43,19 @@ struct weir__uring_extra *weir__uring_extra_of(weir__io *io, size_t room)
     return extra;
 }
 
-static void free_side(struct weir__uring_extra *extra)
+static void free_extra(struct weir__uring_extra *extra)
 {
     weir__uring_drop_kept(extra);
     weir__list_remove(&extra->link);
-    weir__loop_free(extra->loop, extra, direct_size(extra));
+    weir__loop_free(extra->loop, extra, size_of(extra));
 }
 
 void weir__uring_extra_release(weir__io *io)
 {
     struct weir__uring_extra *extra = io->backend;
-    if (extra == NULL || extra->first != NULL || extra->state != SIDE_IDLE)
+    if (extra == NULL || extra->first != NULL || extra->state != EXTRA_IDLE)
         return;
-    free_side(extra);
+    free_extra(extra);
     io->backend = NULL;
 }
 
@@ -60,16 +63,16 @@ void weir__uring_extra_release(weir__io *io)
 static void make_idle(struct weir__uring_extra *extra)
 {
     weir__list_remove(&extra->link);
-    extra->state = SIDE_IDLE;
+    extra->state = EXTRA_IDLE;
     extra->size = extra->done = 0;
 }
 
-/* The bytes of a side are out, or lost. */
+/* The copied bytes are out, or lost. */
 static void note_drained(weir__io *io)
 {
     if ((io->flags & WEIR__IO_DRAINING) == 0)
         return;
-    io->flags |= URING_DRAINED_OWED;
+    io->flags |= URING_DRAINED_PENDING;
     weir__task_post(io->loop, &io->task);
 }
 
@@ -79,10 +82,12 @@ size_t weir__uring_unsent(const weir__io *io)
     return extra != NULL ? extra->size - extra->done : 0;
 }
 
-/* The bytes are on their way already. What is owed was asked for, and cancelled, before. */
+/* The bytes go out with the next submission. A send that succeeds has no completion, so the loop
+ * must not wait for one in that call. What is owed was asked for, and cancelled, before. */
 void weir__uring_await_drained(weir__io *io)
 {
-    io->flags &= ~(uint32_t)URING_DRAINED_OWED;
+    weir__uring_of(io->loop)->drain_awaited = true;
+    io->flags &= ~(uint32_t)URING_DRAINED_PENDING;
 }
 
 static struct iovec rest_of(struct weir__uring_extra *extra)
@@ -110,12 +115,12 @@ static void arm_writable(weir__io *io)
 static void get_stuck(struct weir__uring_extra *extra)
 {
     weir__list_remove(&extra->link);
-    extra->state = SIDE_STUCK;
+    extra->state = EXTRA_STUCK;
     arm_writable(extra->io);
 }
 
-/* Writes what a side has. WEIR_OK: all of it; WEIR_EAGAIN: the rest waits for room. */
-static int write_side(struct weir__uring_extra *extra, int fd)
+/* Writes the copied bytes. WEIR_OK: all of them; WEIR_EAGAIN: those that are left wait for room. */
+static int write_copied(struct weir__uring_extra *extra, int fd)
 {
     struct iovec rest = rest_of(extra);
     int64_t taken = weir__socket_send(fd, &rest, 1);
@@ -127,7 +132,7 @@ static int write_side(struct weir__uring_extra *extra, int fd)
 
 /* --- sending --- */
 
-static bool copy_to_side(weir__io *io, const struct iovec *pieces, int count, size_t total)
+static bool copy_pieces(weir__io *io, const struct iovec *pieces, int count, size_t total)
 {
     if (total > COPY_MAX)
         return false;
@@ -138,22 +143,23 @@ static bool copy_to_side(weir__io *io, const struct iovec *pieces, int count, si
         memcpy(extra->data + extra->size, pieces[i].iov_base, pieces[i].iov_len);
         extra->size += (uint32_t)pieces[i].iov_len;
     }
-    if (extra->state == SIDE_QUEUED)
+    if (extra->state == EXTRA_QUEUED)
         return true;
     struct weir__uring *uring = weir__uring_of(io->loop);
-    extra->state = SIDE_QUEUED;
+    extra->state = EXTRA_QUEUED;
     weir__list_push(&uring->queued, &extra->link);
     if (uring->notify_fd >= 0)
         weir__task_post_flush(io->loop, &uring->submit);
     return true;
 }
 
-/* Writes what is queued and then the pieces, in one call. Returns how many bytes of the pieces were taken. */
+/* Writes what is queued and then the pieces, in one call. Returns how many bytes of the pieces were
+ * taken. */
 static int64_t send_directly(weir__io *io, const struct iovec *pieces, int count)
 {
     struct iovec all[WEIR__SEND_PIECES_MAX];
     struct weir__uring_extra *extra = io->backend;
-    int before = extra != NULL && extra->state == SIDE_QUEUED ? 1 : 0;
+    int before = extra != NULL && extra->state == EXTRA_QUEUED ? 1 : 0;
     if (before != 0)
         all[0] = rest_of(extra);
     memcpy(all + before, pieces, (size_t)count * sizeof *pieces);
@@ -177,10 +183,10 @@ int64_t weir__uring_send(weir__io *io, const struct iovec *pieces, int count)
     const struct weir__uring_extra *extra = io->backend;
     if (weir__uring_errno(io) != 0)
         return WEIR_SYSTEM(weir__uring_errno(io));
-    if (extra != NULL && (extra->state == SIDE_STUCK || extra->state == SIDE_SUBMITTED))
+    if (extra != NULL && (extra->state == EXTRA_STUCK || extra->state == EXTRA_SUBMITTED))
         return 0;
     size_t total = weir__socket_sum(pieces, count);
-    if (copy_to_side(io, pieces, count, total))
+    if (copy_pieces(io, pieces, count, total))
         return (int64_t)total;
     int64_t taken = send_directly(io, pieces, count);
     if (taken < 0)
@@ -195,8 +201,8 @@ int weir__uring_shut(weir__io *io)
     struct weir__uring_extra *extra = io->backend;
     if (weir__uring_errno(io) != 0)
         return WEIR_SYSTEM(weir__uring_errno(io));
-    if (extra != NULL && extra->state == SIDE_QUEUED) {
-        int status = write_side(extra, io->fd);
+    if (extra != NULL && extra->state == EXTRA_QUEUED) {
+        int status = write_copied(extra, io->fd);
         if (status == WEIR_EAGAIN) {
             get_stuck(extra);
         } else {
@@ -208,14 +214,14 @@ int weir__uring_shut(weir__io *io)
                 return status;
         }
     }
-    if (extra != NULL && extra->state != SIDE_IDLE) {
+    if (extra != NULL && extra->state != EXTRA_IDLE) {
         io->flags |= URING_SHUTS;
         return WEIR_OK;
     }
     return weir__socket_shut(io->fd);
 }
 
-/* --- the submission of sides --- */
+/* --- submission --- */
 
 void weir__uring_flush(struct weir__uring *uring)
 {
@@ -230,13 +236,13 @@ void weir__uring_flush(struct weir__uring *uring)
                            MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL);
         sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
         weir__uring_push(sqe, WEIR__SYS_RING_SEND, URING_EXTRA, extra);
-        extra->state = SIDE_SUBMITTED;
+        extra->state = EXTRA_SUBMITTED;
         weir__list_remove(&extra->link);
         weir__list_push(&uring->submitted, &extra->link);
     }
 }
 
-/* What was held up by a submission, or by a side that was stuck, goes on. */
+/* What waited for a submission, or for copied bytes that were stuck, goes on. */
 static void go_on(weir__io *io)
 {
     weir__uring_extra_release(io);
@@ -254,12 +260,12 @@ static void go_on(weir__io *io)
     }
     note_drained(io);
     if ((io->flags & WEIR__IO_SENDING) != 0) {
-        io->flags |= URING_SENT_OWED;
+        io->flags |= URING_SENT_PENDING;
         weir__task_post(io->loop, &io->task);
     }
 }
 
-/* The kernel did not take all of a side: it had no room, or the connection is broken. */
+/* The kernel did not take all of the copied bytes: it had no room, or the connection is broken. */
 static void take_failure(struct weir__uring_extra *extra, int result)
 {
     weir__io *io = extra->io;
@@ -278,8 +284,10 @@ static void take_failure(struct weir__uring_extra *extra, int result)
     go_on(io);
 }
 
-/* A send was tried while it was submitted, so its failure is among the completions now, and what did not fail is done. Unless the kernel did not come to
- * all submissions, or holds completions back. */
+/* A send was tried while it was submitted, so its failure is among the completions now, and what
+ * did not fail is done. Exceptions:
+ *   - the kernel did not come to all submissions;
+ *   - it holds completions back. */
 void weir__uring_finish_submission(struct weir__uring *uring)
 {
     struct io_uring_cqe *cqe;
@@ -307,17 +315,17 @@ void weir__uring_finish_submission(struct weir__uring *uring)
 static void report_drained(weir__io *io)
 {
     int error = weir__uring_errno(io);
-    io->flags &= ~(uint32_t)URING_DRAINED_OWED;
+    io->flags &= ~(uint32_t)URING_DRAINED_PENDING;
     weir__io_report_drained(io, error != 0 ? WEIR_SYSTEM(error) : WEIR_OK);
 }
 
 void weir__uring_send_update(weir__io *io)
 {
-    if ((io->flags & URING_DRAINED_OWED) != 0)
+    if ((io->flags & URING_DRAINED_PENDING) != 0)
         report_drained(io);
-    if ((io->flags & (URING_SENT_OWED | WEIR__IO_CLOSING)) != URING_SENT_OWED)
+    if ((io->flags & (URING_SENT_PENDING | WEIR__IO_CLOSING)) != URING_SENT_PENDING)
         return;
-    io->flags &= ~(uint32_t)(URING_SENT_OWED | WEIR__IO_SENDING);
+    io->flags &= ~(uint32_t)(URING_SENT_PENDING | WEIR__IO_SENDING);
     io->on->on_sent(io, WEIR_OK, 0);
 }
 
@@ -331,8 +339,8 @@ void weir__uring_on_writable(weir__io *io, int result)
     }
     if (result < 0 && result != -EINTR && result != -EAGAIN && result != -ECANCELED)
         weir__uring_break(io, -result);
-    if (extra != NULL && extra->state == SIDE_STUCK) {
-        int status = weir__uring_errno(io) != 0 ? WEIR_OK : write_side(extra, io->fd);
+    if (extra != NULL && extra->state == EXTRA_STUCK) {
+        int status = weir__uring_errno(io) != 0 ? WEIR_OK : write_copied(extra, io->fd);
         if (status == WEIR_EAGAIN) {
             get_stuck(extra);
             return;
@@ -353,12 +361,12 @@ void weir__uring_extra_close(weir__io *io)
         return;
     weir__uring_drop_kept(extra);
     bool wanted = (io->flags & URING_RESETS) == 0 && weir__uring_errno(io) == 0;
-    if (extra->state == SIDE_QUEUED) {
-        if (wanted && write_side(extra, io->fd) == WEIR_EAGAIN)
+    if (extra->state == EXTRA_QUEUED) {
+        if (wanted && write_copied(extra, io->fd) == WEIR_EAGAIN)
             get_stuck(extra);
         else
             make_idle(extra);
-    } else if (extra->state == SIDE_STUCK && !wanted) {
+    } else if (extra->state == EXTRA_STUCK && !wanted) {
         make_idle(extra);
     }
     weir__uring_extra_release(io);
@@ -368,7 +376,7 @@ static void discard_lingering(struct weir__uring_extra *extra)
 {
     weir__timer_cancel(&extra->linger_timer);
     weir__sys_close(extra->fd);
-    free_side(extra);
+    free_extra(extra);
 }
 
 static bool arm_linger(struct weir__uring_extra *extra)
@@ -381,18 +389,19 @@ static bool arm_linger(struct weir__uring_extra *extra)
     return true;
 }
 
-/* The poll in flight refers to the orphan; shutting down makes it end at once, and no byte goes out any more. */
+/* The poll in flight refers to the extra state. Shutting down makes it end at once, and no byte
+ * goes out any more. */
 static void end_lingering(weir__timer *timer)
 {
     struct weir__uring_extra *extra =
         WEIR__CONTAINER(timer, struct weir__uring_extra, linger_timer);
     (void)weir__sys_shutdown(extra->fd, SHUT_RDWR);
-    weir__timer_set_after(extra->loop, timer, PATIENCE_MS);
+    weir__timer_set_after(extra->loop, timer, LINGER_MS);
 }
 
 void weir__uring_on_lingering(struct weir__uring_extra *extra, int result)
 {
-    int status = result < 0 ? WEIR_SYSTEM(-result) : write_side(extra, extra->fd);
+    int status = result < 0 ? WEIR_SYSTEM(-result) : write_copied(extra, extra->fd);
     if (status != WEIR_EAGAIN || !arm_linger(extra))
         discard_lingering(extra);
 }
@@ -402,10 +411,10 @@ static void begin_lingering(weir__io *io, struct weir__uring_extra *extra)
     io->backend = NULL;
     extra->io = NULL;
     extra->fd = io->fd;
-    extra->state = SIDE_ORPHAN;
+    extra->state = EXTRA_LINGERING;
     weir__list_push(&weir__uring_of(extra->loop)->lingering, &extra->link);
     weir__timer_init(&extra->linger_timer, end_lingering);
-    weir__timer_set_after(extra->loop, &extra->linger_timer, PATIENCE_MS);
+    weir__timer_set_after(extra->loop, &extra->linger_timer, LINGER_MS);
     if (!arm_linger(extra))
         discard_lingering(extra);
 }
@@ -413,14 +422,14 @@ static void begin_lingering(weir__io *io, struct weir__uring_extra *extra)
 void weir__uring_release(weir__io *io)
 {
     struct weir__uring_extra *extra = io->backend;
-    if (extra != NULL && extra->state == SIDE_SUBMITTED)
+    if (extra != NULL && extra->state == EXTRA_SUBMITTED)
         return;
     bool wanted = (io->flags & URING_RESETS) == 0 && weir__uring_errno(io) == 0;
-    if (extra != NULL && extra->state == SIDE_STUCK && wanted) {
+    if (extra != NULL && extra->state == EXTRA_STUCK && wanted) {
         begin_lingering(io, extra);
     } else {
         if (extra != NULL)
-            free_side(extra);
+            free_extra(extra);
         io->backend = NULL;
         weir__socket_close(io->fd, (io->flags & URING_RESETS) != 0);
     }

@@ -13,8 +13,10 @@ void weir__mailbox_init(struct weir__mailbox *mailbox)
     atomic_init(&mailbox->newest, NULL);
 }
 
-/* Everything posted so far, oldest first. An empty box costs one load, as it is looked at in each turn of the loop. Sequentially consistent, together with
- * the back-end's flag of a wake-up under way: who posts and finds that flag up relies on this load to come after the loop has put it down. */
+/* Everything posted so far, oldest first. An empty mailbox costs one load, as it is looked at in
+ * each turn of the loop. The load is sequentially consistent together with the back-end's `woken`:
+ * a poster that finds `woken` set does not wake the loop, and relies on this load to come after the
+ * loop has cleared it. */
 static struct weir__mail *take_all(struct weir__mailbox *mailbox)
 {
     struct weir__mail *oldest = NULL;

@@ -1,7 +1,5 @@
 #include "rt/overflow.h"
 
-#include "rt/coroutine.h"
-
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -11,20 +9,21 @@
 #define SIGNAL_STACK_SIZE ((size_t)32 * 1024)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned loops;
+static unsigned users;
 static bool owns_segv;
 static bool owns_bus;
+static weir__overflow_finder *find_running;
 
 /* The signal must not run on the stack that has overflowed. */
 static _Thread_local void *signal_stack;
-static _Thread_local unsigned thread_loops;
+static _Thread_local unsigned thread_users;
 
 /* --- in the signal handler: only what is safe there --- */
 
 static void say(const char *text)
 {
     ssize_t written = write(STDERR_FILENO, text, strlen(text));
-    (void)written; /* there is nobody left to tell */
+    (void)written; /* there is no one left to report to */
 }
 
 static void say_number(size_t number)
@@ -41,18 +40,14 @@ static void say_number(size_t number)
 
 static void explain(const void *address)
 {
-    weir_loop *loop = weir_loop_current();
-    if (loop == NULL || loop->current == NULL)
-        return;
-    const struct weir__coroutine *coroutine = loop->current;
-    const uint8_t *low = coroutine->stack.low;
+    struct weir__overflow_stack stack;
     const uint8_t *at = address;
-    if (at < low - loop->stacks.page || at >= low)
+    if (!find_running(&stack) || at < stack.low - stack.guard_size || at >= stack.low)
         return;
     say("weir: stack overflow in coroutine \"");
-    say(coroutine->name);
+    say(stack.name);
     say("\" (");
-    say_number(loop->stacks.stride / 1024);
+    say_number(stack.size / 1024);
     say(" KiB of stack): raise stack_size in the loop's options\n");
 }
 
@@ -89,7 +84,7 @@ static void give_signal(int number)
 static void take_signal_stack(void)
 {
     stack_t before;
-    if (thread_loops++ > 0 || sigaltstack(NULL, &before) != 0 ||
+    if (thread_users++ > 0 || sigaltstack(NULL, &before) != 0 ||
         (before.ss_flags & SS_DISABLE) == 0)
         return;
     void *at =
@@ -106,18 +101,19 @@ static void take_signal_stack(void)
 static void give_signal_stack(void)
 {
     stack_t none = {.ss_flags = SS_DISABLE};
-    if (thread_loops == 0 || --thread_loops > 0 || signal_stack == NULL)
+    if (thread_users == 0 || --thread_users > 0 || signal_stack == NULL)
         return;
     (void)sigaltstack(&none, NULL);
     (void)munmap(signal_stack, SIGNAL_STACK_SIZE);
     signal_stack = NULL;
 }
 
-void weir__overflow_install(void)
+void weir__overflow_install(weir__overflow_finder *finder)
 {
     take_signal_stack();
     pthread_mutex_lock(&lock);
-    if (loops++ == 0) {
+    if (users++ == 0) {
+        find_running = finder;
         owns_segv = take_signal(SIGSEGV);
         owns_bus = take_signal(SIGBUS);
     }
@@ -127,7 +123,7 @@ void weir__overflow_install(void)
 void weir__overflow_uninstall(void)
 {
     pthread_mutex_lock(&lock);
-    if (--loops == 0) {
+    if (--users == 0) {
         if (owns_segv)
             give_signal(SIGSEGV);
         if (owns_bus)

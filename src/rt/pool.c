@@ -30,7 +30,8 @@ static struct weir__pool_class richest_class(const struct weir__pool *pool)
     return richest;
 }
 
-/* Whether one more block of a class may be kept. When too much is kept, the class that keeps most gives way: so each that is in use has its share. */
+/* Whether one more block of a class may be kept. When too much is kept, blocks of the class that
+ * keeps most are freed, so that each class in use has its share. */
 static bool make_room(struct weir__pool *pool, struct weir__pool_class class)
 {
     while (pool->kept + class.size > WEIR__POOL_KEPT_MAX) {

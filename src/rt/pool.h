@@ -1,5 +1,7 @@
-/* rt/pool.h - a loop's memory: blocks in size classes, kept for reuse, on top of the user's allocator. What comes and goes with each message
- * (output buffers, leases, queues) so costs a few instructions. Under AddressSanitizer nothing is kept, so that a use after free is seen. Single-threaded. */
+/* rt/pool.h - a loop's memory: blocks in size classes, kept for reuse, on top of the user's
+ * allocator. What comes and goes with each message (output buffers, frame references, queues) so
+ * costs a few instructions. Under AddressSanitizer nothing is kept, so that a use after free is
+ * seen. Single-threaded. */
 #ifndef WEIR_RT_POOL_H
 #define WEIR_RT_POOL_H
 
@@ -11,7 +13,8 @@
 #define WEIR__POOL_STEP_BITS     3
 #define WEIR__POOL_SMALLEST_BITS 5
 #define WEIR__POOL_CLASSES       129
-/* A message of the default size limit, with what stands before it: pages that the kernel has to give anew each time cost more than the copy. */
+/* A message of the default size limit, with what stands before it: pages that the kernel has to
+ * give anew each time cost more than the copy. */
 #define WEIR__POOL_LARGEST ((size_t)2 * 1024 * 1024)
 /* At most this many bytes are kept in all. */
 #define WEIR__POOL_KEPT_MAX ((size_t)8 * 1024 * 1024)
@@ -83,7 +86,8 @@ static inline void weir__pool_keep(struct weir__pool *pool, struct weir__pool_cl
     pool->kept += class.size;
 }
 
-/* The same two for a size that the compiler knows: a few instructions, while there are blocks and room for them. */
+/* The same two for a size that the compiler knows: a few instructions, while there are blocks and
+ * room for them. */
 static inline void *weir__pool_take_fixed(struct weir__pool *pool, size_t size)
 {
     void *block = weir__pool_unkeep(pool, weir__pool_class_of(size));

@@ -1,5 +1,6 @@
-/* rt/random.h - unpredictable bytes from the kernel's generator, fetched many at a time: masking keys are four bytes each. What was handed out
- * is wiped here. Not safe across fork(). Single-threaded. */
+/* rt/random.h - unpredictable bytes from the kernel's generator, fetched many at a time: masking
+ * keys are four bytes each. What was handed out is wiped here. Not safe across fork().
+ * Single-threaded. */
 #ifndef WEIR_RT_RANDOM_H
 #define WEIR_RT_RANDOM_H
 

@@ -1,7 +1,8 @@
 #include "rt/coroutine.h"
 
-/* A coroutine between weir_scope_open() and weir_scope_join() is inside the scope without being a child of it: it is the owner, and
- * cancelling reaches it through coroutine->scope, which is always the innermost scope it has open. */
+/* A coroutine between weir_scope_open() and weir_scope_join() is inside the scope without being a
+ * child of it: it is the owner. Cancelling reaches it through coroutine->scope, which is always the
+ * innermost scope that it has open. */
 
 struct weir__deadline {
     weir__timer timer;
@@ -41,7 +42,7 @@ int weir__scope_attach(weir_scope *scope, struct weir__job *job, const struct we
     return WEIR_OK;
 }
 
-/* One child less. The last act on a scope: whoever is told that it is empty may free it. */
+/* One child less. The last act on a scope: emptied() may free it. */
 static void uncount_child(weir_scope *scope)
 {
     if (--scope->child_count > 0)
@@ -72,7 +73,8 @@ void weir__scope_detach(struct weir__job *job, int status)
 static void cancel_children(weir_scope *scope)
 {
     weir__node pending;
-    /* A child may end, and others with it, while it is told: so each is taken from a list that all removals keep right. */
+    /* A child may end, and others with it, while it is cancelled: so each is taken from a list that
+     * all removals keep right. */
     weir__list_init(&pending);
     while (!weir__list_is_empty(&scope->children)) {
         weir__node *node = weir__list_first(&scope->children);
@@ -95,7 +97,7 @@ void weir_scope_cancel(weir_scope *scope)
     scope->cancelled = true;
     bool had_children = scope->child_count > 0;
     if (had_children) {
-        scope->child_count++; /* it is not empty before all have been told */
+        scope->child_count++; /* it is not empty before all have been cancelled */
         cancel_children(scope);
     }
     if (scope->owner != NULL && scope->owner->scope == scope)

@@ -148,7 +148,8 @@ void weir__sim_plan(struct weir__sim *sim, struct weir__sim_node *node, uint64_t
     if (node->place != 0 && node->due_ms == due_ms)
         return;
     uint64_t order = weir__dice_next(&sim->order) >> (64 - ORDER_BITS);
-    /* What is due at once comes in the next round, so that no poll goes on for ever and a cut read leaves its rest to a later turn. */
+    /* What is due at once comes in the next round, so that no poll goes on for ever, and a cut read
+     * leaves what it did not read to a later turn. */
     if (due_ms <= sim->now_ms)
         order |= (sim->round + 1) << ORDER_BITS;
     weir__sim_heap_set(&sim->heap, node, due_ms, order);
@@ -165,7 +166,8 @@ static void advance(struct weir__sim *sim, uint64_t to_ms)
 /* Moves the clock to whatever is first: the next event, or the end of the wait. */
 static int move_clock(struct weir__sim *sim, int64_t timeout_ms)
 {
-    /* Work takes time, if little: without this, two sides that answer each other without latency would keep every timer waiting for ever. */
+    /* Work takes time, if little: without this, two ends that answer each other without latency
+     * would keep every timer waiting for ever. */
     if (++sim->idle_steps > IDLE_STEPS_MAX)
         advance(sim, sim->now_ms + 1);
     if (timeout_ms == 0)

@@ -1,7 +1,9 @@
-/* rt/sim.h - the inside of the simulated world: its clock, its connections and listeners. Outside of src/rt/sim*.c nobody looks in here.
+/* rt/sim.h - the inside of the simulated world, for src/rt/sim*.c alone: its clock, its connections
+ * and listeners.
  *
- * A connection is one block of memory with two ends. Each direction is a queue at the receiving end; what happens next at an end stands in its
- * node in the heap. Nothing is ever scanned. Single-threaded but for `woken`. */
+ * A connection is one block of memory with two ends. Each direction is a queue at the receiving
+ * end. What happens next at an end stands in its node in the heap. Nothing is ever scanned.
+ * Single-threaded but for `woken`. */
 #ifndef WEIR_RT_SIM_H
 #define WEIR_RT_SIM_H
 
@@ -25,18 +27,18 @@
 enum weir__sim_flag {
     SIM_SERVER = 1 << 0, /* ends[1]: the end that was connected to */
     SIM_ARRIVING =
-        1 << 1, /* (server) the request to connect is on its way: the end exists for nobody yet */
+        1 << 1, /* (server) the request to connect is on its way: the end is not used yet */
     SIM_QUEUED = 1 << 2,     /* (server) at the listener, or accepted and without an owner */
-    SIM_CONNECTING = 1 << 3, /* (client) on_connect is owed */
-    SIM_REFUSED = 1 << 4,    /* (client) ... and will say refused */
-    SIM_UNANSWERED = 1 << 5, /* (client) ... and will say timed out */
+    SIM_CONNECTING = 1 << 3, /* (client) on_connect will come */
+    SIM_REFUSED = 1 << 4,    /* (client) ... and its status will be refused */
+    SIM_UNANSWERED = 1 << 5, /* (client) ... and its status will be timed out */
     SIM_RECEIVING = 1 << 6,  /* between recv_start and recv_stop */
     SIM_ENDED = 1 << 7,      /* on_end was called */
-    SIM_SENDING = 1 << 8,    /* on_sent is owed */
-    SIM_SHUT = 1 << 9,       /* our side has sent its end-of-file */
+    SIM_SENDING = 1 << 8,    /* on_sent will come */
+    SIM_SHUT = 1 << 9,       /* this end has sent its end-of-file */
     SIM_RESET = 1 << 10,     /* the connection is reset, as this end sees it */
-    SIM_ERROR =
-        1 << 11,        /* ... and nobody was told yet: the first call that looks gets ECONNRESET */
+    /* ... and was not reported yet: the first call that looks gets ECONNRESET */
+    SIM_ERROR = 1 << 11,
     SIM_GONE = 1 << 12, /* closed, or never came into being */
 };
 
@@ -51,9 +53,9 @@ struct weir__sim_end {
     weir__io *io;                 /* NULL: no owner */
     struct weir__sim_queue queue; /* bytes to this end */
     struct weir__sim_late *late;
-    uint64_t
-        eof_ms; /* when the end-of-file sent to this end arrives; it counts once the queue is empty */
-    uint64_t reset_ms; /* when a reset sent to this end arrives; it overtakes */
+    /* When the end-of-file sent to this end arrives. It counts once the queue is empty. */
+    uint64_t eof_ms;
+    uint64_t reset_ms; /* when a reset sent to this end arrives; it overtakes bytes */
     uint64_t wake_ms;  /* when the pending connect or send goes on */
     uint32_t flags;
     uint32_t tries; /* (server) requests to connect that found the backlog full */
@@ -72,7 +74,7 @@ struct weir__sim_listener {
     weir__io *io;
     struct weir__sim_address *address;
     struct weir__sim_listener *next; /* in its bucket */
-    struct weir__sim_link *first;    /* connections nobody has accepted yet */
+    struct weir__sim_link *first;    /* connections that were not accepted yet */
     struct weir__sim_link *last;
     uint32_t count;
     uint32_t id;
@@ -120,7 +122,7 @@ static inline struct weir__sim_end *weir__sim_peer_of(struct weir__sim_end *end)
 
 /* --- sim.c: clock, dice, digest --- */
 
-/* What the digest tells apart. */
+/* The kinds of events in the digest. */
 enum weir__sim_event {
     SIM_ON_ARRIVE = 1,
     SIM_ON_ACCEPT,
@@ -131,24 +133,28 @@ enum weir__sim_event {
     SIM_ON_FAULT,
 };
 
-/* Folds something that happened into the digest. id: of a connection's end or a listener; value: a size or a status. */
+/* Folds something that happened into the digest. id: of a connection's end or a listener; value: a
+ * size or a status. */
 void weir__sim_note(struct weir__sim *sim, enum weir__sim_event event, uint64_t id, int64_t value);
 void weir__sim_note_bytes(struct weir__sim *sim, const uint8_t *bytes, size_t size);
 
-/* Whether a fault with this chance strikes now; a fault that does is counted, also in *kind (of sim->stats). */
+/* Whether a fault with this chance is injected now. A fault that is injected is counted, also in
+ * *kind (of sim->stats). */
 bool weir__sim_injects(struct weir__sim *sim, uint32_t ppm, uint64_t *kind);
 
 /* Whether a read or write is cut now. */
 bool weir__sim_cuts(struct weir__sim *sim, uint32_t ppm);
 
-/* A system call that may fail: WEIR_OK, or what it returns. An interrupted one is tried again, and so only counted. */
+/* A system call that may fail: WEIR_OK, or what it returns. An interrupted one is tried again, and
+ * so only counted. */
 WEIR_MUST_USE int weir__sim_fail(struct weir__sim *sim);
 
 /* A time on the way, in ms; and now plus one. */
 uint64_t weir__sim_latency(struct weir__sim *sim);
 uint64_t weir__sim_later(struct weir__sim *sim);
 
-/* Has a node dispatched at due_ms, in an order among its like that the seed decides. WEIR__SIM_NEVER: not at all. */
+/* Has a node dispatched at due_ms, in an order among its like that the seed decides.
+ * WEIR__SIM_NEVER: not at all. */
 void weir__sim_plan(struct weir__sim *sim, struct weir__sim_node *node, uint64_t due_ms);
 
 /* --- sim_link.c: both ends of connections --- */
@@ -156,7 +162,8 @@ void weir__sim_plan(struct weir__sim *sim, struct weir__sim_node *node, uint64_t
 WEIR_MUST_USE int weir__sim_connect(weir__io *io, const struct sockaddr *address, socklen_t size);
 WEIR_MUST_USE int weir__sim_adopt(weir__io *io, struct weir__accepted *accepted);
 
-/* Closes an end, with or without an owner, and frees what nobody needs any more: the end is not to be touched again. */
+/* Closes an end, with or without an owner, and frees what is not needed any more: the end is not to
+ * be touched again. */
 void weir__sim_end_close(struct weir__sim *sim, struct weir__sim_end *end, bool reset);
 
 uint64_t weir__sim_end_id(struct weir__sim_end *end);
@@ -173,7 +180,7 @@ void weir__sim_end_reset_at(struct weir__sim *sim, struct weir__sim_end *end, ui
 /* Breaks a connection at both ends: a fault. */
 void weir__sim_end_break(struct weir__sim *sim, struct weir__sim_end *end);
 
-/* The status of a reset connection: ECONNRESET to the first who asks, then `after`. */
+/* The status of a reset connection: ECONNRESET to the first call that asks, then `after`. */
 WEIR_MUST_USE int weir__sim_end_error(struct weir__sim_end *end, int after);
 
 /* What is due at an end. */
@@ -186,7 +193,7 @@ void weir__sim_recv_stop(weir__io *io);
 WEIR_MUST_USE int64_t weir__sim_send(weir__io *io, const struct iovec *pieces, int count);
 WEIR_MUST_USE int weir__sim_shutdown(weir__io *io);
 
-/* Something is due on the receiving side, or on the sending side. */
+/* Something is due on the read side, or on the write side. */
 void weir__sim_receive(struct weir__sim *sim, struct weir__sim_end *end);
 void weir__sim_go_on_sending(struct weir__sim *sim, struct weir__sim_end *end);
 
@@ -203,7 +210,8 @@ void weir__sim_accept_stop(weir__io *io);
 void weir__sim_listener_close(struct weir__sim *sim, struct weir__sim_listener *listener);
 void weir__sim_listener_dispatch(struct weir__sim *sim, struct weir__sim_listener *listener);
 
-/* The listener that gets a connection to this address: the very address before the wildcard, sharers in turn. NULL: none. */
+/* The listener that gets a connection to this address: one at the very address before one at the
+ * wildcard, sharers in turn. NULL: none. */
 struct weir__sim_listener *weir__sim_listener_find(struct weir__sim *sim,
                                                    const struct sockaddr_storage *address,
                                                    socklen_t size);
@@ -212,7 +220,7 @@ struct weir__sim_listener *weir__sim_listener_find(struct weir__sim *sim,
 bool weir__sim_listener_queue(struct weir__sim *sim, struct weir__sim_listener *listener,
                               struct weir__sim_link *link);
 
-/* --- sim_names.c: who is at which address --- */
+/* --- sim_names.c: which end has which address --- */
 
 WEIR_MUST_USE int weir__sim_io_address(weir__io *io, bool peer, struct sockaddr_storage *address,
                                        socklen_t *size);

@@ -1,4 +1,5 @@
-/* rt/sim_address.h - addresses of the simulated world, brought to one form so that equal means equal bytes, and shared by all who stand at one. */
+/* rt/sim_address.h - addresses of the simulated world, brought to one form so that equal means
+ * equal bytes, and shared by all ends that have one. */
 #ifndef WEIR_RT_SIM_ADDRESS_H
 #define WEIR_RT_SIM_ADDRESS_H
 
@@ -13,7 +14,8 @@ struct weir__sim_address {
     uint8_t bytes[]; /* of a struct sockaddr */
 };
 
-/* Brings an address to its one form. Errors: WEIR_EINVAL (too short or too long), WEIR_SYSTEM(EAFNOSUPPORT). */
+/* Brings an address to its one form. Errors: WEIR_EINVAL (too short or too long),
+ * WEIR_SYSTEM(EAFNOSUPPORT). */
 WEIR_MUST_USE int weir__sim_address_normalize(struct sockaddr_storage *out, socklen_t *out_size,
                                               const struct sockaddr *address, socklen_t size);
 

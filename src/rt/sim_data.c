@@ -8,7 +8,7 @@ static struct weir__sim_end *end_of(const weir__io *io)
     return WEIR__CONTAINER(io->backend, struct weir__sim_end, node);
 }
 
-/* A fault that strikes a read or a write: WEIR_OK, or what the call returns. */
+/* A fault that is injected into a read or a write: WEIR_OK, or what the call returns. */
 static int roll_faults(struct weir__sim *sim, struct weir__sim_end *end, int broken)
 {
     if (weir__sim_injects(sim, sim->options.reset_ppm, &sim->stats.resets)) {
@@ -47,7 +47,7 @@ static void finish_receiving(struct weir__sim *sim, struct weir__sim_end *end, i
     io->on->on_end(io, status);
 }
 
-/* The buffer that reads go to: the same again unless somebody kept bytes of it. */
+/* The buffer that reads go to: the same again unless bytes of it are kept. */
 static weir__buf *read_buf_of(struct weir__sim *sim)
 {
     if (sim->read_buf != NULL && sim->read_buf->refs > 1) {
@@ -143,7 +143,7 @@ static int put_bytes(struct weir__sim *sim, struct weir__sim_end *end, const str
         return WEIR_OK;
     uint64_t due_ms = weir__sim_later(sim);
     if ((peer->flags & SIM_GONE) != 0) {
-        /* Nobody is there: the answer is a reset. */
+        /* No end is there: the answer is a reset. */
         weir__sim_end_reset_at(sim, end, due_ms + weir__sim_latency(sim));
         return WEIR_OK;
     }
@@ -160,7 +160,7 @@ static void await_sent(struct weir__sim *sim, struct weir__sim_end *end, uint64_
     weir__sim_end_plan(sim, end);
 }
 
-/* As epoll does: some bytes now; when there is room again, the caller is told to try the rest. */
+/* As epoll does: some bytes now; when there is room again, the caller tries those that are left. */
 static int64_t send_now(struct weir__sim *sim, struct weir__sim_end *end,
                         const struct iovec *pieces, int count, bool cut)
 {

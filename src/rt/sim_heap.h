@@ -1,5 +1,6 @@
-/* rt/sim_heap.h - what will happen in the simulated world, the earliest first: a binary heap of nodes that stand inside their owners. Each owner
- * has one node, set to its next event; setting never fails, because an owner reserves its place when it is made. */
+/* rt/sim_heap.h - what will happen in the simulated world, the earliest first: a binary heap of
+ * nodes that stand inside their owners. Each owner has one node, set to its next event. Setting
+ * never fails, because an owner reserves its place when it is made. */
 #ifndef WEIR_RT_SIM_HEAP_H
 #define WEIR_RT_SIM_HEAP_H
 

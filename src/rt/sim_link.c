@@ -5,7 +5,8 @@
 
 #define CLIENT_PORT_LOWEST 1024
 
-/* A request to connect that finds the backlog full is sent again after about a second, then two, four ... and is given up after the last. */
+/* A request to connect that finds the backlog full is sent again after about a second, then two,
+ * four and so on. After the last try it fails. */
 #define RETRY_MIN_MS 500
 #define RETRY_MAX_MS 1000
 #define TRIES_MAX    6
@@ -105,7 +106,7 @@ static void free_link(struct weir__sim *sim, struct weir__sim_link *link)
     weir__loop_free(sim->loop, link, sizeof *link);
 }
 
-static void bury(struct weir__sim *sim, struct weir__sim_end *end)
+static void release_end(struct weir__sim *sim, struct weir__sim_end *end)
 {
     weir__sim_late_free(sim, end);
     weir__sim_queue_clear(&end->queue, sim->loop);
@@ -117,9 +118,10 @@ static void bury(struct weir__sim *sim, struct weir__sim_end *end)
         free_link(sim, weir__sim_link_of(end));
 }
 
-/* What the peer learns when an end is closed. As on Linux, bytes that nobody has read turn the end-of-file into a reset, at once when they have
- * arrived already, and otherwise when they arrive. */
-static void tell_peer(struct weir__sim *sim, struct weir__sim_end *end, bool reset)
+/* What happens at the peer when an end is closed. As on Linux, bytes that were not read turn the
+ * end-of-file into a reset: at once when they have arrived already, and otherwise when they
+ * arrive. */
+static void notify_peer(struct weir__sim *sim, struct weir__sim_end *end, bool reset)
 {
     struct weir__sim_end *peer = weir__sim_peer_of(end);
     uint64_t first_ms = weir__sim_queue_first_due(&end->queue);
@@ -139,8 +141,8 @@ void weir__sim_end_close(struct weir__sim *sim, struct weir__sim_end *end, bool 
     struct weir__sim_end *peer = weir__sim_peer_of(end);
     weir__sim_end_update(sim, end);
     if ((end->flags & SIM_RESET) == 0 && (peer->flags & (SIM_GONE | SIM_ARRIVING)) == 0)
-        tell_peer(sim, end, reset);
-    bury(sim, end);
+        notify_peer(sim, end, reset);
+    release_end(sim, end);
 }
 
 /* --- opening --- */
@@ -301,7 +303,8 @@ static void finish_connect(struct weir__sim *sim, struct weir__sim_end *end)
 
 /* --- dispatch --- */
 
-/* One callback a step, and it comes last: it may close the end. When both sides have something, the seed says which comes first. */
+/* One callback a step, and it comes last: it may close the end. When both the read side and the
+ * write side have something, the seed decides which comes first. */
 void weir__sim_end_dispatch(struct weir__sim *sim, struct weir__sim_end *end)
 {
     if ((end->flags & SIM_ARRIVING) != 0) {

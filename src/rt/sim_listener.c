@@ -8,7 +8,8 @@
 #define PAUSE_MIN_MS     10
 #define PAUSE_MAX_MS     100
 
-/* All listeners at one port stand in one bucket, so that an address and its wildcard are found together. */
+/* All listeners at one port stand in one bucket, so that an address and its wildcard are found
+ * together. */
 static struct weir__sim_listener **bucket_of(struct weir__sim *sim,
                                              const struct sockaddr_storage *address, socklen_t size)
 {

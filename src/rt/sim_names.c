@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* A client's address is the one it connected to, with a port of its own: all machines of the world are one. A client's Unix socket has no name. */
+/* A client's address is the one it connected to, with a port of its own: all machines of the world
+ * are one. A client's Unix socket has no name. */
 void weir__sim_client_address(const struct weir__sim_link *link, struct sockaddr_storage *address,
                               socklen_t *size)
 {

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* Small writes share a segment when they arrive in the same millisecond, so that a byte at a time costs little more than a byte. */
+/* Small writes share a segment when they arrive in the same millisecond, so that a byte at a time
+ * costs little more than a byte. */
 #define SEGMENT_MIN 128
 
 struct weir__sim_segment {

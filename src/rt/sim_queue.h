@@ -1,4 +1,5 @@
-/* rt/sim_queue.h - the bytes under way in one direction of a simulated connection, and those that have arrived and wait to be read. */
+/* rt/sim_queue.h - the bytes under way in one direction of a simulated connection, and those that
+ * have arrived and wait to be read. */
 #ifndef WEIR_RT_SIM_QUEUE_H
 #define WEIR_RT_SIM_QUEUE_H
 
@@ -15,7 +16,8 @@ struct weir__sim_queue {
     size_t held; /* bytes in all segments */
 };
 
-/* Appends the first size bytes of the pieces (there are at least that many). Errors: WEIR_ENOMEM (nothing appended). */
+/* Appends the first size bytes of the pieces (there are at least that many). Errors: WEIR_ENOMEM
+ * (nothing appended). */
 WEIR_MUST_USE int weir__sim_queue_put(struct weir__sim_queue *queue, weir_loop *loop,
                                       const struct iovec *pieces, size_t size, uint64_t due_ms);
 

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-/* A Weyl sequence (the state steps by an odd constant, so its period is 2^64), whitened by a mix of shifts and odd multipliers. */
+/* A Weyl sequence (the state steps by an odd constant, so its period is 2^64), whitened by a mix of
+ * shifts and odd multipliers. */
 
 #define STEP UINT64_C(0x9e3779b97f4a7c15)
 

@@ -1,5 +1,5 @@
-/* rt/sim_random.h - the simulated world's dice: a small generator of 64 bits of state, one for each purpose, so that what one purpose draws never
- * shifts what another gets. Not for secrets. */
+/* rt/sim_random.h - the simulated world's dice: a small generator of 64 bits of state, one for each
+ * purpose, so that what one purpose draws never shifts what another gets. Not for secrets. */
 #ifndef WEIR_RT_SIM_RANDOM_H
 #define WEIR_RT_SIM_RANDOM_H
 
@@ -15,7 +15,8 @@ void weir__dice_init(struct weir__dice *dice, uint64_t seed, uint64_t purpose);
 /* 64 random bits. */
 uint64_t weir__dice_next(struct weir__dice *dice);
 
-/* Uniform in low..high, both included; low <= high, and not the whole range of 64 bits. Draws nothing when they are equal. */
+/* Uniform in low..high, both included; low <= high, and not the whole range of 64 bits. Draws
+ * nothing when they are equal. */
 uint64_t weir__dice_between(struct weir__dice *dice, uint64_t low, uint64_t high);
 
 /* True with a chance of ppm in a million; draws nothing when ppm is 0. */

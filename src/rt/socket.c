@@ -53,7 +53,8 @@ static const char *path_of(const struct sockaddr *address, socklen_t size)
     return path[0] != '\0' ? path : NULL;
 }
 
-/* Whether nobody listens on the path any more. Only a socket is ever taken for stale. */
+/* Whether the path is stale: no socket listens on it any more. Only a socket is ever taken for
+ * stale. */
 static bool is_stale(const char *path, const struct sockaddr *address, socklen_t size)
 {
     struct stat info;
@@ -133,7 +134,7 @@ int weir__socket_connected(int fd)
     return status_of(result < 0 ? result : -error);
 }
 
-/* --- the rest --- */
+/* --- open sockets --- */
 
 int weir__socket_address(int fd, bool peer, struct sockaddr_storage *address, socklen_t *size)
 {

@@ -1,5 +1,5 @@
-/* rt/socket.h - making and setting up sockets, the same for both kernel back-ends. No loop, no events. Results are statuses; -1 is no
- * descriptor. Thread-safe. */
+/* rt/socket.h - making and setting up sockets, the same for both kernel back-ends. No loop, no
+ * events. Results are statuses; -1 is no descriptor. Thread-safe. */
 #ifndef WEIR_RT_SOCKET_H
 #define WEIR_RT_SOCKET_H
 
@@ -16,7 +16,8 @@ struct weir__listen_options {
     bool nonblocking;
 };
 
-/* Binds and listens; *fd is the caller's to close. Accepted sockets inherit TCP_NODELAY. A Unix socket path that nobody listens on is replaced. */
+/* Binds and listens; *fd is the caller's to close. Accepted sockets inherit TCP_NODELAY. A stale
+ * path of a Unix socket is replaced. */
 WEIR_MUST_USE int weir__socket_listen(int *fd, const struct sockaddr *address, socklen_t size,
                                       struct weir__listen_options options);
 
@@ -44,7 +45,8 @@ static inline size_t weir__socket_sum(const struct iovec *pieces, int count)
 /* For the next, of more than one piece: the result of the call, or -errno. */
 ssize_t weir__socket_send_several(int fd, const struct iovec *pieces, int count);
 
-/* How many bytes the kernel took at once, or a status. Taking none because there is no room is 0, not an error. */
+/* How many bytes the kernel took at once, or a status. Taking none because there is no room is 0,
+ * not an error. */
 WEIR_MUST_USE static inline int64_t weir__socket_send(int fd, const struct iovec *pieces, int count)
 {
     size_t size = pieces[0].iov_len;
@@ -61,7 +63,8 @@ WEIR_MUST_USE int weir__socket_keep_alive(int fd, unsigned idle_s, unsigned inte
 /* reset: unsent bytes are discarded and the peer gets RST. */
 void weir__socket_close(int fd, bool reset);
 
-/* Whether accept() failed for lack of descriptors or memory: to be tried again in a while, not at once. */
+/* Whether accept() failed for lack of descriptors or memory: to be tried again in a while, not at
+ * once. */
 bool weir__socket_is_exhausted(int errno_value);
 
 #endif

@@ -14,7 +14,8 @@
 #define STACKS_A_SLAB  64
 #define STACK_SIZE_MIN ((size_t)16 * 1024)
 #define STACK_SIZE_MAX ((size_t)1 << 30)
-/* Up to this many idle stacks keep the pages that they have touched; of further ones only the topmost is kept. */
+/* Up to this many idle stacks keep the pages that they have touched. Of further ones only the
+ * topmost is kept. */
 #define WARM_STACKS 256
 
 #ifdef WEIR__ASAN
@@ -232,7 +233,8 @@ int weir__stack_pool_init(struct weir__stack_pool *pool, size_t stack_size)
         return WEIR_EINVAL;
     size_t mask = (size_t)page - 1;
     *pool = (struct weir__stack_pool){.page = (size_t)page};
-    /* The guard is part of the size, so that a power of two stays one and the kernel's tables stay dense. */
+    /* The guard is part of the size, so that a power of two stays one and the kernel's tables stay
+     * dense. */
     pool->stride = ((stack_size + mask) & ~mask) * SIZE_FACTOR;
     pool->idle.next = pool->idle.prev = &pool->idle;
     return WEIR_OK;

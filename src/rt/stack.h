@@ -1,8 +1,9 @@
-/* rt/stack.h - stacks for coroutines: mapped in slabs, committed page by page as they are touched, recycled last in first out, each above a guard
- * page. One pool a loop; single-threaded.
+/* rt/stack.h - stacks for coroutines: mapped in slabs, committed page by page as they are touched,
+ * recycled last in first out, each above a guard page. One pool a loop; single-threaded.
  *
- * Guards are made by MADV_GUARD_INSTALL where the kernel has it (Linux 6.13), which keeps one mapping a slab; else by mprotect, which costs two
- * mappings a stack, so that vm.max_map_count ends it at about 32,000: then WEIR_ENOMEM. */
+ * Guards are made by MADV_GUARD_INSTALL where the kernel has it (Linux 6.13), which keeps one
+ * mapping a slab. Else mprotect makes them, which costs two mappings a stack, so that
+ * vm.max_map_count ends it at about 32,000 stacks: then WEIR_ENOMEM. */
 #ifndef WEIR_RT_STACK_H
 #define WEIR_RT_STACK_H
 
@@ -33,8 +34,8 @@ struct weir__stack_pool {
     bool guards_by_mprotect;
 };
 
-/* stack_size: bytes, rounded up to pages, at least 16 KiB and at most 1 GiB: else WEIR_EINVAL. Under AddressSanitizer stacks are larger than
- * asked for, because its frames are. */
+/* stack_size: bytes, rounded up to pages, at least 16 KiB and at most 1 GiB: else WEIR_EINVAL.
+ * Under AddressSanitizer stacks are larger than asked for, because its frames are. */
 WEIR_MUST_USE int weir__stack_pool_init(struct weir__stack_pool *pool, size_t stack_size);
 
 /* Unmaps everything; no stack may be in use. */
@@ -43,7 +44,8 @@ void weir__stack_pool_fini(struct weir__stack_pool *pool);
 /* Errors: WEIR_ENOMEM. */
 WEIR_MUST_USE int weir__stack_take(struct weir__stack_pool *pool, struct weir__stack *stack);
 
-/* The content is lost, and *stack may be part of it. Memory of stacks that stay idle in great number goes back to the kernel. */
+/* The content is lost, and *stack may be part of it. Memory of stacks that stay idle in great
+ * number goes back to the kernel. */
 void weir__stack_give(struct weir__stack_pool *pool, const struct weir__stack *stack);
 
 /* The system calls, through one seam, so that a test can make them fail. */

@@ -18,7 +18,8 @@ static int inject(enum weir__sys_call call, size_t *size)
     return __builtin_expect(weir__sys_inject != NULL, 0) ? weir__sys_inject(call, size) : 0;
 }
 
-/* Evaluates a call whose failure is -1, unless the test strikes; a -errno result otherwise. */
+/* Evaluates a call whose failure is -1, unless the test injects a fault. The result is that of the
+ * call, or -errno. */
 #define THROUGH_SEAM(result, call, size, expression)                                               \
     do {                                                                                           \
         int injected = inject(call, size);                                                         \
@@ -268,7 +269,8 @@ int weir__sys_ring_enter(struct io_uring *ring, bool wait, int64_t timeout_ms)
     return io_uring_submit_and_wait_timeout(ring, &first, 1, &timeout, NULL);
 }
 
-/* Since Linux 6.11 a no-op ends as its submitter says. Its flags lie where those of a read do, its result where the length does. */
+/* Since Linux 6.11 a no-op ends as its submitter says. Its flags lie where those of a read do, its
+ * result where the length does. */
 #define NOP_INJECT_RESULT 1U
 
 void weir__sys_ring_prepared(struct io_uring_sqe *sqe, enum weir__sys_call call)
@@ -279,7 +281,7 @@ void weir__sys_ring_prepared(struct io_uring_sqe *sqe, enum weir__sys_call call)
     int injected = weir__sys_inject(call, call == WEIR__SYS_RING_SEND ? &size : NULL);
     if (injected == 0) {
         if (size < sqe->len)
-            sqe->flags &= (uint8_t)~IOSQE_CQE_SKIP_SUCCESS; /* the kernel tells of a short send */
+            sqe->flags &= (uint8_t)~IOSQE_CQE_SKIP_SUCCESS; /* a short send makes a completion */
         sqe->len = (uint32_t)size;
         return;
     }

@@ -1,6 +1,7 @@
-/* rt/sys.h - every system call of the kernel back-ends, through one seam: a test can make any call fail with a chosen errno, or cut it
- * short. Results are those of the call, or -errno: errno is read here and in sys.c, nowhere else. EINTR is retried here wherever a retry is what
- * everybody would do. Thread-safe, as the calls are. */
+/* rt/sys.h - every system call of the kernel back-ends, through one seam: a test can make any call
+ * fail with a chosen errno, or cut it short. Results are those of the call, or -errno: errno is
+ * read here and in sys.c, nowhere else. EINTR is retried here wherever every caller would retry.
+ * Thread-safe, as the calls are. */
 #ifndef WEIR_RT_SYS_H
 #define WEIR_RT_SYS_H
 
@@ -34,7 +35,8 @@ enum weir__sys_call {
     WEIR__SYS_EVENTFD_WRITE,
     WEIR__SYS_EVENTFD_READ,
     WEIR__SYS_GETRANDOM,
-    /* io_uring: the calls themselves, and then the operations in the ring, which fail asynchronously. */
+    /* io_uring: the calls themselves, and then the operations in the ring, which fail
+     * asynchronously. */
     WEIR__SYS_RING_SETUP,
     WEIR__SYS_RING_ENTER,
     WEIR__SYS_RING_REGISTER,
@@ -47,8 +49,10 @@ enum weir__sys_call {
     WEIR__SYS_COUNT
 };
 
-/* The test's hand in the seam, NULL outside of tests; set it while no other thread uses a loop. Called before each call; returns 0 to let it
- * through, or the errno to fail with. size: how many bytes the call may move; lowering it (not to 0) cuts the call short. NULL: it moves none. */
+/* Fault injection by a test; NULL outside of tests. Set it while no other thread uses a loop.
+ * Called before each call. Returns 0 to let it through, or the errno to fail with. size: how many
+ * bytes the call may move; lowering it (not to 0) cuts the call short. NULL: the call moves
+ * none. */
 extern int (*weir__sys_inject)(enum weir__sys_call call, size_t *size);
 
 int weir__sys_socket(int family, int type);
@@ -57,8 +61,9 @@ int weir__sys_listen(int fd, int backlog);
 int weir__sys_accept(int fd, int flags);
 int weir__sys_connect(int fd, const struct sockaddr *address, socklen_t size);
 
-/* Of recv() and send() the C library makes points of cancellation, which in a process of several threads costs as much as all else that a small message needs. Nobody
- * may cancel a thread that runs a loop, so the kernel is called past them; but sanitizers have to see them. */
+/* The C library makes recv() and send() points of cancellation, which in a process of several
+ * threads costs as much as all else that a small message needs. A thread that runs a loop may not
+ * be cancelled, so the kernel is called directly. Sanitizers have to see the calls. */
 #if defined(SYS_recvfrom) && defined(SYS_sendto) && !defined(WEIR__ASAN) && !defined(WEIR__TSAN)
 #define WEIR__CALL_RECV(fd, out, size, flags)                                                      \
     syscall(SYS_recvfrom, fd, out, size, flags, (void *)NULL, (void *)NULL)
@@ -69,12 +74,14 @@ int weir__sys_connect(int fd, const struct sockaddr *address, socklen_t size);
 #define WEIR__CALL_SEND send
 #endif
 
-/* The next two, while a test has its hand in the seam. */
+/* The next two, while a test injects faults. */
 ssize_t weir__sys_recv_injected(int fd, void *out, size_t *size);
 ssize_t weir__sys_send_injected(int fd, const void *data, size_t *size);
 
-/* *size is what was asked for: a test that cuts the call short lowers it. Never blocks. Compiled into its callers, as the next is: with fewer functions to return from after a system
- * call a small message takes less time, most likely because the processor predicts such returns badly (docs/benchmarks.md). */
+/* *size is what was asked for: a test that cuts the call short lowers it. Never blocks. Compiled
+ * into its callers, as the next is: with fewer functions to return from after a system call a small
+ * message takes less time, most likely because the processor predicts such returns badly
+ * (docs/benchmarks.md). */
 static inline ssize_t weir__sys_recv(int fd, void *out, size_t *size)
 {
     ssize_t result;
@@ -86,7 +93,8 @@ static inline ssize_t weir__sys_recv(int fd, void *out, size_t *size)
     return result < 0 ? -errno : result;
 }
 
-/* Both never raise SIGPIPE and never block. When a test cuts it short, the first lowers *size, the second message->msg_iovlen and a length in msg_iov. */
+/* Both never raise SIGPIPE and never block. When a test cuts it short, the first lowers *size, the
+ * second message->msg_iovlen and a length in msg_iov. */
 static inline ssize_t weir__sys_send(int fd, const void *data, size_t *size)
 {
     ssize_t result;
@@ -124,13 +132,14 @@ struct io_uring_sqe;
 
 int weir__sys_ring_setup(unsigned entries, struct io_uring *ring, struct io_uring_params *params);
 
-/* Lets a ring that was set up disabled start; the calling thread is its one submitter from then on. */
+/* Lets a ring that was set up disabled start. The calling thread is its one submitter from then
+ * on. */
 int weir__sys_ring_enable(struct io_uring *ring);
 int weir__sys_ring_register_eventfd(struct io_uring *ring, int fd);
 int weir__sys_ring_register_buffers(struct io_uring *ring, struct io_uring_buf_reg *reg);
 
-/* Submits what is queued and, when wait is true, waits for a completion: at most timeout_ms, -1: no limit. 0 means that completions are fetched
- * without waiting. Not retried after EINTR. */
+/* Submits what is queued and, when wait is true, waits for a completion: at most timeout_ms; -1: no
+ * limit; 0: fetches completions without waiting. Not retried after EINTR. */
 int weir__sys_ring_enter(struct io_uring *ring, bool wait, int64_t timeout_ms);
 
 /* To be called on each operation that was prepared: makes it fail when the test says so. */

@@ -1,8 +1,8 @@
 /* What runs in a turn of a loop: the queues of its tasks. */
 #include "rt/loop.h"
 
-/* How many ready tasks run before sockets are looked at again: a busy pair of coroutines cannot lock
- * them out. */
+/* How many ready tasks run before sockets are looked at again: a busy pair of coroutines cannot
+ * lock them out. */
 #define READY_TASKS 1024
 
 void weir__task_post_late(weir_loop *loop, weir__task *task)

@@ -1,5 +1,5 @@
-/* rt/task.h - something to run in the loop's own context, soon: the ready queue's element. Not a coroutine, though a
- * coroutine is made ready by one. Single-threaded. */
+/* rt/task.h - something to run in the loop's own context, soon: an element of the ready queue. Not
+ * a coroutine, though one of these makes a coroutine ready. Single-threaded. */
 #ifndef WEIR_RT_TASK_H
 #define WEIR_RT_TASK_H
 

@@ -2,8 +2,9 @@
 
 #include "rt/loop.h"
 
-/* A level's slot spans 64^level ticks. A timer stands at the level of the highest 6-bit digit in which its deadline differs from the
- * clock, so every timer of level n is due before any of level n + 1, and moves down when the clock reaches its slot. */
+/* A level's slot spans 64^level ticks. A timer stands at the level of the highest 6-bit digit in
+ * which its deadline differs from the clock. So every timer of level n is due before any of level n
+ * + 1, and moves down when the clock reaches its slot. */
 
 #define DIGIT_BITS 6
 #define DIGIT_MASK (WEIR__WHEEL_SLOTS - 1)
@@ -51,7 +52,8 @@ void weir__timer_cancel(weir__timer *timer)
     weir__list_remove(&timer->link);
 }
 
-/* The first slot of a level that holds timers (all of them lie after the clock's digit); -1: none. Clears the bits of slots found empty. */
+/* The first slot of a level that holds timers (all of them lie after the clock's digit); -1: none.
+ * Clears the bits of slots found empty. */
 static int first_slot(struct weir__wheel *wheel, int level)
 {
     uint64_t bits = wheel->occupied[level];
@@ -85,7 +87,7 @@ uint64_t weir__wheel_next(struct weir__wheel *wheel)
     return UINT64_MAX;
 }
 
-/* Empties a slot: what is due fires, the rest is placed anew (one level or more down). */
+/* Empties a slot: what is due fires, the others are placed anew (one level or more down). */
 static size_t open_slot(struct weir__wheel *wheel, weir__node *slot)
 {
     weir__node due;

@@ -1,5 +1,6 @@
-/* rt/timer.h - timers in a hierarchical wheel of millisecond ticks: setting and cancelling cost the same whatever their number,
- * and an idle wheel costs nothing a tick. Timers are intrusive and belong to their owner. Single-threaded. */
+/* rt/timer.h - timers in a hierarchical wheel of millisecond ticks: setting and cancelling cost the
+ * same whatever their number, and an idle wheel costs nothing a tick. Timers are intrusive and
+ * belong to their owner. Single-threaded. */
 #ifndef WEIR_RT_TIMER_H
 #define WEIR_RT_TIMER_H
 
@@ -35,7 +36,8 @@ static inline bool weir__timer_is_armed(const weir__timer *timer)
     return !weir__list_is_empty(&timer->link);
 }
 
-/* Arms (or moves) a timer; a deadline that has passed fires at the next tick. UINT64_MAX is never: the timer is disarmed. */
+/* Arms (or moves) a timer. A deadline that has passed fires at the next tick. UINT64_MAX is never:
+ * the timer is disarmed. */
 void weir__wheel_set(struct weir__wheel *wheel, weir__timer *timer, uint64_t deadline_ms);
 
 /* Disarms a timer, if it is armed. */
@@ -44,9 +46,10 @@ void weir__timer_cancel(weir__timer *timer);
 /* A time after now_ms and not later than the earliest deadline that is; UINT64_MAX: no timer. */
 uint64_t weir__wheel_next(struct weir__wheel *wheel);
 
-/* Moves the clock to now_ms and fires what is due, in order of deadlines. Returns how many fired. What a callback sets fires in the same call if it
- * is due by now_ms. Stops between two deadlines when `most` have fired or more: the clock then stands there, and the rest fires with the next call. A clock
- * that goes back is not followed. */
+/* Moves the clock to now_ms and fires what is due, in order of deadlines. Returns how many fired.
+ * What a callback sets fires in the same call if it is due by now_ms. Stops between two deadlines
+ * when `most` have fired or more: the clock then stands there, and the others fire with the next
+ * call. A clock that goes back is not followed. */
 size_t weir__wheel_advance(struct weir__wheel *wheel, uint64_t now_ms, size_t most);
 
 /* The same on a loop's wheel; deadlines are in the loop's clock. */

@@ -75,7 +75,5 @@ TODAY = Exceptions(
         ("src/ws/flow/limits.h", "include/weir/session.h"),
         ("src/ws/opening/admission.h", "include/weir/server.h"),
     },
-    circles=[
-        {"loop_epoll*", "loop_uring*", "src/rt/coroutine.c", "src/rt/loop.c", "src/rt/overflow.c", "src/rt/scope.c"},
-    ],
+    circles=[],
 )

@@ -1,4 +1,5 @@
-/* tests/rt/hooked.h - a channel whose hooks do as they are told and count what they did, and coroutines to use it. */
+/* tests/rt/hooked.h - a channel whose hooks do what a test asks and count what they did, and
+ * coroutines to use it. */
 #ifndef WEIR_TESTS_HOOKED_H
 #define WEIR_TESTS_HOOKED_H
 

@@ -1,4 +1,5 @@
-/* tests/rt/io_ends.h - sockets of a loop that write down what happens to them, for tests of the back-ends. */
+/* tests/rt/io_ends.h - sockets of a loop that write down what happens to them, for tests of the
+ * back-ends. */
 #ifndef WEIR_TESTS_IO_ENDS_H
 #define WEIR_TESTS_IO_ENDS_H
 
@@ -28,7 +29,8 @@
 
 #define LIMIT_MS 10000 /* nothing here takes longer, but a hang */
 #define ENDS_MAX 1300
-#define NOT_YET  12345 /* a status that nobody reports */
+/* a status that is never reported */
+#define NOT_YET 12345
 
 enum event { ON_DATA, ON_END, ON_SENT, ON_DRAINED, ON_CONNECT, ON_ACCEPT, ON_CLOSED };
 

@@ -1,4 +1,5 @@
-/* A loop in a simulated world with counted memory, for the tests of the runtime's own rooms: what runs in it is as repeatable as a plain function. */
+/* A loop in a simulated world with counted memory, for the tests of the runtime's own rooms: what
+ * runs in it is as repeatable as a plain function. */
 #ifndef WEIR_TESTS_RT_RT_RIG_H
 #define WEIR_TESTS_RT_RT_RIG_H
 
@@ -47,7 +48,8 @@ static inline void rig_close(struct rig *rig)
     assert_true(failing_allocator_is_clean(&rig->memory));
 }
 
-/* One scenario: run(arg) as the main coroutine of a world of its own. Returns what weir_loop_run() returned. */
+/* One scenario: run(arg) as the main coroutine of a world of its own. Returns what weir_loop_run()
+ * returned. */
 static inline int rig_play(int (*run)(void *arg), void *arg)
 {
     struct rig rig;

@@ -1,4 +1,5 @@
-/* A simulated world with counted memory, and sockets that remember what happened to them: for the tests of the simulated back-end. */
+/* A simulated world with counted memory, and sockets that write down what happened to them: for the
+ * tests of the simulated back-end. */
 #ifndef WEIR_TESTS_RT_SIM_WORLD_H
 #define WEIR_TESTS_RT_SIM_WORLD_H
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ctest: once timeout=300
-# The library for AArch64, assembly included, works: it is compiled with all warnings by a cross compiler and run by qemu.
+# The library for AArch64, assembly included, works: it is compiled with all warnings by a cross
+# compiler and run by qemu.
 set -euo pipefail
 
 cc=aarch64-linux-gnu-gcc
@@ -18,7 +19,8 @@ quietly()
     "$@" >"$scratch/log" 2>&1 || { cat "$scratch/log"; exit 1; }
 }
 
-# Without pkg-config none of the host's libraries is found: the library alone, with its loops over epoll and sim.
+# Without pkg-config none of the host's libraries is found: the library alone, with its loops over
+# epoll and sim.
 quietly cmake -S "$WEIR_SOURCE_DIR" -B "$scratch/build" -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
     -DCMAKE_C_COMPILER=$cc -DCMAKE_DISABLE_FIND_PACKAGE_PkgConfig=ON -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_C_FLAGS_DEBUG='-O1 -g' -DWEIR_WERROR=ON -DWEIR_TESTS=OFF -DWEIR_EXAMPLES=OFF -DWEIR_BENCH=OFF

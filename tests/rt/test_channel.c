@@ -1,4 +1,5 @@
-/* Channels as their users see them. Items are tokens: each is received or dropped, once, on every path. */
+/* Channels as their users see them. Items are tokens: each is received or dropped, once, on every
+ * path. */
 #include "rt/tokens.h"
 
 static weir_channel *pipe_; /* the channel under test, for what runs beside the main coroutine */

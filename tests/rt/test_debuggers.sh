@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ctest: once timeout=120
-# gdb and Valgrind know coroutines' stacks: both show the whole way from a coroutine's depth to its entry, and Valgrind finds no fault in a program that does nothing but switch.
+# gdb and Valgrind know coroutines' stacks: both show the whole way from a coroutine's depth to its
+# entry, and Valgrind finds no fault in a program that does nothing but switch.
 set -uo pipefail
 
 scratch=$(mktemp -d)
@@ -41,7 +42,7 @@ ask_gdb()
     fi
     asked=$((asked + 1))
     assert_way "$log" '#0 +touch_bottom' '#1 .*dig_third' '#2 .*dig_second' '#3 .*dig_first' '#4 .*dig '
-    # The last frame is the coroutine's first: nothing above it is invented, and no frame is corrupt.
+    # The last frame is the coroutine's first: no frame above it, and no frame is corrupt.
     if grep -Eq 'Backtrace stopped|corrupt|#[3-9][0-9] ' "$log"; then
         complain "a backtrace without a clean end" "$log"
     fi

@@ -518,7 +518,8 @@ static const struct weir__io_events place_events = {
     .on_closed = end_on_closed,
 };
 
-/* All but the end of it, behind which more may come; a loop that need not ask reads nothing there. */
+/* All but the end of it, after which more may come. A loop that need not ask reads nothing
+ * there. */
 static void bytes_are_read_to_the_place_that_is_offered(void **state)
 {
     weir_loop *loop = loop_of(state);

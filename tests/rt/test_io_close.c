@@ -181,7 +181,8 @@ static void *read_in_thread(void *arg)
     return NULL;
 }
 
-/* Sends small pieces until the kernel takes no more, then ends the connection at once: whatever was reported as taken must arrive. */
+/* Sends small pieces until the kernel takes no more, then ends the connection at once: whatever was
+ * reported as taken must arrive. */
 static void end_after_small_sends(weir_loop *loop, size_t piece_size, bool by_shutdown)
 {
     struct hall *hall = open_hall(loop);

@@ -210,7 +210,7 @@ static void what_was_cancelled_does_not_come_in_place_of_the_next(void **state)
     struct end *server = plain_meet(&fd, hall);
     send_some(server, bytes, 10);
     if (await_drained(server)) {
-        send_some(server, bytes, 20000); /* takes them along: on_drained is owed */
+        send_some(server, bytes, 20000); /* takes them along: on_drained will come */
         weir__io_cancel_drained(&server->io);
         fill_up(server);
         send_some(server, bytes, 10);

@@ -1,12 +1,12 @@
 /* ctest: loops timeout=300 */
-/* Each system call of the back-ends fails in turn, at its n-th call, for every n until a small conversation passes untouched. Whatever happens,
- * nothing crashes, hangs or is left behind. */
+/* Each system call of the back-ends fails in turn, at its n-th call, for every n until a small
+ * conversation passes untouched. Whatever happens, nothing crashes, hangs or leaks. */
 #include "io_ends.h"
 #include "support/injects.h"
 
 struct fault {
     enum weir__sys_call call;
-    size_t at;    /* the call that is struck, from 1 */
+    size_t at;    /* the call that fails, from 1 */
     int error;    /* 0: cut short to one byte */
     size_t count; /* calls so far */
     bool injected;
@@ -84,7 +84,8 @@ static bool connect_talk(struct talk *talk)
     return talk->client.connect_status == WEIR_OK;
 }
 
-/* Words there and back, with receiving stopped now and then; then much in one direction, and the half-close. */
+/* Words there and back, with receiving stopped now and then; then much in one direction, and the
+ * half-close. */
 static bool speak(struct talk *talk)
 {
     struct end *server = &talk->hall->ends[0];
@@ -131,7 +132,8 @@ static bool open_talk(struct talk *talk, struct world *world)
            weir__io_accept_start(&talk->hall->io) == WEIR_OK;
 }
 
-/* Everything must close, whatever failed: within the patience, and while the fault is still armed. */
+/* Everything must close, whatever failed: within the time limit, and while the fault is still
+ * armed. */
 static void close_talk(struct talk *talk)
 {
     uint64_t limit_ms = weir__sys_clock_ms() + LIMIT_MS;
@@ -154,7 +156,8 @@ static void close_talk(struct talk *talk)
     free(talk->hall);
 }
 
-/* Returns whether the fault struck. Faults that the kernel could repair, or that are none, must leave the conversation whole. */
+/* Returns whether the fault was injected. Faults that the kernel could repair, or that are none,
+ * must leave the conversation whole. */
 static bool hold_talk(uint8_t *bulk, bool must_succeed)
 {
     int status;
@@ -178,7 +181,8 @@ static bool hold_talk(uint8_t *bulk, bool must_succeed)
     return fault.injected;
 }
 
-/* The bulk makes more calls than anybody wants to fail one by one: the first ones all, then further and further apart. */
+/* The bulk makes too many calls to fail each of them: the first ones all, then further and further
+ * apart. */
 static size_t next_number(size_t at)
 {
     return at < 40 ? at + 1 : at + at / 8;

@@ -133,7 +133,8 @@ static void loop_lives_in_a_foreign_one(void **state)
     close_hall(hall);
 }
 
-/* Speaks to a hall from a thread of its own, as another process would: a byte at a time, waiting for each answer. */
+/* Speaks to a hall from a thread of its own, as another process would: a byte at a time, waiting
+ * for each answer. */
 static void *speak_from_elsewhere(void *arg)
 {
     const struct hall *hall = arg;

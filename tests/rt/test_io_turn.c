@@ -1,5 +1,6 @@
 /* ctest: loops timeout=120 */
-/* Several connections that have something in the same turn: a back-end may have read from all of them before the first hears of it. */
+/* Several connections that have something in the same turn: a back-end may have read from all of
+ * them before it delivers to the first. */
 #include "io_ends.h"
 
 #include <fcntl.h>
@@ -29,7 +30,7 @@ static void meet_two(weir_loop *loop, int fds[2],
     (void)plain_meet(&fds[1], hall_of_test);
 }
 
-/* Whoever is first stops the other, once. */
+/* The first that gets data stops the other, once. */
 static void stop_other(struct end *end, enum event event)
 {
     struct end *other = other_than(end);
@@ -108,7 +109,8 @@ static void what_waits_goes_with_its_connection(void **state)
     close_both(fds);
 }
 
-/* More than a loop that has just begun can have a free block for, and little enough to be read in a row. */
+/* More than a loop that has just begun can have a free block for, and little enough to be read in a
+ * row. */
 #define NO_BLOCK_SIZE 1900
 
 static void without_memory_what_waits_is_an_end(void **state)
@@ -140,7 +142,7 @@ static void without_memory_what_waits_is_an_end(void **state)
     free(bytes);
 }
 
-/* Whoever is first closes the other. */
+/* The first that gets data closes the other. */
 static void close_other(struct end *end, enum event event)
 {
     if (event == ON_DATA)

@@ -109,7 +109,8 @@ static void options_out_of_range_are_refused(void **state)
     weir_loop_free(NULL);
 }
 
-/* Each call that can fail while a loop is made and runs: the failure is told, and nothing is left. */
+/* Each call that can fail while a loop is made and runs: the failure is reported, and nothing is
+ * left. */
 static bool live_with_memory(size_t fail_at)
 {
     failing_allocator memory;

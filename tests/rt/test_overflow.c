@@ -1,4 +1,5 @@
-/* A stack overflow ends the process with a sentence that names the coroutine; under AddressSanitizer with its report. Each fault happens in a child process. */
+/* A stack overflow ends the process with a message that names the coroutine; under AddressSanitizer
+ * with its report. Each fault happens in a child process. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* A loop's memory: size classes, reuse, and that everything goes back with the size it was asked for (the allocator below checks it). */
+/* A loop's memory: size classes, reuse, and that everything goes back with the size it was asked
+ * for (the allocator below checks it). */
 #include "rt/rt_rig.h"
 
 #include "rt/pool.h"
@@ -143,7 +144,8 @@ static void what_is_kept_in_all_classes_together_is_bounded(void **state)
     close_pool(&pooled);
 }
 
-/* However much others keep, a class that is in use has room: the second time its blocks cost nothing. */
+/* However much others keep, a class that is in use has room: the second time its blocks cost
+ * nothing. */
 static void no_class_keeps_others_out(void **state)
 {
     (void)state;

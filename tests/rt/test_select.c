@@ -323,7 +323,8 @@ static void send_from_timer(weir__timer *timer)
     WEIR__CONTAINER(timer, struct sending, timer)->status = token_try_send(left);
 }
 
-/* Both timers are due in the same tick: the one that sends fires first, and then the select has its item, though it has not run yet. */
+/* Both timers are due in the same tick: the one that sends fires first, and then the select has its
+ * item, though it has not run yet. */
 static int send_at_the_last_moment(void *arg)
 {
     struct sending sending;

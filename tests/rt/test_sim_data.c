@@ -157,7 +157,8 @@ static void cut_reads_leave_the_rest_for_a_later_turn(void **state)
     world_close(&world);
 }
 
-/* As io_uring, a world with cut writes may read the bytes long after the call: a buffer that changed meanwhile shows. */
+/* As io_uring, a world with cut writes may read the bytes long after the call: a buffer that
+ * changed meanwhile shows. */
 static void a_pending_send_reads_the_callers_memory_later(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* Whole conversations in the simulated network, over thousands of seeds: what arrives is what was sent, and the same seed gives the same run.
+/* Whole conversations in the simulated network, over thousands of seeds: what arrives is what was
+ * sent, and the same seed gives the same run.
  * ctest: timeout=120 */
 #include "rt/sim_world.h"
 
@@ -50,7 +51,8 @@ static weir_sim_options options_of(uint64_t seed, unsigned troubles)
 
 struct play;
 
-/* A client sends total bytes of its own stream and checks that they come back; a server sends what it gets. */
+/* A client sends total bytes of its own stream and checks that they come back. A server sends what
+ * it gets. */
 struct talker {
     weir__io io;
     struct play *play;
@@ -312,7 +314,8 @@ static void check_complete(struct play *play)
             fail_msg("seed %llu lost bytes", (unsigned long long)play->sim.seed);
 }
 
-/* Runs a conversation of several clients with their servers. fail_at: the allocation that fails. Returns whether the world could be made. */
+/* Runs a conversation of several clients with their servers. fail_at: the allocation that fails.
+ * Returns whether the world could be made. */
 static bool run_play(struct play *play, weir_sim_options sim, size_t fail_at, weir_sim_stats *stats)
 {
     const struct sockaddr_in address = ipv4("0.0.0.0", 9001);

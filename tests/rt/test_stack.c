@@ -1,4 +1,5 @@
-/* Stacks: mapped in slabs, guarded, recycled, given back; and what happens when the kernel refuses. */
+/* Stacks: mapped in slabs, guarded, recycled, given back; and what happens when the kernel
+ * refuses. */
 #include "rt/rt_rig.h"
 
 #include "rt/stack.h"

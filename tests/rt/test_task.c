@@ -1,4 +1,5 @@
-/* The order of what runs in a turn: what is ready, what is late, what is to be flushed, the last. */
+/* The order of what runs in a turn: what is ready, what is late, what is to be flushed, the
+ * last. */
 #include "rt_rig.h"
 
 #include <string.h>

@@ -252,7 +252,8 @@ static void what_a_callback_sets_fires_in_the_same_advance(void **state)
 
 /* --- cost --- */
 
-/* A tick that finds nothing to do changes nothing in the wheel, so the ticks that change something are counted. */
+/* A tick that finds nothing to do changes nothing in the wheel, so the ticks that change something
+ * are counted. */
 static void a_crowd_of_armed_timers_costs_nothing_a_tick(void **state)
 {
     (void)state;
@@ -271,7 +272,8 @@ static void a_crowd_of_armed_timers_costs_nothing_a_tick(void **state)
         assert_int_equal(weir__wheel_advance(&wheel, 12345 + tick, SIZE_MAX), 0);
         working_ticks += memcmp(before, wheel.occupied, sizeof before) != 0;
     }
-    /* Only the slots of 4,096 ticks on the way are opened, and below them, in the last of these, slots of 64. */
+    /* Only the slots of 4,096 ticks on the way are opened, and below them, in the last of these,
+     * slots of 64. */
     assert_in_range(working_ticks, 1, FAR_OFF / 4096 + 64);
     size_t fired = weir__wheel_advance(&wheel, 12345 + 2 * FAR_OFF, SIZE_MAX);
     assert_int_equal(fired, CROWD);
@@ -280,7 +282,8 @@ static void a_crowd_of_armed_timers_costs_nothing_a_tick(void **state)
     free(notes);
 }
 
-/* As a loop does with a far timer: it sleeps till the tick that the wheel names, and is not woken for every tick. */
+/* As a loop does with a far timer: it sleeps till the tick that the wheel names, and is not woken
+ * for every tick. */
 static void a_far_deadline_is_reached_in_few_wakeups(void **state)
 {
     (void)state;
@@ -324,7 +327,8 @@ static void advancing_stops_between_two_deadlines_when_enough_have_fired(void **
 
 /* --- on a loop --- */
 
-/* Of many that are due a turn fires some, and does not wait before the next. The simulated world is never late, so the kernel's clock it is. */
+/* Of many that are due a turn fires some, and does not wait before the next. The simulated world is
+ * never late, so the kernel's clock is used. */
 static void timers_that_are_due_at_once_do_not_lock_out_the_rest(void **state)
 {
     (void)state;

@@ -1,4 +1,5 @@
-/* Items that are counted: whoever sends one must see it received or dropped, once. For the tests of channels and of select. */
+/* Items that are counted: each that is sent must be received or dropped, once. For the tests of
+ * channels and of select. */
 #ifndef WEIR_TESTS_RT_TOKENS_H
 #define WEIR_TESTS_RT_TOKENS_H
 

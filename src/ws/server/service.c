@@ -1,5 +1,6 @@
 /* A server on several loops, one a thread, each with its own listener on the same port. Whoever stops it may be in the middle of anything, a signal handler too: so a
  * wish is a bit that a loop looks at in each turn, and nothing here waits for whoever expresses it. */
+#include "rt/current.h"
 #include "rt/loop.h"
 
 #include <weir/server.h>

@@ -1,4 +1,5 @@
-/* For a debugger and for Valgrind: a coroutine that goes deep, suspends on its way, and at the bottom does what the argument says.
+/* For a debugger and for Valgrind: a coroutine that goes deep, suspends on its way, and at the
+ * bottom does what the argument says.
  *
  *     deep bottom       calls touch_bottom(), where a breakpoint may stand
  *     deep freed        reads freed memory there

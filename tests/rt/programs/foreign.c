@@ -1,5 +1,6 @@
-/* For processors that the suite's own framework is not built for: coroutines, scopes, channels, deadlines, deep stacks, registers and an echo over a real
- * socket, checked by itself. Says what failed, and ends with 1. */
+/* For processors that the suite's own framework is not built for: coroutines, scopes, channels,
+ * deadlines, deep stacks, registers and an echo over a real socket, checked by itself. Prints what
+ * failed, and ends with 1. */
 #include <weir/channel.h>
 #include <weir/client.h>
 #include <weir/loop.h>
@@ -19,7 +20,7 @@
 
 #define NOINLINE __attribute__((noinline))
 
-/* --- registers: more live values across each switch than there are registers that a call preserves --- */
+/* --- registers: more live values across a switch than registers that a call preserves --- */
 
 struct numbers {
     uint64_t seed;
