@@ -116,21 +116,17 @@ enum weir__whole {
 };
 enum weir__whole weir__endpoint_take_whole(weir_endpoint *endpoint, weir_frame *frame);
 
-/* Whether a frame goes out as it is, behind a header without a mask: a whole message of a server,
- * while nothing else is under way. */
-static inline bool weir__endpoint_sends_plain(const weir_endpoint *endpoint,
-                                              const weir_frame *frame)
+/* Appends a frame that goes out as it is, behind a header without a mask: a whole message of a
+ * server, of at most size_max bytes, while nothing else is in progress. head_size follows from
+ * size_max. False: it is no such frame, or out has no room for it yet; nothing was done. */
+static inline bool weir__endpoint_send_plain(const weir_endpoint *endpoint, const weir_frame *frame,
+                                             weir_buffer *out, size_t size_max, size_t head_size)
 {
-    return (frame->type == WEIR_FRAME_TEXT || frame->type == WEIR_FRAME_BINARY) && frame->fin &&
-           frame->rsv == 0 && frame->compress == WEIR_COMPRESS_DEFAULT && frame->data != NULL &&
-           endpoint->close_state == WEIR__CLOSE_OPEN && endpoint->out_type == 0 &&
-           !endpoint->masking && endpoint->codec == NULL;
-}
-
-/* Appends such a frame if the buffer has room for it already. False: nothing was done. */
-static inline bool weir__append_plain(const weir_frame *frame, size_t head_size, weir_buffer *out)
-{
-    if (out->capacity - out->size < frame->size + head_size)
+    if ((frame->type != WEIR_FRAME_TEXT && frame->type != WEIR_FRAME_BINARY) || !frame->fin ||
+        frame->rsv != 0 || frame->compress != WEIR_COMPRESS_DEFAULT || frame->data == NULL ||
+        frame->size > size_max || endpoint->close_state != WEIR__CLOSE_OPEN ||
+        endpoint->out_type != 0 || endpoint->masking || endpoint->codec != NULL ||
+        out->capacity - out->size < frame->size + head_size)
         return false;
     uint8_t *to = out->data + out->size;
     const weir_frame_head head = {.size = frame->size, .opcode = frame->type, .fin = true};
@@ -139,13 +135,11 @@ static inline bool weir__append_plain(const weir_frame *frame, size_t head_size,
     return true;
 }
 
-/* What weir_endpoint_send() tries first: appends a plain frame with the smallest header. False: it
- * is no such frame, or there is no room; nothing was done. */
+/* What weir_endpoint_send() tries first: such a frame with the smallest header. */
 static inline bool weir__endpoint_send_small(const weir_endpoint *endpoint, const weir_frame *frame,
                                              weir_buffer *out)
 {
-    return frame->size < 126 && weir__endpoint_sends_plain(endpoint, frame) &&
-           weir__append_plain(frame, 2, out);
+    return weir__endpoint_send_plain(endpoint, frame, out, 125, 2);
 }
 
 /* As weir_endpoint_send(), for a frame that weir__endpoint_send_small() has not appended. */

@@ -167,8 +167,8 @@ bool weir_endpoint_compresses(const weir_endpoint *endpoint, const weir_frame *f
 
 /* Appends a data frame that the codec compresses. The size of its header is known only
  * afterwards. */
-static int append_coded(weir_endpoint *endpoint, const weir_frame *frame, unsigned opcode,
-                        weir_buffer *out)
+static __attribute__((noinline)) int append_coded(weir_endpoint *endpoint, const weir_frame *frame,
+                                                  unsigned opcode, weir_buffer *out)
 {
     const weir_codec_ops *ops = endpoint->codec->ops;
     size_t bound = ops->bound(endpoint->codec, frame->size);
@@ -224,12 +224,17 @@ static int send_data(weir_endpoint *endpoint, const weir_frame *frame, weir_buff
     return status;
 }
 
+/* As weir__endpoint_send_small(), for a header of four bytes. */
+static __attribute__((noinline)) bool send_medium(const weir_endpoint *endpoint,
+                                                  const weir_frame *frame, weir_buffer *out)
+{
+    return weir__endpoint_send_plain(endpoint, frame, out, UINT16_MAX, 4);
+}
+
 __attribute__((noinline)) int weir__endpoint_send_any(weir_endpoint *endpoint,
                                                       const weir_frame *frame, weir_buffer *out)
 {
-    /* As weir__endpoint_send_small(), for the header of four bytes. */
-    if (frame->size >= 126 && frame->size <= UINT16_MAX &&
-        weir__endpoint_sends_plain(endpoint, frame) && weir__append_plain(frame, 4, out))
+    if (frame->size >= 126 && frame->size <= UINT16_MAX && send_medium(endpoint, frame, out))
         return WEIR_OK;
     if (!may_send(endpoint))
         return WEIR_CLOSED;
