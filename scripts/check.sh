@@ -43,6 +43,11 @@ check_clang_build()
     configure_and_build clang -- --no-print-directory -s
 }
 
+check_words()
+{
+    tests/house/test_words.py
+}
+
 check_layering()
 {
     WEIR_BUILD_DIR="$root/build/clang" WEIR_CC=clang tests/house/test_layering.py
@@ -95,6 +100,7 @@ run_step "format" check_format
 run_step "shell scripts" check_shell
 run_step "nothing left over" check_leftovers
 run_step "sizes of functions and files" check_sizes
+run_step "words and width" check_words
 run_step "build by Clang" check_clang_build
 run_step "layering" check_layering
 run_step "exported symbols" check_symbols
