@@ -19,6 +19,15 @@
  * weir_TYPE_set_NOUN() changes one, weir_TYPE_is_ADJECTIVE() asks; all else is a verb. What is done
  * to a session every day has no type in its name: weir_send(), weir_receive(), weir_close().
  *
+ * Limits and times:
+ * - In an options struct, and in an argument that stands for an option (weir_session_set_ping(),
+ *   weir_stream_connect()), 0 is the documented default and WEIR_UNLIMITED is no limit. What always
+ *   needs a bound (a queue of frames, a head, a stack) refuses WEIR_UNLIMITED with WEIR_EINVAL.
+ * - The time for which a call waits is what it says: 0 does not wait, WEIR_UNLIMITED waits without
+ *   limit (weir_select(), weir_with_deadline(), weir_sleep()).
+ * - A number that has no default is a value: 0 is none of it (the capacity of weir_channel_new(),
+ *   the chances of weir/sim.h, user_size).
+ *
  * Ownership is said in four words. Borrows: for the call. Keeps: until a named event. Takes: the callee
  * releases it, also on failure. Lends: the result is valid until a named call. No word: by value. */
 #ifndef WEIR_BASE_H

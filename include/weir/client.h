@@ -28,13 +28,15 @@ typedef struct weir_connect_options {
     const char *const *subprotocols; /**< offered, most wanted first */
     size_t subprotocol_count;        /**< entries of subprotocols */
     const char *origin;              /**< NULL: none */
-    uint64_t connect_timeout_ms;     /**< for resolving and connecting; 0: 10,000 */
-    uint64_t handshake_timeout_ms;   /**< for the opening handshake; 0: 10,000 */
-    size_t max_head_size;            /**< bytes of the answer's head; 0: 8,192 */
-    weir_session_options session;    /**< of the session that comes about */
-    weir_handler handler;            /**< weir_connect: runs on the session, as on a server */
-    void *arg;                       /**< handed to the handler */
-    weir_loop_options loop;          /**< weir_connect */
+    uint64_t
+        connect_timeout_ms; /**< for resolving and connecting; 0: 10,000; WEIR_UNLIMITED: none */
+    uint64_t
+        handshake_timeout_ms;     /**< for the opening handshake; 0: 10,000; WEIR_UNLIMITED: none */
+    size_t max_head_size;         /**< bytes of the answer's head; 0: 8,192 */
+    weir_session_options session; /**< of the session that comes about */
+    weir_handler handler;         /**< weir_connect: runs on the session, as on a server */
+    void *arg;                    /**< handed to the handler */
+    weir_loop_options loop;       /**< weir_connect */
     weir_connect_failure *failure; /**< filled when no session came about; NULL: not of interest */
 } weir_connect_options;
 

@@ -53,7 +53,8 @@ typedef struct weir_codec_ops {
 /** The beginning of every codec. */
 struct weir_codec {
     const weir_codec_ops *ops; /**< never NULL */
-    size_t send_min; /**< messages of fewer bytes are not encoded unless their frame asks for it */
+    size_t
+        send_min; /**< messages of fewer bytes are not encoded unless their frame asks for it; SIZE_MAX: none is, nor in fragments */
 };
 
 WEIR_END_DECLS

@@ -31,8 +31,9 @@ typedef struct weir_deflate_options {
     uint8_t level;
     uint8_t
         memory_level; /**< of our own compressor: 1 .. 9, see docs/compression.md; 0: 7 with context takeover, else 8 */
-    /** Messages of fewer bytes are sent as they are, unless weir_frame.compress says otherwise; 0: 128; 1: all but empty ones are
-     * compressed. A message that is sent in fragments counts as large. */
+    /** Messages of fewer bytes are sent as they are, unless weir_frame.compress says otherwise. A
+     * message that is sent in fragments counts as large. 0: 128; 1: all but empty ones are
+     * compressed; WEIR_UNLIMITED: none is, unless its frame asks for it. */
     size_t compress_min;
 } weir_deflate_options;
 

@@ -11,7 +11,7 @@ WEIR_BEGIN_DECLS
 
 /** How a serializer behaves. */
 typedef struct weir_serializer_options {
-    size_t capacity; /**< frames that may be queued; 0: 1024 */
+    size_t capacity; /**< frames that may be queued; 0: 1024; WEIR_UNLIMITED: none */
     bool masking;    /**< mask the frames, as a client does */
     void (*random)(void *out, size_t size,
                    void *arg); /**< unpredictable bytes for the keys; may be NULL without masking */

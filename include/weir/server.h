@@ -46,11 +46,12 @@ typedef struct weir_serve_options {
     int (*on_upgrade)(weir_upgrade *upgrade, void *arg);
     void *upgrade_arg;            /**< handed to on_upgrade */
     weir_session_options session; /**< of every session */
-    /** From accepted connection to answer; 0: 10,000. Over it: 408, to who has begun to ask. */
+    /** From accepted connection to answer; 0: 10,000; WEIR_UNLIMITED: none. Over it: 408, to who has begun to ask. */
     uint64_t handshake_timeout_ms;
     size_t max_head_size; /**< bytes of a request's head; 0: 8,192; at most 65,536. Over it: 431 */
     size_t max_head_fields; /**< fields of it; 0: 100; at most 1,000. Over it: 431 */
-    /** A loop's sessions and handshakes together; more wait unaccepted. 0: no limit but descriptors. */
+    /** Sessions and handshakes of one loop together; further connections wait unaccepted. 0 and
+     * WEIR_UNLIMITED: no limit but the number of descriptors. */
     size_t max_sessions;
     unsigned threads; /**< weir_serve and weir_service: loops, one a thread; 0: 1; at most 1,024 */
     weir_loop_options loop; /**< weir_serve and weir_service */

@@ -48,15 +48,17 @@ typedef struct weir_session_options {
     /** Bytes of a message, fragments together; 0: 1 MiB; WEIR_UNLIMITED: none. Over it: 1009. */
     uint64_t max_message_size;
     uint64_t ping_interval_ms; /**< pause between pings; 0: 20,000; WEIR_UNLIMITED: no pings */
-    uint64_t ping_timeout_ms;  /**< how long a pong may take; 0: 20,000 */
-    uint64_t close_timeout_ms; /**< how long the closing handshake may take; 0: 5,000 */
-    size_t incoming_capacity;  /**< frames that queue while nobody receives, 1..1,048,576; 0: 8 */
+    /** How long a pong may take; 0: 20,000; WEIR_UNLIMITED: as long as it likes. */
+    uint64_t ping_timeout_ms;
+    /** How long the closing handshake may take; 0: 5,000; WEIR_UNLIMITED: as long as it likes. */
+    uint64_t close_timeout_ms;
+    size_t incoming_capacity; /**< frames that queue while nobody receives, 1..1,048,576; 0: 8 */
     /** Frames that queue while the peer does not read, 1..1,048,576; 0: 8. */
     size_t outgoing_capacity;
     enum weir_overflow incoming_overflow; /**< SUSPEND stops reading: the peer has to wait */
     enum weir_overflow outgoing_overflow; /**< SUSPEND makes weir_send() wait */
     /** Bytes not yet taken by the kernel at which sending waits, and bytes not yet received at which an incoming queue
-     * is full; 0: 1 MiB. */
+     * is full; 0: 1 MiB; WEIR_UNLIMITED: none, only frames are counted. */
     size_t high_water;
     /** Deliver messages in pieces as they arrive: frames with fin = false, then one with fin = true. Constant memory
      * for messages of any size; max_message_size still holds. */
@@ -218,7 +220,8 @@ WEIR_API WEIR_MUST_USE int weir_session_observe(weir_session *session,
 
 /** A pinger for a raw session (the model's): sends a ping each interval_ms through outgoing, and closes with 1011 "Ping
  * timeout" when no matching pong was put into *pongs within timeout_ms. The user sends the Pong frames that the session
- * receives into *pongs, which never blocks. It ends with the session, which owns it. Errors: WEIR_EINVAL (interval 0),
+ * receives into *pongs, which never blocks. It ends with the session, which owns it. interval_ms 0: 20,000;
+ * WEIR_UNLIMITED: no pings. timeout_ms 0: 20,000; WEIR_UNLIMITED: as long as it likes. Errors: WEIR_EINVAL,
  * WEIR_ENOMEM, WEIR_CLOSED. */
 WEIR_API WEIR_MUST_USE int weir_pinger_start(weir_channel **pongs, weir_session *session,
                                              uint64_t interval_ms, uint64_t timeout_ms);

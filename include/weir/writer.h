@@ -23,7 +23,8 @@ typedef struct weir_writer weir_writer;
 typedef struct weir_writer_options {
     enum weir_role role; /**< which end this is: a client masks what it sends, a server does not */
     size_t capacity;     /**< frames that queue while the peer does not read, 1..1,048,576; 0: 8 */
-    size_t high_water;   /**< bytes not yet taken by the kernel at which frames queue; 0: 1 MiB */
+    size_t
+        high_water; /**< bytes not yet taken by the kernel at which frames queue; 0: 1 MiB; WEIR_UNLIMITED: none */
 } weir_writer_options;
 
 /** Starts to write frames to a stream that the opening handshake is done on. Keeps the stream until the writer has ended; it
