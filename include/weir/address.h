@@ -28,13 +28,11 @@ WEIR_API WEIR_MUST_USE int weir_address_tcp(weir_address *out, const char *host,
  * (empty, or too long). */
 WEIR_API WEIR_MUST_USE int weir_address_unix(weir_address *out, const char *path);
 
-/** Writes an address as text: "127.0.0.1:80", "[::1]:80", "unix:/path", "unix:@name", "unix:"
- * for a socket without a name, "none". What cannot be printed in a path is written as '?'.
- * Returns the size in bytes, not counting the NUL that ends the text; WEIR_ADDRESS_ROOM bytes
- * are always enough. Never suspends, thread-safe. Errors: WEIR_ETOOBIG (then out, if it has any
- * room, is empty), WEIR_EINVAL. */
-WEIR_API WEIR_MUST_USE int weir_address_describe(char *out, size_t size,
-                                                 const weir_address *address);
+/** Writes an address as text: "127.0.0.1:80", "[::1]:80", "unix:/path", "unix:@name", "unix:" for a
+ * socket without a name, "none" for no address. What cannot be printed in a path is written as '?'.
+ * Cuts and returns the length as base.h says of all weir_TYPE_describe(); WEIR_ADDRESS_ROOM bytes are
+ * always enough. Thread-safe. */
+WEIR_API size_t weir_address_describe(char *out, size_t capacity, const weir_address *address);
 
 /** The port of a TCP address; 0 for any other. Never suspends, thread-safe. */
 WEIR_API uint16_t weir_address_port(const weir_address *address);

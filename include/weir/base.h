@@ -19,6 +19,14 @@
  * weir_TYPE_set_NOUN() changes one, weir_TYPE_is_ADJECTIVE() asks; all else is a verb. What is done
  * to a session every day has no type in its name: weir_send(), weir_receive(), weir_close().
  *
+ * Text and bytes:
+ * - weir_TYPE_describe() writes a text for people. It cuts the text at the room, always ends it with a
+ *   NUL when there is room for one, and returns the length of the whole text, as snprintf() does.
+ * - weir_TYPE_write() writes what a peer or a parser reads, which must not be cut. It returns the size
+ *   without the NUL that it puts at the end, and the room has to hold that too. When the room is too
+ *   small it returns WEIR_ETOOBIG and what stands in it is of no use. With out NULL it writes nothing
+ *   and returns the size.
+ *
  * Limits and times:
  * - In an options struct, and in an argument that stands for an option (weir_session_set_ping(),
  *   weir_stream_connect()), 0 is the documented default and WEIR_UNLIMITED is no limit. What always

@@ -83,8 +83,10 @@ WEIR_API const weir_close_reason *weir_end_reason(const weir_end *end);
 /** "clean", "lost", "ping timeout", ... for logs; never NULL. Lends a string that stays valid for ever. */
 WEIR_API const char *weir_end_kind_name(enum weir_end_kind kind);
 
-/** Writes "NORMAL (1000) message" to out, cut at size and always terminated; returns the length it wanted. */
-WEIR_API size_t weir_close_reason_describe(char *out, size_t size, const weir_close_reason *reason);
+/** Writes "NORMAL (1000) message" to out. Cuts and returns the length
+ * as base.h says of all weir_TYPE_describe(). */
+WEIR_API size_t weir_close_reason_describe(char *out, size_t capacity,
+                                           const weir_close_reason *reason);
 
 WEIR_END_DECLS
 #endif

@@ -52,8 +52,9 @@ typedef struct weir_deflate_terms {
 /** Whether every value is in its range. */
 WEIR_API bool weir_deflate_options_is_valid(const weir_deflate_options *options);
 
-/** Client: writes its offer, the value of Sec-WebSocket-Extensions. Returns the size without the NUL. Errors: WEIR_EINVAL
- * (options), WEIR_ETOOBIG (capacity under WEIR_DEFLATE_TEXT_ROOM may be short). Borrows all. */
+/** Client: writes its offer, the value of Sec-WebSocket-Extensions. Measures, returns and fails as
+ * base.h says of weir_TYPE_write(); WEIR_DEFLATE_TEXT_ROOM bytes are always enough. Borrows all.
+ * Errors: WEIR_EINVAL (options), WEIR_ETOOBIG. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_deflate_offer_write(char *out, size_t capacity,
                                                              const weir_deflate_options *options);
 

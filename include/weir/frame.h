@@ -99,8 +99,9 @@ WEIR_API const uint8_t *weir_frame_bytes(const weir_frame *frame, size_t *size);
 WEIR_API WEIR_MUST_USE int weir_frame_close_reason_get(weir_close_reason *out,
                                                        const weir_frame *frame);
 
-/** Writes "Frame TEXT (fin=true, size=5)" to out, cut at size and always terminated; returns the length it wanted. */
-WEIR_API size_t weir_frame_describe(char *out, size_t size, const weir_frame *frame);
+/** Writes "Frame TEXT (fin=true, size=5)" to out. Cuts and returns the length
+ * as base.h says of all weir_TYPE_describe(). */
+WEIR_API size_t weir_frame_describe(char *out, size_t capacity, const weir_frame *frame);
 
 WEIR_END_DECLS
 #endif
