@@ -1,4 +1,4 @@
-/* bench/bench_stream.c - one message of many GiB through `weir echo --stream --max-message 0`: how
+/* bench/bench_stream.c - one message of many GiB through `weir echo --stream --max-message none`: how
  * fast, and in how much memory at either end? Exits 1 when a byte differs, or when the server's
  * peak is over the given limit.
  *
@@ -91,7 +91,7 @@ static int run(void *arg)
 
 int main(int argc, char **argv)
 {
-    static const char *const plain[] = {"--stream", "--max-message", "0", "--ping-interval", "0",
+    static const char *const plain[] = {"--stream", "--max-message", "none", "--ping-interval", "none",
                                         NULL};
     struct plan plan = {.size = (argc > 1 ? strtoull(argv[1], NULL, 10) : 4096) << 20};
     size_t most_kib = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;

@@ -48,6 +48,8 @@ enum cli_kind {
     CLI_LIST,    /* cli_list: may be given several times */
     CLI_COUNT,   /* uint64_t in min..max */
     CLI_BYTES,   /* uint64_t, with an optional suffix K, M or G (powers of 1024) */
+    CLI_LIMIT,   /* BYTES, or "none": WEIR_UNLIMITED. 0 is the default */
+    CLI_TIMEOUT, /* COUNT of milliseconds, or "none": WEIR_UNLIMITED. 0 is the default */
     CLI_DEFLATE, /* weir_deflate_options: "--deflate" alone, or with "=SETTING,..." */
     CLI_BACKEND, /* enum weir_backend: "epoll" or "io_uring" */
 };

@@ -10,9 +10,7 @@
 #include <weir/server.h>
 
 #define NAME        "echo"
-#define MEBIBYTE    ((uint64_t)1 << 20)
 #define THREADS_MAX 1024
-#define AS_MESSAGE  UINT64_MAX /* the frame limit follows the message limit */
 
 struct settings {
     const char *url;
@@ -98,27 +96,17 @@ static void say_where(const char *url, void *arg)
     fprintf(stderr, "listening on %s\n", url);
 }
 
-static uint64_t limit_of(uint64_t value)
-{
-    return value == 0 ? WEIR_UNLIMITED : value;
-}
-
-/* By default the frame limit is the message limit, which refuses a larger frame anyway. */
-static uint64_t frame_limit_of(const struct settings *settings)
-{
-    return limit_of(settings->max_frame == AS_MESSAGE ? settings->max_message
-                                                      : settings->max_frame);
-}
-
 static weir_serve_options make_options(const struct settings *settings)
 {
     weir_serve_options options = {
         .url = settings->url,
         .threads = (unsigned)settings->threads,
         .loop.backend = settings->backend,
-        .session.max_frame_size = frame_limit_of(settings),
-        .session.max_message_size = limit_of(settings->max_message),
-        .session.ping_interval_ms = limit_of(settings->ping_interval_ms),
+        /* By default as the message's, which would refuse a larger frame anyway. */
+        .session.max_frame_size =
+            settings->max_frame != 0 ? settings->max_frame : settings->max_message,
+        .session.max_message_size = settings->max_message,
+        .session.ping_interval_ms = settings->ping_interval_ms,
         .session.ping_timeout_ms = settings->ping_timeout_ms,
         .session.pieces = settings->stream,
         .session.deflate = settings->deflate,
@@ -153,7 +141,8 @@ static int serve(const struct settings *settings)
 
 static const char epilogue[] =
     "URL is ws://HOST:PORT[/PATH], port 0 for a free one, or ws+unix:/SOCKET[:/PATH].\n"
-    "Without a path every path is served. BYTES may end in K, M or G (1024, ...); 0: no limit.\n\n"
+    "Without a path every path is served. BYTES may end in K, M or G (1024, ...).\n"
+    "A limit or a time of 0 is the default, none is no limit.\n\n"
     "Prints `listening on URL` to standard error once it serves. SIGINT and SIGTERM close every\n"
     "session with 1001 and end it with status 0; a second one ends it at once. SIGUSR1 prints\n"
     "every coroutine and what it waits for.\n\n"
@@ -161,27 +150,23 @@ static const char epilogue[] =
 
 int cli_echo(int argc, char **argv)
 {
-    struct settings settings = {.threads = 1,
-                                .max_frame = AS_MESSAGE,
-                                .max_message = MEBIBYTE,
-                                .ping_interval_ms = 20000,
-                                .ping_timeout_ms = 20000};
+    struct settings settings = {.threads = 1};
     const cli_option options[] = {
         {"loop", CLI_BACKEND, &settings.backend, 0, 0, "epoll|io_uring",
          "how to wait for sockets\n(default: $WEIR_LOOP, else io_uring if allowed)"},
         {"threads", CLI_COUNT, &settings.threads, 1, THREADS_MAX, "N",
          "loops, one a thread (default 1)"},
-        {"max-frame", CLI_BYTES, &settings.max_frame, 0, 0, "BYTES",
+        {"max-frame", CLI_LIMIT, &settings.max_frame, 0, 0, "BYTES|none",
          "largest frame; larger gets 1009 (default: as --max-message)"},
-        {"max-message", CLI_BYTES, &settings.max_message, 0, 0, "BYTES",
+        {"max-message", CLI_LIMIT, &settings.max_message, 0, 0, "BYTES|none",
          "largest message, all its fragments together; larger gets 1009\n(default 1M)"},
         {"stream", CLI_FLAG, &settings.stream, 0, 0, NULL,
          "echo each piece of a message as it comes, never holding a whole one"},
         {"on-message", CLI_FLAG, &settings.on_message, 0, 0, NULL,
          "a function per message instead of a coroutine per session"},
-        {"ping-interval", CLI_COUNT, &settings.ping_interval_ms, 0, UINT32_MAX, "MS",
-         "pause between pings, 0: none (default 20000)"},
-        {"ping-timeout", CLI_COUNT, &settings.ping_timeout_ms, 1, UINT32_MAX, "MS",
+        {"ping-interval", CLI_TIMEOUT, &settings.ping_interval_ms, 0, UINT32_MAX, "MS|none",
+         "pause between pings (default 20000)"},
+        {"ping-timeout", CLI_TIMEOUT, &settings.ping_timeout_ms, 0, UINT32_MAX, "MS|none",
          "how long a pong may take (default 20000)"},
         {"deflate", CLI_DEFLATE, &settings.deflate, 0, 0, "[=SETTING,...]", CLI_DEFLATE_HELP},
     };

@@ -66,6 +66,15 @@ static bool read_bytes(const cli_option *option, const char *text)
     return true;
 }
 
+/* Reads "none". */
+static bool read_none(const cli_option *option, const char *text)
+{
+    if (strcmp(text, "none") != 0)
+        return false;
+    *(uint64_t *)option->target = WEIR_UNLIMITED;
+    return true;
+}
+
 static bool read_backend(const cli_option *option, const char *text)
 {
     enum weir_backend *backend = option->target;
@@ -109,6 +118,10 @@ static bool read_value(const cli_option *option, const char *text)
         return read_count(option, text);
     case CLI_BYTES:
         return read_bytes(option, text);
+    case CLI_LIMIT:
+        return read_none(option, text) || read_bytes(option, text);
+    case CLI_TIMEOUT:
+        return read_none(option, text) || read_count(option, text);
     case CLI_DEFLATE:
         return cli_read_deflate(option->target, text);
     case CLI_BACKEND:
@@ -127,6 +140,16 @@ static void complain_of_value(const cli_syntax *syntax, const cli_option *option
     case CLI_BYTES:
         cli_complain(syntax->name, "--%s: '%s' is not a number of bytes, such as 65536, 64K or 1G",
                      option->name, text);
+        return;
+    case CLI_LIMIT:
+        cli_complain(syntax->name,
+                     "--%s: '%s' is neither a number of bytes, such as 65536, 64K or 1G, nor none",
+                     option->name, text);
+        return;
+    case CLI_TIMEOUT:
+        cli_complain(syntax->name,
+                     "--%s: '%s' is neither a number of %" PRIu64 " to %" PRIu64 " nor none",
+                     option->name, text, option->min, option->max);
         return;
     case CLI_DEFLATE:
         cli_complain(syntax->name, "--%s: '%s' is no list of settings (see weir %s --help)",

@@ -60,9 +60,9 @@ static int serve_one(void *arg)
     struct bridge bridge = {.stream = arg};
     weir_address peer;
     char name[WEIR_ADDRESS_ROOM];
-    if (weir_stream_peer_address_get(&peer, bridge.stream) != WEIR_OK ||
-        weir_address_describe(name, sizeof name, &peer) < 0)
-        snprintf(name, sizeof name, "?");
+    if (weir_stream_peer_address_get(&peer, bridge.stream) != WEIR_OK)
+        peer = (weir_address){0};
+    (void)weir_address_describe(name, sizeof name, &peer);
     int status = weir_stream_keep_alive(bridge.stream, 60, 10);
     if (status == WEIR_OK)
         status = weir_client_open(&bridge.session, weir_scope_current(),

@@ -117,9 +117,10 @@ static int run(void *arg)
     int status = dial(&stream, url);
     if (status != WEIR_OK)
         return status;
-    if (weir_stream_local_address_get(&own, stream) == WEIR_OK &&
-        weir_address_describe(text, sizeof text, &own) > 0)
+    if (weir_stream_local_address_get(&own, stream) == WEIR_OK) {
+        (void)weir_address_describe(text, sizeof text, &own);
         printf("from %s\n", text);
+    }
     status = shake_hands(stream, url);
     if (status != WEIR_OK) {
         weir_stream_close(stream);

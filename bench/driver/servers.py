@@ -108,7 +108,7 @@ def prepare_raw(name):
 
 
 def weir(loop, *options):
-    return [WEIR, "echo", "ws://127.0.0.1:0/", "--loop", loop, "--ping-interval", "0", *options]
+    return [WEIR, "echo", "ws://127.0.0.1:0/", "--loop", loop, "--ping-interval", "none", *options]
 
 
 BOTH = {"apart": ["--deflate"], "takeover": ["--deflate=takeover"]}

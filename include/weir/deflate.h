@@ -1,8 +1,9 @@
 /** @file
- * weir/deflate.h - permessage-deflate: its settings, and the negotiation of its parameters (RFC 7692 7.1).
+ * weir/deflate.h - permessage-deflate: its settings, and the negotiation of its parameters (RFC
+ * 7692 7.1).
  *
- * Not the compression itself, which is a codec (weir/codec.h, weir/deflate_codec.h). Pure over its arguments: no I/O, allocates
- * nothing, never suspends, thread-safe. */
+ * The compression itself is a codec: weir/codec.h, weir/deflate_codec.h. Everything here is pure:
+ * no I/O, no allocation. Nothing suspends. Thread-safe. */
 #ifndef WEIR_DEFLATE_H
 #define WEIR_DEFLATE_H
 
@@ -11,28 +12,32 @@
 
 WEIR_BEGIN_DECLS
 
-/** How one side wants to compress. Zeroed: not at all. Compression costs processor time and, with context takeover, memory
- * for as long as the session lives (docs/compression.md has the figures), so it is off unless asked for, and so is context
- * takeover. */
+/** How one side wants to compress. Zeroed: not at all.
+ *
+ * Compression costs processor time. Context takeover costs memory besides, for as long as the
+ * session lives. docs/compression.md has the figures. So both are off unless they are asked for. */
 typedef struct weir_deflate_options {
     bool enabled; /**< a client offers it, a server takes an offer that fits */
-    /** Whether messages from the server (from the client) may refer back to those before. It makes small messages
-     * that are alike much smaller; each side then keeps a compressor or an inflater for the session's life. false: each
-     * message by itself. */
+    /** Whether a message from the server may refer to earlier ones. It makes small messages that
+     * are alike much smaller, and each side then keeps a compressor or an inflater for the
+     * session's life. false: each message by itself. */
     bool server_context_takeover;
     bool client_context_takeover; /**< the same, from the client */
-    /** The largest window of the server's compressor, as a power of two, 8..15; 0: 15 for what is agreed on, of which our own
-     * compressor uses 14 with context takeover. A client asks for it with a value under 15. */
+    /** The largest window of the server's compressor, as a power of two, 8..15. 0: 15 is agreed on,
+     * and our own compressor uses 14 with context takeover. A client asks for a value under 15. */
     uint8_t server_max_window_bits;
-    /** The same of the client's compressor. A server with a value under 15 takes no offer that does not let it choose. */
+    /** The same of the client's compressor. A server with a value under 15 accepts only an offer
+     * that lets it choose. */
     uint8_t client_max_window_bits;
-    /** Of our own compressor: 1 (fast) .. 9 (small); 0: of zlib 5 with context takeover and 6 without, of libdeflate what is
-     * faster and about as small. */
+    /** The level of our own compressor, 1 (fast) to 9 (small). 0: of zlib 5 with context takeover
+     * and 6 without; of libdeflate one that is faster and compresses about as well. */
     uint8_t level;
-    uint8_t
-        memory_level; /**< of our own compressor: 1 .. 9, see docs/compression.md; 0: 7 with context takeover, else 8 */
-    /** Messages of fewer bytes are sent as they are, unless weir_frame.compress says otherwise; 0: 128; 1: all but empty ones are
-     * compressed. A message that is sent in fragments counts as large. */
+    /** The memory level of our own compressor, 1..9: see docs/compression.md. 0: 7 with context
+     * takeover, else 8. */
+    uint8_t memory_level;
+    /** Messages of fewer bytes are sent as they are, unless weir_frame.compress says otherwise. A
+     * message that is sent in fragments counts as large. 0: 128; 1: all but empty ones are
+     * compressed; WEIR_UNLIMITED: none is, unless its frame asks for it. */
     size_t compress_min;
 } weir_deflate_options;
 
@@ -48,27 +53,36 @@ typedef struct weir_deflate_terms {
 /** Room for any offer or answer, its NUL included. */
 #define WEIR_DEFLATE_TEXT_ROOM 160
 
-/** Whether every value is in its range. */
+/** Whether every value of the options is in its range. */
 WEIR_API bool weir_deflate_options_is_valid(const weir_deflate_options *options);
 
-/** Client: writes its offer, the value of Sec-WebSocket-Extensions. Returns the size without the NUL. Errors: WEIR_EINVAL
- * (options), WEIR_ETOOBIG (capacity under WEIR_DEFLATE_TEXT_ROOM may be short). Borrows all. */
+/** Client: writes its offer, the value of Sec-WebSocket-Extensions. Measures, returns and fails as
+ * base.h says of weir_TYPE_write(); WEIR_DEFLATE_TEXT_ROOM bytes are always enough. Borrows all.
+ * Errors: WEIR_EINVAL (options), WEIR_ETOOBIG. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_deflate_offer_write(char *out, size_t capacity,
                                                              const weir_deflate_options *options);
 
-/** Server: takes the first offer of a request that fits. An offer with an unknown parameter, one given twice, a value that is
- * missing, quoted, out of range or with a leading zero, does not fit, and the next one is looked at (RFC 7692 5.1). Returns
- * whether one fits; *out is then filled, else undefined. Borrows all. */
+/** Server: chooses the first offer of a request that fits, and fills *out with the terms. Borrows
+ * all.
+ *
+ * An offer does not fit, and the next one is looked at (RFC 7692 5.1), if a parameter of it is
+ * unknown or is given twice, or if a value is missing, quoted, out of its range, or has a leading
+ * zero.
+ * Returns whether one fits; if not, *out is undefined. */
 WEIR_INTERNAL_API bool weir_deflate_choose(weir_deflate_terms *out, const weir_http_head *request,
                                            const weir_deflate_options *options);
 
-/** Server: writes the answer that says the terms, as weir_deflate_offer_write(). */
+/** Server: writes the answer with the terms. Returns and fails as weir_deflate_offer_write(). */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_deflate_answer_write(char *out, size_t capacity,
                                                               const weir_deflate_terms *terms);
 
-/** Client: reads the answer to its offer. Returns 1 and fills *out: agreed; 0: the server does without; WEIR_EPROTOCOL: the
- * answer does not fit the offer, and *fault (may be NULL) says how: fault->offset counts from in, where the bytes of the
- * head begin. Borrows all. */
+/** Client: parses the answer to its offer. Borrows all.
+ *
+ * Returns:
+ * - 1: it was agreed on, and *out is filled;
+ * - 0: the server does not use it;
+ * - WEIR_EPROTOCOL: the answer does not fit the offer. *fault (may be NULL) says how; fault->offset
+ *   counts from in, where the bytes of the head begin. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_deflate_answer_parse(weir_deflate_terms *out,
                                                               const weir_http_head *answer,
                                                               const void *in,

@@ -2,8 +2,8 @@
  * weir/extension.h - the grammar of Sec-WebSocket-Extensions (RFC 6455 9.1): reading and writing,
  * no negotiation.
  *
- * What an extension's parameters mean, and which offer is taken, is the affair of each
- * extension. Sans-I/O: pure, allocates nothing, never suspends, thread-safe. */
+ * Each extension has its own module that knows what its parameters mean and which offer it takes.
+ * Everything here is pure: no I/O, no allocation. Nothing suspends. Thread-safe. */
 #ifndef WEIR_EXTENSION_H
 #define WEIR_EXTENSION_H
 
@@ -27,27 +27,32 @@ typedef struct weir_extension_param {
     bool quoted;     /**< the value was a quoted string */
 } weir_extension_param;
 
-/** Takes the next extension off the front of a field's value: *rest starts as the whole value,
- * and moves on. Its parameters are checked too. Empty list elements are passed over. Lends *out
- * as long as the text. Returns 1; 0 at the end; WEIR_EPROTOCOL when the text breaks the grammar
- * (RFC 6455 9.1), *rest is then undefined. */
+/** Takes the next extension off the front of a field's value. *rest starts as the whole value, and
+ * moves on. The parameters are checked too. Empty list elements are skipped. Lends *out as long as
+ * the text.
+ *
+ * Returns 1; 0 at the end; WEIR_EPROTOCOL: the text breaks the grammar (RFC 6455 9.1), and *rest is
+ * undefined. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_extension_next(weir_extension *out, weir_view *rest);
 
-/** The same over all lines of Sec-WebSocket-Extensions in a head, one after the other. Zero
- * *cursor to start. */
+/** The same over all lines of Sec-WebSocket-Extensions in a head, one after the other. Zero *cursor
+ * to start. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_extension_head_next(weir_extension *out,
                                                              const weir_http_head *head,
                                                              weir_http_cursor *cursor);
 
-/** Takes the next parameter off the front: *rest starts as weir_extension.params. Lends *out as
- * long as the text. Returns 1; 0 at the end; WEIR_EPROTOCOL when the text breaks the grammar (it
- * cannot after weir_extension_next). */
+/** Takes the next parameter off the front. *rest starts as weir_extension.params. Lends *out as
+ * long as the text.
+ *
+ * Returns 1; 0 at the end; WEIR_EPROTOCOL: the text breaks the grammar, which is impossible after
+ * weir_extension_next(). */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_extension_param_next(weir_extension_param *out,
                                                               weir_view *rest);
 
-/** The value of a parameter as a decimal number without leading zeros and signs, max at most,
- * escapes of a quoted value undone. Returns it (0..max); WEIR_EPROTOCOL when there is no value,
- * or it is no such number. */
+/** The value of a parameter as a decimal number of at most max, without leading zeros and signs.
+ * Escapes of a quoted value are undone.
+ *
+ * Returns the number, 0..max; WEIR_EPROTOCOL: there is no value, or it is no such number. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_extension_param_number(const weir_extension_param *param,
                                                                 int max);
 
@@ -65,9 +70,8 @@ typedef struct weir_extension_offer {
 } weir_extension_offer;
 
 /** Writes the field's value for count offers, most wanted first: `name; param; param=value,
- * name...`. Returns the size in bytes, not counting the NUL that ends the text; out needs one
- * byte more. out NULL: only measures. Errors: WEIR_EINVAL when a name or value is not a token;
- * WEIR_ETOOBIG when capacity is short. Borrows all. */
+ * name...`. Measures, returns and fails as base.h says of every weir_TYPE_write(). Borrows all.
+ * Errors: WEIR_EINVAL: a name or a value is not a token; WEIR_ETOOBIG. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_extension_write(char *out, size_t capacity,
                                                          const weir_extension_offer *offers,
                                                          size_t count);

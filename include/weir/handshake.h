@@ -1,15 +1,18 @@
 /** @file
- * weir/handshake.h - the opening handshake over HTTP/1.1, both roles (RFC 6455 4, RFC 9110,
- * RFC 9112).
+ * weir/handshake.h - the opening handshake over HTTP/1.1, both roles (RFC 6455 4, RFC 9110, RFC
+ * 9112).
  *
- * Codec and rules only: no I/O, no deadlines, no randomness (the key's bytes are an argument). The
- * negotiation of an extension's parameters is not here: it reads the offers with weir/extension.h.
- * Pure over its arguments, allocates nothing, never suspends, thread-safe.
+ * It is a codec and its rules. There is no I/O, no deadline and no randomness: the bytes of the key
+ * are an argument. Extensions negotiate their parameters themselves (weir/extension.h). Everything
+ * here is pure and allocates nothing. Nothing suspends. Thread-safe.
  *
- * Parsers take the bytes received so far and have three answers: the head's size (> 0); 0: more
- * is needed, call again with the same bytes and those that followed; a negative status. They
- * fail as soon as the first byte that breaks a rule of syntax is there; rules that need the
- * whole head are checked when it is whole. Any split of the bytes gives the same answer. */
+ * A parser takes the bytes that were received so far. It returns:
+ * - the size of the head, > 0;
+ * - 0: more is needed; call again with the same bytes and those that followed;
+ * - a negative status.
+ *
+ * A rule of syntax fails at the first byte that breaks it. A rule that needs the whole head is
+ * checked when the head is whole. However the bytes are cut, the answer is the same. */
 #ifndef WEIR_HANDSHAKE_H
 #define WEIR_HANDSHAKE_H
 
@@ -24,15 +27,16 @@ WEIR_BEGIN_DECLS
 #define WEIR_HANDSHAKE_KEY_SIZE    24 /**< characters of Sec-WebSocket-Key */
 #define WEIR_HANDSHAKE_ACCEPT_SIZE 28 /**< characters of Sec-WebSocket-Accept */
 
-/** The accept value of a key, terminated by NUL (RFC 6455 4.2.2). The key is taken as is. */
+/** Writes the accept value of a key, ended by a NUL (RFC 6455 4.2.2). Borrows the key, which is not
+ * checked. */
 WEIR_INTERNAL_API void weir_handshake_accept_value(char out[WEIR_HANDSHAKE_ACCEPT_SIZE + 1],
                                                    weir_view key);
 
 /* ---- server ---- */
 
-/** A request to open a WebSocket. All views lie in the bytes of the head, but the path "/" of an
- * absolute target that has none, which is a literal; other fields:
- * weir_http_field_find(&request->head, ...), cookies for example. */
+/** A request to open a WebSocket. All views lie in the bytes of the head, with one exception: the
+ * path "/" of an absolute target without one is a literal. Other fields, such as cookies:
+ * weir_http_field_find(&request->head, ...). */
 typedef struct weir_handshake_request {
     weir_http_head head; /**< the caller sets head.fields and head.field_capacity before parsing */
     weir_view path;      /**< begins with '/'; percent-encoding is as received */
@@ -51,46 +55,48 @@ typedef struct weir_handshake_refusal {
     bool no_body;                /**< it was a HEAD request: the answer has no body */
 } weir_handshake_refusal;
 
-/** Parses and checks a client's request. scan: how far it was read in earlier calls, and the
- * limit of bytes; NULL: this is the only call.
+/** Parses and checks a client's request. Borrows all.
  *
- * Returns the head's size (> 0), and *request is filled (head.fields too: Borrows the array, it
- * need not be the same at each call); what follows the head is the first frames. 0: more is
- * needed; of *request nothing is filled. WEIR_EPROTOCOL or WEIR_ETOOBIG, and *refusal (may be
- * NULL) is filled; request->head is filled if its size is not 0: the head was whole and
- * well-formed, and only its meaning is refused. Something else than WebSocket (a page, a health
- * check) can be answered when http_status is 426.
+ * scan: how far earlier calls read, and the limit of bytes. NULL: this is the only call. The array
+ * request->head.fields need not be the same at each call.
+ * Returns:
+ * - the size of the head, > 0: *request is filled; the first frames follow the head;
+ * - 0: more is needed; *request is not filled;
+ * - WEIR_EPROTOCOL, WEIR_ETOOBIG: *refusal (may be NULL) is filled. request->head is filled if its
+ *   size is not 0: then the head was whole and well-formed, and only its meaning is refused. When
+ *   http_status is 426 the request is for something other than WebSocket (a page, a health check),
+ *   which may be answered.
  *
  * Statuses. The first four groups are found byte by byte, the first byte that is wrong decides;
  * then the first that applies in this order:
- *  - 400: not the syntax of RFC 9112: bare CR or LF, folded line, control characters, blank
- *    before the colon, not a request line, non-ASCII outside a field value. One empty line before
- *    the request is passed over (2.2);
- *  - 501: a method over 32 bytes (RFC 9112 3); 405 with Allow: a method other than GET (as soon
- *    as it has come);
- *  - 426: HTTP/1.0: Upgrade must be ignored in it (RFC 9110 7.8); 505: any other version than
- *    HTTP/1.1;
- *  - 414: the limit of bytes was reached within the request line, 431: in the fields, or too many
- *    of these;
- *  - 400: a target that is not a path or an absolute URL (http, https, ws, wss); Host missing,
- *    twice or malformed; Transfer-Encoding, or a Content-Length other than 0; Origin twice;
- *  - 426 with Upgrade and Sec-WebSocket-Version: Connection without `upgrade`, Upgrade without
- *    `websocket`;
- *  - 400: Sec-WebSocket-Version missing or twice; 426: other than 13;
- *  - 400: Sec-WebSocket-Key missing, twice or not 16 bytes in base64; Sec-WebSocket-Protocol not
- *    a list of tokens; Sec-WebSocket-Extensions against its grammar. */
+ * - 400: not the syntax of RFC 9112: bare CR or LF, folded line, control characters, blank before
+ *   the colon, not a request line, non-ASCII outside a field value. One empty line before the
+ *   request is passed over (2.2);
+ * - 501: a method over 32 bytes (RFC 9112 3); 405 with Allow: a method other than GET (as soon as
+ *   it has come);
+ * - 426: HTTP/1.0: Upgrade must be ignored in it (RFC 9110 7.8); 505: any other version than
+ *   HTTP/1.1;
+ * - 414: the limit of bytes was reached within the request line, 431: in the fields, or too many of
+ *   these;
+ * - 400: a target that is not a path or an absolute URL (http, https, ws, wss); Host missing, twice
+ *   or malformed; Transfer-Encoding, or a Content-Length other than 0; Origin twice;
+ * - 426 with Upgrade and Sec-WebSocket-Version: Connection without `upgrade`, Upgrade without
+ *   `websocket`;
+ * - 400: Sec-WebSocket-Version missing or twice; 426: other than 13;
+ * - 400: Sec-WebSocket-Key missing, twice or not 16 bytes in base64; Sec-WebSocket-Protocol not a
+ *   list of tokens; Sec-WebSocket-Extensions against its grammar. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_handshake_request_parse(weir_handshake_request *request,
                                                                  const void *in, size_t size,
                                                                  weir_http_scan *scan,
                                                                  weir_handshake_refusal *refusal);
 
-/** The next subprotocol that the client offers, in its order. Zero *cursor to start. Lends *out
- * as long as the head. Returns whether there was one. */
+/** The next subprotocol that the client offers, in its order. Zero *cursor to start. Lends *out as
+ * long as the head. Returns whether there was one. */
 WEIR_API bool weir_handshake_subprotocol_next(weir_view *out, const weir_handshake_request *request,
                                               weir_http_cursor *cursor);
 
-/** The first of the server's subprotocols, most wanted first, that the client offers; case
- * matters (RFC 6455 4.2.2). Lends one of supported; NULL: none in common. */
+/** The first of the server's subprotocols, most wanted first, that the client offers. Case matters
+ * (RFC 6455 4.2.2). Lends one of supported. NULL: none in common. */
 WEIR_API const char *weir_handshake_choose_subprotocol(const weir_handshake_request *request,
                                                        const char *const *supported, size_t count);
 
@@ -102,21 +108,23 @@ typedef struct weir_handshake_acceptance {
     size_t header_count;             /**< entries of headers */
 } weir_handshake_acceptance;
 
-/** Writes the response 101 that accepts a request. acceptance may be NULL.
- *
- * Returns the size in bytes, not counting the NUL that ends the text; out needs one byte more.
- * out NULL: only measures. Errors: WEIR_EINVAL when the subprotocol was not offered, the
- * extensions are against the grammar or name one that was not offered, a header is not sendable
- * or is one of the handshake's own (Connection, Upgrade, Sec-WebSocket-*, Host, Origin,
- * Content-Length, Transfer-Encoding), or the request was not parsed with success; WEIR_ETOOBIG
- * when capacity is short. Borrows all. */
+/** Writes the response 101 that accepts a request. acceptance may be NULL. Measures, returns and
+ * fails as base.h says of every weir_TYPE_write(). Borrows all.
+ * Errors:
+ * - WEIR_EINVAL: the request was not parsed with success;
+ * - WEIR_EINVAL: the subprotocol was not offered;
+ * - WEIR_EINVAL: the extensions break the grammar, or name one that was not offered;
+ * - WEIR_EINVAL: a header cannot be sent, or is one of the handshake's own (Connection, Upgrade,
+ *   Sec-WebSocket-*, Host, Origin, Content-Length, Transfer-Encoding);
+ * - WEIR_ETOOBIG. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_handshake_response_write(
     char *out, size_t capacity, const weir_handshake_request *request,
     const weir_handshake_acceptance *acceptance);
 
-/** Writes the whole answer for a refusal, with a short text as its body: the status and the rule.
- * Returns as weir_handshake_response_write. Errors: WEIR_EINVAL when nothing was refused
- * (http_status 0); WEIR_ETOOBIG. WEIR_HANDSHAKE_REFUSAL_ROOM bytes are always enough. */
+/** Writes the whole answer to a refused request, with a short text as its body: the status and the
+ * rule. Measures, returns and fails as base.h says of every weir_TYPE_write().
+ * WEIR_HANDSHAKE_REFUSAL_ROOM bytes are always enough.
+ * Errors: WEIR_EINVAL: nothing was refused (http_status 0); WEIR_ETOOBIG. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_handshake_refusal_write(
     char *out, size_t capacity, const weir_handshake_refusal *refusal);
 
@@ -139,15 +147,17 @@ typedef struct weir_handshake_offer {
     size_t header_count;                      /**< entries of headers */
 } weir_handshake_offer;
 
-/** Writes the request of a client.
- *
- * Returns the size in bytes, not counting the NUL that ends the text; out needs one byte more.
- * out NULL: only measures. Errors: WEIR_EINVAL when the host is missing or malformed, the path
- * does not begin with '/' or has a '?', path or query have a blank, a control character, '#' or
- * a byte outside ASCII, a subprotocol is not a token or stands twice (RFC 6455 4.1), the
- * extensions are against the grammar, origin or a header is not sendable, or a header is one of
- * the handshake's own (Connection, Upgrade, Host, Origin, Sec-WebSocket-*, Content-Length,
- * Transfer-Encoding); WEIR_ETOOBIG when capacity is short. Borrows all. */
+/** Writes the request of a client. Measures, returns and fails as base.h says of every
+ * weir_TYPE_write(). Borrows all.
+ * Errors:
+ * - WEIR_EINVAL: the host is missing or malformed;
+ * - WEIR_EINVAL: the path does not begin with '/', or has a '?'; or path or query have a blank, a
+ *   control character, '#' or a byte outside ASCII;
+ * - WEIR_EINVAL: a subprotocol is not a token or is named twice (RFC 6455 4.1);
+ * - WEIR_EINVAL: the extensions break the grammar;
+ * - WEIR_EINVAL: origin or a header cannot be sent, or a header is one of the handshake's own
+ *   (Connection, Upgrade, Host, Origin, Sec-WebSocket-*, Content-Length, Transfer-Encoding);
+ * - WEIR_ETOOBIG. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_handshake_request_write(char *out, size_t capacity,
                                                                  const weir_handshake_offer *offer);
 
@@ -160,18 +170,21 @@ typedef struct weir_handshake_response {
 } weir_handshake_response;
 
 /** Parses and checks a server's answer to an offer. Interim responses (1xx other than 101) are
- * passed over (RFC 9110 15.2). scan: how far it was read in earlier calls, and the limit of
- * bytes; NULL: this is the only call.
+ * skipped (RFC 9110 15.2). Borrows all.
  *
- * Returns the size of all heads (> 0), and *response is filled: the WebSocket is open, what
- * follows are frames. The extensions that the server chose:
- * weir_extension_head_next(out, &response->head, cursor); each was offered, their parameters are yet to
- * be checked. 0: more is needed. Errors: WEIR_EREFUSED: the server answered with another status
- * than 101: response->head is filled, its body may follow at in + head.size. WEIR_EPROTOCOL and
- * response->fault: it is no HTTP/1.1 response; or it is 101 and breaks RFC 6455 4.1: Upgrade is
- * not `websocket`, Connection lacks `upgrade`, Sec-WebSocket-Accept missing, twice or wrong, a
- * subprotocol that was not offered or several, an extension that was not offered. WEIR_ETOOBIG
- * and response->fault: a limit was reached. Borrows all. */
+ * scan: how far earlier calls read, and the limit of bytes. NULL: this is the only call.
+ * Returns:
+ * - the size of all heads, > 0: *response is filled and the WebSocket is open; frames follow.
+ *   weir_extension_head_next(out, &response->head, cursor) gives the extensions that the server
+ *   chose: each was offered, and its parameters are not checked yet;
+ * - 0: more is needed;
+ * - WEIR_EREFUSED: another status than 101: response->head is filled, and a body may follow at in +
+ *   head.size;
+ * - WEIR_ETOOBIG: a limit was reached: response->fault;
+ * - WEIR_EPROTOCOL: response->fault says which of these: it is no HTTP/1.1 response; Upgrade is not
+ *   `websocket`; Connection lacks `upgrade`; Sec-WebSocket-Accept is missing, given twice or wrong;
+ *   a subprotocol was not offered, or there are several; an extension was not offered (RFC 6455
+ *   4.1). */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_handshake_response_parse(
     weir_handshake_response *response, const void *in, size_t size, weir_http_scan *scan,
     const weir_handshake_offer *offer);

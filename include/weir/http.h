@@ -1,9 +1,9 @@
 /** @file
  * weir/http.h - the head of an HTTP/1.1 message as views, and plain answers (RFC 9110, RFC 9112).
  *
- * Only what the opening handshake of WebSocket needs; not an HTTP server: no bodies are read, no
- * connection is kept. Sans-I/O: every function is pure over its arguments, allocates nothing,
- * never suspends, and is thread-safe. */
+ * It has what the opening handshake of WebSocket needs. It is not an HTTP server: it reads no
+ * bodies and keeps no connection. Everything here is pure: no I/O, no allocation. Nothing suspends.
+ * Thread-safe. */
 #ifndef WEIR_HTTP_H
 #define WEIR_HTTP_H
 
@@ -33,11 +33,11 @@ typedef struct weir_http_header {
     const char *value; /**< no control characters, no blanks at its ends (RFC 9110 5.5) */
 } weir_http_header;
 
-/** How far a head that arrives in pieces has been read, so that each byte is looked at once
- * however it trickles. Zero it, and set the limit, before the first byte of a message. Holds
- * offsets only: the bytes may move between calls. */
+/** How far a head that arrives in pieces was read, so that each byte is looked at once. Zero it and
+ * set the limit before the first byte of a message. It has only offsets: the bytes may move between
+ * calls. */
 typedef struct weir_http_scan {
-    size_t size_max; /**< limit of the head in bytes; 0: WEIR_HTTP_HEAD_DEFAULT; capped at 1 GiB */
+    size_t size_max; /**< most bytes of the head; 0: WEIR_HTTP_HEAD_DEFAULT; at most 1 GiB counts */
     size_t start;    /**< where this head begins (after interim responses, or one empty line) */
     size_t seen;     /**< bytes that have been read and found good */
     size_t mark;     /**< where the element that is being read began */
@@ -45,21 +45,22 @@ typedef struct weir_http_scan {
     uint8_t state;      /**< private to the scanner */
 } weir_http_scan;
 
-/** A whole head. The caller lends the array for its fields; all views lie in the bytes that were
+/** A whole head. The caller lends the array for its fields. All views lie in the bytes that were
  * parsed, and are valid as long as those stay where they are. */
 typedef struct weir_http_head {
     weir_http_field *fields; /**< set by the caller: room for field_capacity fields */
     size_t field_capacity;   /**< set by the caller: limit of fields; one more is WEIR_ETOOBIG */
     size_t field_count;      /**< fields filled */
-    size_t size;      /**< bytes of the head with the empty line; what follows is not its own */
-    weir_view method; /**< of a request; else absent */
-    weir_view target; /**< of a request, as received; else absent */
-    unsigned status;  /**< of a response, 100..999; else 0 */
-    weir_view reason; /**< of a response, maybe empty; else absent */
+    size_t size;             /**< bytes of the head, the empty line included */
+    weir_view method;        /**< of a request; else absent */
+    weir_view target;        /**< of a request, as received; else absent */
+    unsigned status;         /**< of a response, 100..999; else 0 */
+    weir_view reason;        /**< of a response, maybe empty; else absent */
 } weir_http_head;
 
-/** The next field of that name (case does not matter) at index from or later. Lends the field as
- * long as the head. NULL: none. To go on, ask again from (size_t)(field - head->fields) + 1. */
+/** The next field of that name at index from or later. The case of names does not matter. Lends the
+ * field as long as the head. NULL: there is none. To go on, ask again from (size_t)(field -
+ * head->fields) + 1. */
 WEIR_API const weir_http_field *weir_http_field_find(const weir_http_head *head, const char *name,
                                                      size_t from);
 
@@ -70,9 +71,10 @@ typedef struct weir_http_cursor {
 } weir_http_cursor;
 
 /** The next element of a comma-separated field, all its lines taken together (RFC 9110 5.3),
- * without blanks around it; empty elements are passed over (5.6.1.2). For lists of tokens: a
- * comma inside a quoted string separates too. Returns whether there was one; *element is lent as
- * long as the head. */
+ * without blanks around it. Empty elements are skipped (5.6.1.2). It is for lists of tokens: a
+ * comma inside a quoted string separates too.
+ *
+ * Returns whether there was one. Lends *element as long as the head. */
 WEIR_API bool weir_http_list_next(weir_view *element, const weir_http_head *head, const char *name,
                                   weir_http_cursor *cursor);
 
@@ -84,19 +86,20 @@ typedef struct weir_http_answer {
     size_t header_count;             /**< entries of headers */
     const void *body;                /**< may be NULL when body_size is 0 */
     size_t body_size;                /**< bytes */
-    bool no_body; /**< answers HEAD: Content-Length tells the body's size, the body stays away */
+    bool no_body; /**< answers HEAD: Content-Length has the size, no body is written */
 } weir_http_answer;
 
-/** Writes an answer: status line, `Connection: close` (`close, Upgrade` when an Upgrade field is
- * among the headers: RFC 9110 7.8), Content-Length, `Content-Type: text/plain; charset=utf-8`
- * when there is a body and no such header, headers, body. No Date: there is no clock here;
- * whoever has one adds it.
- *
- * Returns the size in bytes, not counting the NUL that ends the text; out needs one byte more.
- * out NULL: only measures. Errors: WEIR_EINVAL when the status is not 200..599, the reason or a
- * header is not sendable, a header is one of Connection, Content-Length and Transfer-Encoding,
- * or 204, 205 or 304 have a body; WEIR_ETOOBIG when capacity is short. After an error out holds
- * nothing of use. Borrows all. */
+/** Writes an answer: the status line, `Connection: close`, Content-Length, the headers, the body.
+ * With an Upgrade field among the headers it is `Connection: close, Upgrade` (RFC 9110 7.8). With a
+ * body and without such a header, `Content-Type: text/plain; charset=utf-8` is added. No Date is:
+ * there is no clock here, and the caller may add one. Measures, returns and fails as base.h says of
+ * every weir_TYPE_write(). Borrows all.
+ * Errors:
+ * - WEIR_EINVAL: the status is not in 200..599;
+ * - WEIR_EINVAL: the reason or a header cannot be sent, or a header is Connection, Content-Length
+ *   or Transfer-Encoding;
+ * - WEIR_EINVAL: 204, 205 or 304 with a body;
+ * - WEIR_ETOOBIG. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_http_response_write(char *out, size_t capacity,
                                                              const weir_http_answer *answer);
 

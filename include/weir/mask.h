@@ -1,6 +1,6 @@
 /** @file
- * weir/mask.h - the masking of payloads (RFC 6455 5.3): each byte is combined with one of the key's four. Doing it twice
- * gives the original back. Uses the widest vectors of the processor. Thread-safe; allocates nothing. */
+ * weir/mask.h - the masking of payloads (RFC 6455 5.3): each byte is combined with one of the four
+ * of the key. Masking twice gives the original. Thread-safe; allocates nothing. */
 #ifndef WEIR_MASK_H
 #define WEIR_MASK_H
 
@@ -8,11 +8,12 @@
 
 WEIR_BEGIN_DECLS
 
-/** Masks or unmasks size bytes in place. key: four bytes in the order of the wire; offset: how many bytes of the payload
- * stand before data. */
+/** Masks or unmasks size bytes in place. key: four bytes in the order of the wire. offset: how many
+ * bytes of the payload stand before data. */
 WEIR_INTERNAL_API void weir_mask(void *data, size_t size, const uint8_t key[4], uint64_t offset);
 
-/** The same from src to dst, which leaves src intact; they may be equal, but not overlap otherwise. */
+/** The same from src to dst, and src stays as it is. src and dst may be equal, but must not overlap
+ * otherwise. */
 WEIR_INTERNAL_API void weir_mask_copy(void *dst, const void *src, size_t size, const uint8_t key[4],
                                       uint64_t offset);
 

@@ -1,9 +1,11 @@
 /** @file
- * weir/parser.h - bytes of frames in, headers and pieces of payload out (RFC 6455 5.2, 5.4, 5.5). The model's FrameParser.
+ * weir/parser.h - bytes of frames in, headers and pieces of payload out (RFC 6455 5.2, 5.4, 5.5).
+ * The model's FrameParser. Not thread-safe.
  *
- * It buffers no payload and allocates nothing: it says where a payload's bytes lie in the input, unmasked in place. It
- * checks every rule of a header, and the order of fragments; not UTF-8, and of a Close only its length. Whatever way the
- * input is cut, the same bytes give the same headers, the same payloads and the same fault. Not thread-safe. */
+ * It buffers no payload and allocates nothing: it says where the bytes of a payload are in the
+ * input, unmasked in place. It checks every rule of a header and the order of fragments. It does
+ * not check UTF-8, and of a Close it checks only the length. The same bytes give the same headers,
+ * payloads and fault, however the input is cut. */
 #ifndef WEIR_PARSER_H
 #define WEIR_PARSER_H
 
@@ -19,14 +21,14 @@ enum weir_parser_mask {
     WEIR_MASK_ANY,          /**< for tools that watch both directions */
 };
 
-/** What kind of thing that is. */
+/** What a parser has found. */
 enum weir_parser_event_kind {
     /** A header is complete: see head. No byte of the payload was eaten yet. */
     WEIR_PARSER_HEAD = 1,
-    WEIR_PARSER_PAYLOAD, /**< bytes of the payload of that frame; an empty payload gives one event of size 0 */
+    WEIR_PARSER_PAYLOAD, /**< bytes of its payload; an empty payload gives one event of size 0 */
 };
 
-/** What the parser found. */
+/** One thing that a parser has found. */
 typedef struct weir_parser_event {
     enum weir_parser_event_kind kind; /**< which fields count */
     weir_frame_head head;             /**< HEAD */
@@ -36,12 +38,14 @@ typedef struct weir_parser_event {
     bool last;                        /**< PAYLOAD: these are the last bytes of the frame */
 } weir_parser_event;
 
-/** Begin with weir_parser_init(); the fields may be read, and those marked so may be set between two frames. */
+/** A parser. Begin with weir_parser_init(). The fields may be read. Those that are called settable
+ * may be set between two frames. */
 typedef struct weir_parser {
     /** Bytes eaten so far; after a fault, of those before the byte that broke the rule. */
     uint64_t offset;
     uint64_t left; /**< in a payload: its bytes still to come; in a length: what is known of it */
-    /** Most bytes of payload a data frame may declare, as they are; WEIR_UNLIMITED: none. Settable. */
+    /** Most bytes of payload a data frame may declare, as they are; WEIR_UNLIMITED: none.
+     * Settable. */
     uint64_t max_frame_size;
     uint8_t key[4]; /**< mask key of the current frame */
     uint8_t phase;  /**< which byte of the key is next, 0..3 */
@@ -49,7 +53,8 @@ typedef struct weir_parser {
     uint8_t wanted; /**< bytes still to come of the length or the key */
     uint8_t bits;   /**< first byte of the current frame */
     bool masked;    /**< the current frame is masked */
-    /** Type of the message in progress; 0: none. Not beside state: what asks for both would load them as one, and wait for what was stored last. */
+    /** Type of the message in progress; 0: none. It stands apart from state: code that needs both
+     * would load them together, and wait for the one that was stored last. */
     uint8_t message;
     uint8_t mask; /**< enum weir_parser_mask */
     /** Reserved bits that the first frame of a data message may have; settable. */
@@ -57,21 +62,26 @@ typedef struct weir_parser {
     uint8_t rule; /**< the rule that was broken; private, see weir_parser_fault_get() */
 } weir_parser;
 
-/** Makes a parser at the start of a stream; nothing is to be released. max_frame_size 0:
- * WEIR_MAX_SIZE_DEFAULT; WEIR_UNLIMITED: none. */
+/** Makes a parser at the start of a stream. Nothing has to be released. max_frame_size 0:
+ * WEIR_MAX_SIZE_DEFAULT; WEIR_UNLIMITED: no limit. */
 WEIR_INTERNAL_API void weir_parser_init(weir_parser *parser, enum weir_parser_mask mask,
                                         uint64_t max_frame_size);
 
-/** Eats input up to the next event. WEIR_OK: *event is filled, and *eaten bytes of in are done with (perhaps none).
- * WEIR_EAGAIN: all is eaten and more is needed. WEIR_EPROTOCOL, WEIR_ETOOBIG: the byte behind the eaten ones broke a rule,
- * see weir_parser_fault_get(); every further call says the same and eats nothing. Borrows in, and unmasks what it reports. */
+/** Eats input up to the next event. Borrows in, and unmasks the payload that it reports. *eaten is
+ * the number of bytes of in that are done with, perhaps 0.
+ *
+ * Returns:
+ * - WEIR_OK: *event is filled;
+ * - WEIR_EAGAIN: everything is eaten, and more is needed;
+ * - WEIR_EPROTOCOL, WEIR_ETOOBIG: the byte behind the eaten ones broke a rule:
+ *   weir_parser_fault_get(). Every later call returns the same and eats nothing. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_parser_feed(weir_parser *parser, void *in, size_t size,
                                                      size_t *eaten, weir_parser_event *event);
 
 /** Whether the stream stands between two frames. */
 WEIR_INTERNAL_API bool weir_parser_is_between_frames(const weir_parser *parser);
 
-/** Which rule was broken, at which byte; zeroed when none was. */
+/** Fills *out with the rule that was broken, and at which byte. Zeroed when none was. */
 WEIR_INTERNAL_API void weir_parser_fault_get(weir_fault *out, const weir_parser *parser);
 
 WEIR_END_DECLS

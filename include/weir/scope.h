@@ -1,12 +1,18 @@
 /** @file
- * weir/scope.h - structured concurrency: coroutines live in scopes, and a scope ends only when all in it has ended.
+ * weir/scope.h - structured concurrency: a coroutine lives in a scope, and a scope ends only when
+ * everything in it has ended.
  *
- * A coroutine is an ordinary C function that may suspend. It is started into a scope by weir_go(); there is no detached one.
- * Cancelling a scope wakes every suspended call inside it, and inside all scopes below, with WEIR_CANCELLED; from then on
- * each call there that would suspend returns WEIR_CANCELLED at once. A child that fails (returns a negative status other than
- * WEIR_CANCELLED and WEIR_CLOSED, which are normal ends) cancels its siblings, and its status is what joining reports.
+ * A coroutine is an ordinary C function that may suspend. weir_go() starts it in a scope. There is
+ * no coroutine without a scope.
  *
- * Everything here belongs to one loop and so to one thread. */
+ * Cancelling a scope:
+ * - Every suspended call inside it, and inside all scopes below it, returns WEIR_CANCELLED.
+ * - From then on every call there that would suspend returns WEIR_CANCELLED at once.
+ *
+ * A child fails when it returns a negative status other than WEIR_CANCELLED and WEIR_CLOSED, which
+ * are normal ends. Then its siblings are cancelled, and joining the scope returns its status.
+ *
+ * Everything here belongs to one loop, and so to one thread. */
 #ifndef WEIR_SCOPE_H
 #define WEIR_SCOPE_H
 
@@ -31,7 +37,8 @@ struct weir__job {
     const struct weir__job_ops *ops; /**< private */
 };
 
-/** A scope. The fields are private; the struct is public so that a scope can stand on the stack of its coroutine. */
+/** A scope. The fields are private; the struct is public so that a scope can stand on the stack of
+ * its coroutine. */
 struct weir_scope {
     struct weir__job job; /**< private */
     weir_loop *loop;      /**< private */
@@ -40,49 +47,78 @@ struct weir_scope {
     struct weir__node children; /**< private */
     /** Private: the coroutine between open and join; NULL for scopes without one. */
     struct weir__coroutine *owner;
-    void (*emptied)(weir_scope *scope); /**< private: told when the last child has ended */
+    void (*emptied)(weir_scope *scope); /**< private: called when the last child has ended */
     int status;                         /**< private: the first failure */
     bool cancelled;                     /**< private */
     bool joining;                       /**< private: the owner waits for the children */
     bool timed_out;                     /**< private: cancelled because its deadline passed */
 };
 
-/** Starts run(arg) as a coroutine in a scope. It runs as soon as the caller suspends. name is for dumps (Keeps it: a
- * literal). Does not suspend. Errors: WEIR_CANCELLED when the scope is already cancelled, WEIR_ENOMEM, WEIR_EINVAL. */
+/** Starts run(arg) as a coroutine in a scope. It runs when the caller suspends. Does not suspend.
+ *
+ * Keeps name, for dumps, until the coroutine has ended: use a literal.
+ * Errors: WEIR_CANCELLED: the scope is cancelled; WEIR_ENOMEM; WEIR_EINVAL: an argument is NULL.
+ *
+ * ```c
+ * weir_scope scope;
+ * int status = weir_scope_open(&scope);
+ * if (status != WEIR_OK)
+ *     return status;
+ * status = weir_go(&scope, "reader", read_all, session);
+ * if (status == WEIR_OK)
+ *     status = weir_go(&scope, "writer", write_all, session);
+ * int joined = weir_scope_join(&scope);
+ * return status != WEIR_OK ? status : joined;
+ * ``` */
 WEIR_API WEIR_MUST_USE int weir_go(weir_scope *scope, const char *name, int (*run)(void *arg),
                                    void *arg);
 
-/** Opens a scope inside the current coroutine, which is in it until it joins it: scopes nest like brackets. After WEIR_OK,
- * weir_scope_join() must follow on every path; after an error there is nothing to join. Errors: WEIR_ESTATE outside a
- * coroutine, WEIR_CANCELLED. Does not suspend. */
+/** Opens a scope inside the current coroutine, which then is in that scope until it joins it.
+ * Scopes nest like brackets. Does not suspend.
+ *
+ * After WEIR_OK, weir_scope_join() has to be called on every path. After an error there is nothing
+ * to join.
+ * Errors: WEIR_ESTATE: outside a coroutine; WEIR_CANCELLED: the caller is cancelled. */
 WEIR_API WEIR_MUST_USE int weir_scope_open(weir_scope *scope);
 
-/** **Suspends.** Waits until everything in the scope has ended, and leaves the scope. Returns WEIR_OK, the first failure of a
- * child, WEIR_ETIMEDOUT when its deadline passed, or WEIR_CANCELLED when it was cancelled. Never leaves early: cancellation
- * makes the children end. Errors: WEIR_ESTATE when it is not the innermost open scope of this coroutine. */
+/** **Suspends** until everything in the scope has ended, and leaves the scope. It always waits for
+ * that: cancelling the scope makes what is in it end.
+ *
+ * Returns WEIR_OK or the first of these that happened:
+ * - the status of the first child that failed;
+ * - WEIR_ETIMEDOUT: the deadline of the scope passed;
+ * - WEIR_CANCELLED: the scope was cancelled;
+ * - WEIR_ESTATE: it is not the innermost open scope of this coroutine, and is not joined. */
 WEIR_API int weir_scope_join(weir_scope *scope);
 
-/** Cancels all that is in a scope. Idempotent; does not suspend, does not wait. NULL is allowed. */
+/** Cancels everything in a scope. Idempotent. Does not suspend and does not wait. NULL is
+ * allowed. */
 WEIR_API void weir_scope_cancel(weir_scope *scope);
 
-/** Whether a scope was cancelled (by a call, a failure, a deadline, or from above). */
+/** Whether a scope was cancelled: by a call, by a child that failed, by a deadline, or with a scope
+ * above it. */
 WEIR_API bool weir_scope_is_cancelled(const weir_scope *scope);
 
-/** The innermost scope of the running coroutine; NULL outside. Lends it until that scope is joined. */
+/** The innermost scope of the running coroutine. NULL outside a coroutine. Lends it until that
+ * scope is joined. */
 WEIR_API weir_scope *weir_scope_current(void);
 
-/** **Suspends.** Runs body(arg) in a scope of its own, in this coroutine, and joins the scope. When timeout_ms pass first the
- * scope is cancelled and the call returns WEIR_ETIMEDOUT. Otherwise it returns what body returned, or the first failure of a
- * child that body started. timeout_ms WEIR_UNLIMITED: no deadline. Errors: WEIR_ESTATE outside a coroutine, WEIR_EINVAL,
- * WEIR_CANCELLED (the caller was). */
+/** **Suspends** as long as body does. Runs body(arg) in this coroutine, in a scope of its own, and
+ * joins that scope. When timeout_ms pass first, the scope is cancelled.
+ *
+ * timeout_ms 0: the deadline passes at once; WEIR_UNLIMITED: there is none. Returns WEIR_ETIMEDOUT
+ * when the deadline passed. Otherwise it returns what body returned, or the status of the first
+ * child of the scope that failed.
+ * Errors besides: WEIR_ESTATE: outside a coroutine; WEIR_EINVAL: body is NULL; WEIR_CANCELLED: the
+ * caller was cancelled. */
 WEIR_API int weir_with_deadline(uint64_t timeout_ms, int (*body)(void *arg), void *arg);
 
-/** **Suspends.** Sleeps (WEIR_UNLIMITED: until it is cancelled). Returns WEIR_OK or WEIR_CANCELLED; WEIR_ESTATE outside a
- * coroutine. */
+/** **Suspends** for a time. WEIR_UNLIMITED: until the caller is cancelled.
+ * Errors: WEIR_CANCELLED: the caller was cancelled; WEIR_ESTATE: outside a coroutine. */
 WEIR_API int weir_sleep(uint64_t milliseconds);
 
-/** **Suspends.** Lets everything else that is ready run first. Returns WEIR_OK or WEIR_CANCELLED; WEIR_ESTATE outside a
- * coroutine. */
+/** **Suspends** until everything else that is ready has run.
+ * Errors: WEIR_CANCELLED: the caller was cancelled; WEIR_ESTATE: outside a coroutine. */
 WEIR_API int weir_yield(void);
 
 WEIR_END_DECLS

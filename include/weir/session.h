@@ -1,15 +1,31 @@
 /** @file
- * weir/session.h - a WebSocket session: a scope with two bounded channels of frames (RFC 6455 5 to 8).
+ * weir/session.h - WebSocket sessions: send and receive frames in straight-line code (RFC 6455 5,
+ * 7).
  *
- * The default session joins fragments, answers pings, sends its own, and does the closing handshake; the user sees whole
- * text and binary messages. The raw session shows every frame as on the wire and does nothing by itself. Either belongs to
- * the loop it was started on, and all functions here must be called on that loop's thread; any number of its coroutines may
- * send and receive on one session.
+ * There are two kinds of session:
+ * - A default session answers pings, sends its own pings, and does the closing handshake. The user
+ *   sees whole text and binary messages.
+ * - A raw session shows every frame as it is on the wire, and sends nothing by itself.
  *
- * A status that ends a conversation tells how it ended: WEIR_CLOSED: a Close was exchanged (the normal end); WEIR_ELOST: the
- * connection ended without one; WEIR_ETIMEDOUT: no answer to a ping, or to our Close; WEIR_EPROTOCOL, WEIR_EUTF8,
- * WEIR_ETOOBIG: the peer broke a rule or limit; WEIR_CANCELLED: ended on this side; WEIR_SYSTEM(...): the system's error.
- * weir_session_end_get() tells the rest. */
+ * A session belongs to the loop that it was started on. All functions here must be called on that
+ * loop's thread. Any number of its coroutines may send and receive on one session.
+ *
+ * A status that ends a conversation tells how it ended; weir_session_end_get() tells the details:
+ * - WEIR_CLOSED: a Close frame went each way, the normal end;
+ * - WEIR_ELOST: the connection ended without a Close of the peer;
+ * - WEIR_ETIMEDOUT: the peer did not answer a ping, or our Close, in time;
+ * - WEIR_EPROTOCOL, WEIR_EUTF8, WEIR_ETOOBIG: the peer broke a rule, or a limit of this side;
+ * - WEIR_CANCELLED: this side ended it without a closing handshake;
+ * - WEIR_SYSTEM(...): the system reported an error on the connection.
+ *
+ * Parking: a session that is served by on_message (weir/handler.h) is parked while it is idle. A
+ * parked session has given most of its memory back to the loop. The next call or event that needs
+ * more makes it active again. When there is no memory for that:
+ * - a call returns WEIR_ENOMEM, and the session is as it was;
+ * - a call that closes the session, and an event that has to be handled, end it at once. The
+ *   connection is reset, and the end is WEIR_END_CANCELLED.
+ *
+ * No other session is ever parked. */
 #ifndef WEIR_SESSION_H
 #define WEIR_SESSION_H
 
@@ -28,167 +44,271 @@ WEIR_BEGIN_DECLS
 /** A session: see weir_session_start(), weir_client_open() and weir_handler. */
 typedef struct weir_session weir_session;
 
-/** What may be watched without changing it (NULL: not of interest). Called in the loop's context or in a coroutine; must not
- * suspend, and must not keep the frame or change it. A frame that goes out is shown when it is serialized, before the kernel
- * takes it. */
+/** Functions that watch a session without changing it. NULL: that is not watched.
+ *
+ * They are called by the loop or in a coroutine. They must not suspend, and must neither keep the
+ * frame nor change it. */
 typedef struct weir_observer {
     void (*frame_in)(weir_session *session, const weir_frame *frame,
-                     void *arg); /**< pings and pongs too */
-    void (*frame_out)(weir_session *session, const weir_frame *frame,
-                      void *arg); /**< sent by the user */
+                     void *arg); /**< a frame was received; pings and pongs too */
+    /** The user sent a frame: called when it is serialized, before the kernel takes it. */
+    void (*frame_out)(weir_session *session, const weir_frame *frame, void *arg);
     void (*ended)(weir_session *session, const weir_end *end,
-                  void *arg); /**< once, when the end is known */
+                  void *arg); /**< the end is known; called once */
     void *arg;                /**< handed to all of them */
 } weir_observer;
 
-/** How a session behaves. Zeroed: the defaults. */
+/** How a session behaves. Zeroed: the defaults. In each limit and time 0 is the default. */
 typedef struct weir_session_options {
-    /** Bytes a frame may declare; 0: 1 MiB; WEIR_UNLIMITED: none. Over it: 1009. */
+    /** Most bytes that a frame may declare; more gets Close 1009. 0: WEIR_MAX_SIZE_DEFAULT, 1 MiB;
+     * WEIR_UNLIMITED: no limit. */
     uint64_t max_frame_size;
-    /** Bytes of a message, fragments together; 0: 1 MiB; WEIR_UNLIMITED: none. Over it: 1009. */
+    /** Most bytes of a message, all its fragments together; more gets Close 1009. 0:
+     * WEIR_MAX_SIZE_DEFAULT, 1 MiB; WEIR_UNLIMITED: no limit. */
     uint64_t max_message_size;
-    uint64_t ping_interval_ms; /**< pause between pings; 0: 20,000; WEIR_UNLIMITED: no pings */
-    uint64_t ping_timeout_ms;  /**< how long a pong may take; 0: 20,000 */
-    uint64_t close_timeout_ms; /**< how long the closing handshake may take; 0: 5,000 */
-    size_t incoming_capacity;  /**< frames that queue while nobody receives, 1..1,048,576; 0: 8 */
-    /** Frames that queue while the peer does not read, 1..1,048,576; 0: 8. */
+    /** Pause between pings. 0: 20,000 ms; WEIR_UNLIMITED: no pings are sent. */
+    uint64_t ping_interval_ms;
+    /** Most time for the answer to a ping; then Close 1011. 0: 20,000 ms; WEIR_UNLIMITED: no
+     * limit. */
+    uint64_t ping_timeout_ms;
+    /** Most time for the closing handshake. 0: 5,000 ms; WEIR_UNLIMITED: no limit. */
+    uint64_t close_timeout_ms;
+    /** Frames that may queue while nobody receives, 1..1,048,576. 0: 8. */
+    size_t incoming_capacity;
+    /** Frames that may queue while the peer does not read, 1..1,048,576. 0: 8. */
     size_t outgoing_capacity;
-    enum weir_overflow incoming_overflow; /**< SUSPEND stops reading: the peer has to wait */
-    enum weir_overflow outgoing_overflow; /**< SUSPEND makes weir_send() wait */
-    /** Bytes not yet taken by the kernel at which sending waits, and bytes not yet received at which an incoming queue
-     * is full; 0: 1 MiB. */
+    /** What happens when the incoming queue is full. SUSPEND: the stream is not read. */
+    enum weir_overflow incoming_overflow;
+    /** What happens when the outgoing queue is full. SUSPEND: weir_send() waits. */
+    enum weir_overflow outgoing_overflow;
+    /** A limit in bytes for each of the two queues, besides the one in frames:
+     * - sending: when so many bytes were sent that the kernel has not taken, frames queue, and then
+     *   weir_send() waits;
+     * - receiving: when so many bytes wait to be received, the incoming queue is full.
+     *
+     * 0: 1 MiB; WEIR_UNLIMITED: no limit. */
     size_t high_water;
-    /** Deliver messages in pieces as they arrive: frames with fin = false, then one with fin = true. Constant memory
-     * for messages of any size; max_message_size still holds. */
+    /** Delivers a message in pieces as they arrive: frames with fin = false, then one with fin =
+     * true. So a message of any size needs constant memory. max_message_size still holds. */
     bool pieces;
-    /** Bytes of the user's own state in the session's block, zeroed: weir_session_user(). */
+    /** Bytes of the user's own state in the session's memory, zeroed: weir_session_user(). 0:
+     * none. */
     size_t user_size;
-    /** permessage-deflate (RFC 7692), off unless enabled: servers and clients negotiate it. */
+    /** permessage-deflate (RFC 7692). Servers and clients negotiate it when it is enabled. */
     weir_deflate_options deflate;
-    weir_observer observer; /**< watches it from the start; see also weir_session_observe() */
+    weir_observer observer; /**< watches from the start; see also weir_session_observe() */
 } weir_session_options;
 
-/** Starts a default session over a stream whose opening handshake is done. Takes the stream (also on failure). The session is
- * a child of scope: cancelling the scope closes it with 1001. The caller owns the handle until weir_session_free(). Errors:
- * WEIR_EINVAL (also for options.deflate: what was agreed on is not known here), WEIR_CANCELLED (the scope is), WEIR_ENOMEM.
- * Does not suspend. */
+/** Starts a default session over a stream whose opening handshake is done. Does not suspend.
+ *
+ * Takes the stream, also on failure. The session is a child of scope: cancelling the scope closes
+ * the session with 1001. The handle is the caller's until weir_session_free(). options NULL: the
+ * defaults.
+ * Errors:
+ * - WEIR_EINVAL: a value is out of its range, or options.deflate is enabled (what was agreed on is
+ *   not known here);
+ * - WEIR_CANCELLED: the scope is cancelled;
+ * - WEIR_ENOMEM. */
 WEIR_API WEIR_MUST_USE int weir_session_start(weir_session **out, weir_scope *scope,
                                               weir_stream *stream, enum weir_role role,
                                               const weir_session_options *options);
 
-/** The same, raw: frames as they are on the wire, checked by the rules of RFC 6455, and nothing answered: no pong, no Close,
- * no ping. Errors as weir_session_start(). */
+/** Starts a raw session: it shows every frame as it is on the wire, checked by the rules of RFC
+ * 6455. It sends no pong, no Close and no ping by itself. Otherwise as weir_session_start(). */
 WEIR_API WEIR_MUST_USE int weir_session_start_raw(weir_session **out, weir_scope *scope,
                                                   weir_stream *stream, enum weir_role role,
                                                   const weir_session_options *options);
 
-/** **Suspends.** Waits until the session has fully ended (closing handshake done or given up, stream closed, its coroutines
- * ended). Returns the status that tells how: WEIR_CLOSED for a clean close. Does not close it. Errors also: WEIR_CANCELLED
- * (the caller was), WEIR_ESTATE, WEIR_ENOMEM of a session that rested. */
+/** **Suspends** until the session has fully ended: the closing handshake is done or was given up,
+ * the stream is closed, and the session's coroutines have ended. Does not close the session.
+ *
+ * Returns how the session ended: WEIR_CLOSED for a clean close. Errors besides:
+ * - WEIR_CANCELLED: the caller was cancelled, too;
+ * - WEIR_ESTATE: outside a coroutine;
+ * - WEIR_ENOMEM: the session is parked and there is no memory. */
 WEIR_API WEIR_MUST_USE int weir_session_join(weir_session *session);
 
-/** Gives up the handle (Takes), terminating the session if it has not ended. Does not suspend. Only for handles from a _start
- * or _open function, not for the session that a handler was given. NULL is allowed. */
+/** Takes the handle back, and terminates the session if it has not ended. Does not suspend.
+ *
+ * Only for a handle from a _start or _open function, not for the session that a handler was given.
+ * NULL is allowed. */
 WEIR_API void weir_session_free(weir_session *session);
 
-/** **Suspends.** The next message (default), piece (options.pieces) or frame (raw). What an earlier call gave into the same
- * variable is released first, unless it was released or sent on, and at the latest when the handler returns; a frame in
- * another variable stays valid until it is released. The payload may be a view of the read buffer. Errors: how the
- * conversation ended (above), after everything received before was delivered; WEIR_ENOMEM of a session that rested. */
+/** **Suspends** until something is received, and fills *frame with it: the next message, the next
+ * piece (options.pieces), or the next frame (raw session).
+ *
+ * The frame is valid until the first of these:
+ * - weir_frame_release() releases it;
+ * - weir_send() takes it;
+ * - weir_receive() or weir_try_receive() is called again on the same session with the same
+ *   variable;
+ * - the handler returns.
+ *
+ * The payload may be a view of the read buffer.
+ * Errors:
+ * - how the conversation ended (see above), after all that was received before was delivered;
+ * - WEIR_CANCELLED: the caller was cancelled, too;
+ * - WEIR_ESTATE: outside a coroutine, and it would have to wait;
+ * - WEIR_ENOMEM: the session is parked and there is no memory. */
 WEIR_API WEIR_MUST_USE int weir_receive(weir_session *session, weir_frame *frame);
 
-/** **Suspends.** The next whole message, fragments joined also on a raw session or with pieces (control frames of a raw
- * session are skipped), in memory of its own with a NUL after the last byte: to be kept as long as wanted. Release it with
- * weir_frame_release(). Errors as weir_receive(), WEIR_ENOMEM, and WEIR_ETOOBIG when joining passes max_message_size. */
+/** **Suspends** until a whole message is there, and fills *frame with it.
+ *
+ * Fragments are joined, also on a raw session and with options.pieces. The control frames of a raw
+ * session are skipped. The payload has memory of its own, with a NUL behind the last byte. The
+ * frame is valid as one of weir_receive().
+ * Errors: as weir_receive(); WEIR_ENOMEM; WEIR_ETOOBIG: the joined message is over
+ * max_message_size. */
 WEIR_API WEIR_MUST_USE int weir_receive_message(weir_session *session, weir_frame *frame);
 
-/** Like weir_receive(), but WEIR_EAGAIN instead of suspending: *frame is then empty. Errors also: WEIR_EINVAL (NULL). */
+/** Receives what is there, and never suspends. Otherwise as weir_receive().
+ *
+ * Errors besides: WEIR_EAGAIN: nothing is there, *frame is empty; WEIR_EINVAL: an argument is
+ * NULL. */
 WEIR_API WEIR_MUST_USE int weir_try_receive(weir_session *session, weir_frame *frame);
 
-/** **Suspends** while the peer is slow: the queue is full, or the high-water mark reached, or another coroutine is in the
- * middle of a fragmented message. Takes the frame over whether it succeeds or not, and empties *frame; a frame that borrows
- * its bytes is copied if it has to queue. A Close frame is the same as weir_close(). fin = false begins or goes on with a
- * fragmented message: other coroutines' messages wait until it is ended. For a deadline use weir_with_deadline(). Errors:
- * WEIR_CLOSED after a Close was sent or the session ended; WEIR_EINVAL (malformed control frame, changed type in
- * mid-message); WEIR_CANCELLED; WEIR_ELIMIT (overflow FAIL); WEIR_ENOMEM. */
+/** Sends a frame. **Suspends** while there is no room for it:
+ * - the queue is full, or high_water is reached, because the peer does not read fast enough;
+ * - another coroutine is in the middle of a fragmented message.
+ *
+ * For a deadline use weir_with_deadline().
+ *
+ * Takes the frame, also on failure, and empties *frame. A frame that borrows its bytes is copied if
+ * it has to queue. A frame with fin = false begins or continues a fragmented message: the messages
+ * of other coroutines wait until it is ended. A Close frame closes the session as weir_close()
+ * does.
+ * Errors:
+ * - WEIR_CLOSED: a Close was sent, or the session ended normally;
+ * - another status of the list above: how the session ended;
+ * - WEIR_EINVAL: a malformed control frame, or another type in the middle of a message;
+ * - WEIR_CANCELLED: the caller was cancelled;
+ * - WEIR_ELIMIT: the queue is full and the policy is FAIL;
+ * - WEIR_ESTATE: outside a coroutine, and it would have to wait;
+ * - WEIR_ENOMEM. */
 WEIR_API WEIR_MUST_USE int weir_send(weir_session *session, weir_frame *frame);
 
-/** Like weir_send(), but WEIR_EAGAIN instead of suspending; the frame is then still the caller's. */
+/** Sends a frame if there is room, and never suspends. Otherwise as weir_send().
+ *
+ * Errors besides: WEIR_EAGAIN: there is no room, and the frame is still the caller's. */
 WEIR_API WEIR_MUST_USE int weir_try_send(weir_session *session, weir_frame *frame);
 
-/** **Suspends** as weir_send(). A whole text message of a NUL-terminated string, a whole binary message, a ping with a
- * payload (at most 125 bytes). Borrow the bytes. Errors as weir_send(). */
+/** **Suspend** as weir_send(). Send a whole text message (of a string that a NUL ends), a whole
+ * binary message, and a ping with a payload of at most 125 bytes. Borrow the bytes. Errors: as
+ * weir_send(). */
 WEIR_API WEIR_MUST_USE int weir_send_text(weir_session *session, const char *text);
 WEIR_API WEIR_MUST_USE int weir_send_binary(weir_session *session, const void *data, size_t size);
 WEIR_API WEIR_MUST_USE int weir_send_ping(weir_session *session, const void *data, size_t size);
 
-/** A message that is sent in pieces. The fields are private. */
+/** A message that is sent in pieces. The fields are private but for one. */
 typedef struct weir_message {
     weir_session *session; /**< private */
     uint8_t type;          /**< private */
     bool open;             /**< private */
-    uint8_t compress;      /**< enum weir_compress; may be set between begin and the first write */
+    uint8_t compress;      /**< enum weir_compress; may be set before the first write */
 } weir_message;
 
-/** **Suspends** while another message in pieces is open. Begins a message of type TEXT or BINARY. After WEIR_OK
- * weir_message_end() must follow, from the same coroutine. Errors as weir_send(), WEIR_EINVAL (another type), WEIR_ESTATE
- * (this coroutine has one open, or it is none). */
+/** **Suspends** while another coroutine is in the middle of a message. Begins a message of type
+ * TEXT or BINARY that is sent in pieces.
+ *
+ * After WEIR_OK the same coroutine must call weir_message_end().
+ * Errors: as weir_send(); WEIR_EINVAL: another type; WEIR_ESTATE: outside a coroutine, or this
+ * coroutine has begun a message already.
+ *
+ * ```c
+ * weir_message message;
+ * int status = weir_message_begin(&message, session, WEIR_FRAME_BINARY);
+ * if (status != WEIR_OK)
+ *     return status;
+ * while (status == WEIR_OK && (size = fread(block, 1, sizeof block, file)) > 0)
+ *     status = weir_message_write(&message, block, size);
+ * int ended = weir_message_end(&message);
+ * return status != WEIR_OK ? status : ended;
+ * ``` */
 WEIR_API WEIR_MUST_USE int weir_message_begin(weir_message *message, weir_session *session,
                                               enum weir_frame_type type);
 
-/** **Suspends** as weir_send(). One fragment of it; Borrows the bytes. Text may be cut anywhere, also inside a character.
- * Errors as weir_send(), WEIR_ESTATE when the message is not open. */
+/** **Suspends** as weir_send(). Sends one fragment of the message. Text may be cut anywhere, also
+ * inside a character. Borrows the bytes.
+ * Errors: as weir_send(); WEIR_ESTATE: no message is open. */
 WEIR_API WEIR_MUST_USE int weir_message_write(weir_message *message, const void *data, size_t size);
 
-/** **Suspends** as weir_send(). Ends it with a last, empty fragment, and lets other senders on. Errors as weir_send(),
- * WEIR_ESTATE when the message is not open. */
+/** **Suspends** as weir_send(). Ends the message with a last, empty fragment. Other coroutines may
+ * send then.
+ * Errors: as weir_send(); WEIR_ESTATE: no message is open. */
 WEIR_API WEIR_MUST_USE int weir_message_end(weir_message *message);
 
-/** **Suspends** until the Close was handed to the kernel, behind all that was sent before it. Begins the closing handshake;
- * nothing can be sent after. It does not wait for the peer's answer: weir_session_join() or the close reason do. code 0: a
- * Close without a payload. message: at most 123 bytes of UTF-8, or NULL. A second call does nothing. Errors: WEIR_EINVAL (a
- * code that may not be sent), WEIR_CANCELLED, WEIR_ENOMEM; how it ended when it had ended before. */
+/** Begins the closing handshake. **Suspends** until the kernel has taken the Close, behind all that
+ * was sent before it. It does not wait for the peer's answer: weir_session_join() does, and
+ * weir_session_close_reason().
+ *
+ * Nothing can be sent afterwards. A second call does nothing. code 0: a Close without a payload.
+ * message: at most 123 bytes of UTF-8, or NULL. Borrows it. When close_timeout_ms passes first, or
+ * an error other than WEIR_EINVAL comes first, the Close goes ahead of what is queued, and that is
+ * dropped.
+ * Errors:
+ * - WEIR_ETIMEDOUT: close_timeout_ms passed;
+ * - WEIR_EINVAL: a code that must not be sent, or a message that must not be;
+ * - WEIR_CANCELLED: the caller was cancelled;
+ * - WEIR_ENOMEM;
+ * - how the session ended, when it had ended before. */
 WEIR_API int weir_close(weir_session *session, unsigned code, const char *message);
 
-/** **Suspends** until everything sent before it was handed to the kernel. After the end: returns at once how it ended.
- * Errors: WEIR_CANCELLED, WEIR_ESTATE (no coroutine, and it would have to wait). */
+/** **Suspends** until the kernel has taken all that was sent before. After the session's end it
+ * returns at once how the session ended.
+ * Errors besides: WEIR_CANCELLED: the caller was cancelled; WEIR_ESTATE: outside a coroutine, and
+ * it would have to wait. */
 WEIR_API WEIR_MUST_USE int weir_flush(weir_session *session);
 
-/** Ends it at once, without a Close: queued frames are dropped, everybody wakes, the connection is reset. Does not suspend. */
+/** Ends the session at once, without a Close. Does not suspend.
+ *
+ * Queued frames are dropped, every waiting call returns WEIR_CANCELLED, and the connection is
+ * reset. */
 WEIR_API void weir_terminate(weir_session *session);
 
-/** Begins to close it with a reason, jumping over queued data: for servers that go down. Does not suspend. code as for
- * weir_close(). */
+/** Begins the closing handshake ahead of all that is queued, which is dropped. For servers that go
+ * down. Does not suspend. code and message as for weir_close(); what must not be sent is sent as
+ * 1011. Borrows message. */
 WEIR_API void weir_close_now(weir_session *session, unsigned code, const char *message);
 
-/** The channels of frames (items are weir_frame), for weir_select() and for own actors. Frames received by a channel are released
- * by the receiver. Lend them as long as the session, which does not rest any more then (see weir/server.h). NULL: a
- * session that rested has no memory to get up, or was ended by that. */
+/** The two channels of a session, whose items are weir_frame: for weir_select() and for actors of
+ * one's own. Do not suspend.
+ *
+ * Lend the channel as long as the session. The session is not parked any more from then on. A frame
+ * that was received from a channel is released by its receiver.
+ * Return NULL when the session is parked and either there is no memory to make it active, or the
+ * connection was lost for want of memory before. */
 WEIR_API weir_channel *weir_session_incoming(weir_session *session);
 WEIR_API weir_channel *weir_session_outgoing(weir_session *session);
 
-/** The close reason as a deferred: completes once, whatever happens, as soon as the end is known. Its value is a const
- * weir_end *, valid as long as the session; its status is the one that receivers get. NULL: no memory, which the first call alone
- * needs; and as weir_session_incoming(). */
+/** The end of the session as a deferred. It completes once, however the session ends, as soon as
+ * the end is known. Its value is a const weir_end *, its status the one that receivers get. Does
+ * not suspend.
+ *
+ * Lends the deferred and its value as long as the session.
+ * Returns NULL when there is no memory (for the deferred, which the first call makes), and in the
+ * cases of weir_session_incoming(). */
 WEIR_API weir_deferred *weir_session_close_reason(weir_session *session);
 
-/** How it ended: fills *out; kind WEIR_END_NONE while it has not. */
+/** Fills *out with how the session ended. kind is WEIR_END_NONE while it has not ended. */
 WEIR_API void weir_session_end_get(weir_end *out, const weir_session *session);
 
-/** The scope that the session is: what is started in it ends with it. Lends it as long as the
- * session. NULL as weir_session_incoming(). */
+/** The scope that the session is: what is started in it ends with the session. Lends it as long as
+ * the session. NULL: as weir_session_incoming(). */
 WEIR_API weir_scope *weir_session_scope(weir_session *session);
 
-/** The user's state inside the session's block: options.user_size bytes, zeroed at first; NULL when that is 0. Lends it as
- * long as the session. */
+/** The user's state inside the session's memory: options.user_size bytes, zeroed at first. NULL
+ * when user_size is 0. Lends it as long as the session. */
 WEIR_API void *weir_session_user(weir_session *session);
 
-/** The loop that the session belongs to. */
+/** The loop that the session belongs to. Lends it as long as the loop lives. */
 WEIR_API weir_loop *weir_session_loop(const weir_session *session);
 
-/** Settings that may be read and changed at any time; a change counts from the next frame or ping on. Values as in the
- * options. Sizes are in bytes, times in milliseconds; masking follows the role unless it was set: peers refuse the wrong
- * choice (RFC 6455 5.1). A raw session sends no pings whatever is set. */
+/** Settings that may be read and changed while the session runs. Values are those of the options: 0
+ * is the default. Sizes are in bytes, times in milliseconds.
+ *
+ * A change counts from the next frame on, or from the next ping on. Masking follows the role unless
+ * it is set: peers refuse the wrong choice (RFC 6455 5.1). A raw session sends no pings, whatever
+ * is set. */
 WEIR_API uint64_t weir_session_max_frame_size(const weir_session *session);
 WEIR_API void weir_session_set_max_frame_size(weir_session *session, uint64_t bytes);
 WEIR_API bool weir_session_masking(const weir_session *session);
@@ -196,35 +316,44 @@ WEIR_API void weir_session_set_masking(weir_session *session, bool masking);
 WEIR_API void weir_session_set_ping(weir_session *session, uint64_t interval_ms,
                                     uint64_t timeout_ms);
 
-/** Round-trip time of the last answered ping in milliseconds; WEIR_UNLIMITED when there was none. */
+/** Round-trip time of the last answered ping in milliseconds. WEIR_UNLIMITED: none was answered. */
 WEIR_API uint64_t weir_session_round_trip_ms(const weir_session *session);
 
-/** Bytes sent by the user and not yet taken by the kernel, queued frames included. */
+/** Bytes that the user has sent and the kernel has not taken, queued frames included. */
 WEIR_API size_t weir_session_queued_bytes(const weir_session *session);
 
-/** The subprotocol that was agreed on; NULL: none. The path that the client asked for (server); NULL on others. Lend as long
- * as the session. */
+/** The subprotocol that was agreed on (NULL: none), and the path that the client asked for (NULL on
+ * any session but a server's). Lend the string as long as the session. */
 WEIR_API const char *weir_session_subprotocol(const weir_session *session);
 WEIR_API const char *weir_session_path(const weir_session *session);
 
-/** Whether messages can be compressed (permessage-deflate was agreed on), and on which terms: fills *out then (NULL: not
- * asked). */
+/** Whether permessage-deflate was agreed on, so that messages can be compressed. Then *out is
+ * filled with the terms. out may be NULL. */
 WEIR_API bool weir_session_deflate_terms_get(weir_deflate_terms *out, const weir_session *session);
 
-/** Watches a session from now on. observer NULL: no more. Copies *observer. Errors: WEIR_ENOMEM (as before it goes on; never
- * for NULL). */
+/** Watches a session from now on. Does not suspend. Copies *observer. NULL: it is not watched any
+ * more.
+ * Errors: WEIR_ENOMEM: the observer is the one from before. Never with NULL. */
 WEIR_API WEIR_MUST_USE int weir_session_observe(weir_session *session,
                                                 const weir_observer *observer);
 
-/** A pinger for a raw session (the model's): sends a ping each interval_ms through outgoing, and closes with 1011 "Ping
- * timeout" when no matching pong was put into *pongs within timeout_ms. The user sends the Pong frames that the session
- * receives into *pongs, which never blocks. It ends with the session, which owns it. Errors: WEIR_EINVAL (interval 0),
- * WEIR_ENOMEM, WEIR_CLOSED. */
+/** Starts a pinger for a raw session. Does not suspend.
+ *
+ * It sends a ping each interval_ms through outgoing. It closes the session with 1011 "Ping timeout"
+ * when no matching pong was put into *pongs within timeout_ms. The user sends the Pong frames that
+ * the session receives into *pongs, which never blocks. interval_ms 0: 20,000 ms; WEIR_UNLIMITED:
+ * no pings. timeout_ms 0: 20,000 ms; WEIR_UNLIMITED: no limit. The session owns the pinger, which
+ * ends with it. Lends *pongs as long as the session.
+ * Errors: WEIR_EINVAL: an argument is NULL; WEIR_ENOMEM; WEIR_CLOSED: the session has ended. */
 WEIR_API WEIR_MUST_USE int weir_pinger_start(weir_channel **pongs, weir_session *session,
                                              uint64_t interval_ms, uint64_t timeout_ms);
 
-/** A ponger for a raw session: for each Ping frame put into *pings a Pong with the same payload goes to outgoing; when that
- * is full, only the newest is kept. Ends with the session, which owns it. Errors: WEIR_ENOMEM, WEIR_CLOSED. */
+/** Starts a ponger for a raw session. Does not suspend.
+ *
+ * For each Ping frame that is put into *pings it sends a Pong with the same payload to outgoing.
+ * While outgoing is full it keeps only the newest. The session owns the ponger, which ends with it.
+ * Lends *pings as long as the session. A second call gives the same channel.
+ * Errors: WEIR_EINVAL: an argument is NULL; WEIR_ENOMEM; WEIR_CLOSED: the session has ended. */
 WEIR_API WEIR_MUST_USE int weir_ponger_start(weir_channel **pings, weir_session *session);
 
 WEIR_END_DECLS

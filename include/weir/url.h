@@ -18,8 +18,8 @@ WEIR_BEGIN_DECLS
 /** The most bytes that a host may have: the limit of a DNS name (RFC 1035 2.3.4). */
 #define WEIR_URL_HOST_MAX 255
 
-/** Room for any Host field that weir_url_host_header_write writes: the host, brackets, colon, port and
- * NUL. */
+/** Room for any Host field that weir_url_host_header_write writes: the host, brackets, colon, port
+ * and NUL. */
 #define WEIR_URL_HOST_HEADER_ROOM (WEIR_URL_HOST_MAX + 2 + 6 + 1)
 
 /** What a URL's scheme says about the way to the peer. */
@@ -41,26 +41,31 @@ typedef struct weir_url {
     weir_view query;       /**< what follows '?', maybe empty; absent when there is no '?' */
 } weir_url;
 
-/** Takes a URL apart. The scheme's case does not matter; percent-encoding is left as it is.
+/** Takes a URL apart. The case of the scheme does not matter. Percent-encoding stays as it is.
+ * Lends the views as long as text. On failure *out is zeroed.
  *
- * Refused with WEIR_EINVAL, and *fault (may be NULL) then says why and where: any other scheme;
- * an empty, over-long or malformed host; an IPv6 zone (RFC 6874: it means nothing to the peer);
- * a port over 65535; a user name or password (it would have to be sent as a field, which is the
- * caller's choice to make); a fragment (RFC 6455 3); a blank, a control character or a byte
- * outside ASCII anywhere. *out is zeroed then. Lends the views as long as text. */
+ * Errors: WEIR_EINVAL, and *fault (may be NULL) says why and where:
+ * - another scheme;
+ * - an empty, too long or malformed host;
+ * - an IPv6 zone (RFC 6874), which means nothing to the peer;
+ * - a port over 65535;
+ * - a user name or password: if it has to be sent, the caller sends a field;
+ * - a fragment (RFC 6455 3);
+ * - a blank, a control character or a byte outside ASCII anywhere. */
 WEIR_API WEIR_MUST_USE int weir_url_parse(weir_url *out, const char *text, size_t size,
                                           weir_fault *fault);
 
-/** Writes the value of the Host field: the host, in brackets if it is IPv6, and the port unless
- * it is the default of the scheme (RFC 6455 4.1); "localhost" for ws+unix.
- * WEIR_URL_HOST_HEADER_ROOM bytes are always enough. Returns the size in bytes, not counting the
- * NUL that ends the text; out needs one byte more. out NULL: only measures. Errors: WEIR_EINVAL
- * for a zeroed URL; WEIR_ETOOBIG when capacity is short. */
+/** Writes the value of the Host field: the host, in brackets if it is IPv6, and the port unless it
+ * is the default of the scheme (RFC 6455 4.1). For ws+unix: "localhost". Measures, returns and
+ * fails as base.h says of every weir_TYPE_write(). WEIR_URL_HOST_HEADER_ROOM bytes are always
+ * enough.
+ * Errors: WEIR_EINVAL: a zeroed URL; WEIR_ETOOBIG. */
 WEIR_API WEIR_MUST_USE int weir_url_host_header_write(char *out, size_t capacity,
                                                       const weir_url *url);
 
-/** Writes a URL in full, the port always said unless it is the scheme's default; parsed again it
- * gives the same parts. Returns and errors: as weir_url_host_header_write. */
+/** Writes a whole URL, with the port unless it is the default of the scheme. Parsed again it gives
+ * the same parts. Measures, returns and fails as base.h says of every weir_TYPE_write().
+ * Errors: WEIR_EINVAL: a zeroed URL; WEIR_ETOOBIG. */
 WEIR_API WEIR_MUST_USE int weir_url_write(char *out, size_t capacity, const weir_url *url);
 
 WEIR_END_DECLS

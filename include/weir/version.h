@@ -1,5 +1,6 @@
 /** @file
- * weir/version.h - which weir this is: numbers for the compiler, strings for people. Thread-safe. */
+ * weir/version.h - which weir this is: numbers for the compiler, strings for people.
+ * Thread-safe. */
 #ifndef WEIR_VERSION_H
 #define WEIR_VERSION_H
 
@@ -19,8 +20,9 @@ WEIR_BEGIN_DECLS
  * string that stays valid for ever. */
 WEIR_API const char *weir_version(void);
 
-/** What the linked library was built with, words separated by a space, a leading '-' for what was left
- * out: "epoll io_uring sim deflate libdeflate context=x86_64". Lends a string that stays valid for ever. */
+/** What the linked library was built with: words with a space between them, and a '-' before what
+ * was left out, as in "epoll io_uring sim deflate libdeflate context=x86_64". Lends a string that
+ * stays valid for ever. */
 WEIR_API const char *weir_features(void);
 
 WEIR_END_DECLS

@@ -1,10 +1,9 @@
 /** @file
- * weir/view.h - some characters that lie in someone else's memory: what parsers of text give out.
- * Values; thread-safe.
+ * weir/view.h - some characters in memory that belongs to something else: what parsers of text
+ * return. Values; thread-safe.
  *
- * A view is not terminated by NUL: print it with `"%.*s", (int)view.size, view.data`. A view
- * whose data is NULL says "absent", one of size 0 whose data is not NULL says "there, but
- * empty". */
+ * No NUL ends a view. Print it with `"%.*s", (int)view.size, view.data`. A view whose data is NULL
+ * is absent. A view of size 0 whose data is not NULL is there, and empty. */
 #ifndef WEIR_VIEW_H
 #define WEIR_VIEW_H
 
@@ -12,7 +11,7 @@
 
 WEIR_BEGIN_DECLS
 
-/** Characters [data, data + size), lent by whoever owns the memory. */
+/** Characters from data to data + size. The owner of the memory lends them. */
 typedef struct weir_view {
     const char *data; /**< NULL: absent */
     size_t size;      /**< bytes */
@@ -24,7 +23,7 @@ WEIR_API weir_view weir_view_of(const char *text);
 /** Whether a view has exactly the bytes of a string. False for an absent view. */
 WEIR_API bool weir_view_equal(weir_view view, const char *text);
 
-/** The same, with ASCII letters of either case alike, as names in HTTP compare. */
+/** The same, but upper and lower case of ASCII letters are equal, as in names of HTTP. */
 WEIR_API bool weir_view_equal_nocase(weir_view view, const char *text);
 
 WEIR_END_DECLS

@@ -1,10 +1,12 @@
 /** @file
- * weir/writer.h - the sending half of a raw session by itself: a bounded channel of frames in, coalesced writes to a stream
- * out (RFC 6455 5). The model's WebSocketWriter.
+ * weir/writer.h - the sending half of a raw session by itself: a bounded channel of frames in,
+ * joined writes to a stream out (RFC 6455 5). The model's WebSocketWriter.
  *
- * An actor without a stack that has a stream's writing direction to itself; the other direction is free, for a weir_reader
- * or for weir_stream_read(). Frames are written in order, once a turn of the loop, large payloads uncopied. Everything here
- * belongs to the stream's loop and its thread. */
+ * A writer is an actor without a stack. It has the write side of a stream to itself. The read side
+ * is free, for a weir_reader or for weir_stream_read(). Frames are written in order, once a turn of
+ * the loop. Large payloads are not copied.
+ *
+ * Everything here belongs to the stream's loop and must be called on its thread. */
 #ifndef WEIR_WRITER_H
 #define WEIR_WRITER_H
 
@@ -19,52 +21,67 @@ WEIR_BEGIN_DECLS
 /** A writer. */
 typedef struct weir_writer weir_writer;
 
-/** Zeroed: a server's, with the defaults. */
+/** How a writer behaves. Zeroed: that of a server, with the defaults. */
 typedef struct weir_writer_options {
     enum weir_role role; /**< which end this is: a client masks what it sends, a server does not */
-    size_t capacity;     /**< frames that queue while the peer does not read, 1..1,048,576; 0: 8 */
-    size_t high_water;   /**< bytes not yet taken by the kernel at which frames queue; 0: 1 MiB */
+    /** Frames that may queue while the peer does not read, 1..1,048,576. 0: 8. */
+    size_t capacity;
+    /** Bytes that were sent and the kernel has not taken, at which frames begin to queue. 0: 1 MiB;
+     * WEIR_UNLIMITED: no limit. */
+    size_t high_water;
 } weir_writer_options;
 
-/** Starts to write frames to a stream that the opening handshake is done on. Keeps the stream until the writer has ended; it
- * stays the caller's, who closes it. The writer is a child of scope: cancelling that ends it, and resets the connection if a
- * write is under way. options NULL: all defaults. The handle is the caller's until weir_writer_free(). Does not suspend.
- * Errors: WEIR_EINVAL, WEIR_ESTATE (somebody writes to the stream), WEIR_CANCELLED (the scope is, or the stream was broken),
- * WEIR_ENOMEM. */
+/** Starts to write frames to a stream whose opening handshake is done. Does not suspend.
+ *
+ * Keeps the stream until the writer has ended. The stream stays the caller's, who closes it. The
+ * writer is a child of scope: cancelling the scope ends it, and resets the connection if a write is
+ * in flight. options NULL: all defaults. The handle is the caller's until weir_writer_free().
+ * Errors: WEIR_EINVAL; WEIR_ESTATE: something else writes to the stream; WEIR_CANCELLED: the scope
+ * is cancelled, or the stream is broken; WEIR_ENOMEM. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_writer_start(weir_writer **out, weir_scope *scope,
                                                       weir_stream *stream,
                                                       const weir_writer_options *options);
 
-/** The channel of frames (items are weir_frame), for weir_select(). A frame that borrows its bytes is copied if it has to
- * queue. A writer does not notice when the channel itself is closed: weir_writer_shutdown() ends it. Lends it as long as the
- * handle. */
+/** The channel of frames, for weir_select(): its items are weir_frame. A frame that borrows its
+ * bytes is copied if it has to queue. Closing the channel does not end the writer:
+ * weir_writer_shutdown() does. Lends the channel as long as the handle. */
 WEIR_INTERNAL_API weir_channel *weir_writer_outgoing(weir_writer *writer);
 
-/** **Suspends** while the queue is full. Takes the frame, whether it succeeds or not, and empties *frame. After a Close frame
- * nothing more is written: when it has gone out, the writing direction of the stream is ended, and so is the writer. A later
- * fragment gets opcode 0, whatever its type says. Errors: WEIR_CLOSED (a Close was sent, or the writer has ended),
- * WEIR_EINVAL (malformed control frame, changed type in mid-message), WEIR_CANCELLED, WEIR_ENOMEM, WEIR_ESTATE. */
+/** **Suspends** while the queue is full. Sends a frame. Takes it, also on failure, and empties
+ * *frame.
+ *
+ * After a Close frame nothing more is written: when it has gone out, the write side of the stream
+ * is shut down, and the writer ends. A later fragment gets opcode 0, whatever its type is.
+ * Errors: WEIR_CLOSED: a Close was sent, or the writer has ended; WEIR_EINVAL: a malformed control
+ * frame, or another type in the middle of a message; WEIR_CANCELLED; WEIR_ENOMEM; WEIR_ESTATE:
+ * outside a coroutine, and it would have to wait. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_writer_send(weir_writer *writer, weir_frame *frame);
 
-/** **Suspends** until everything sent before it was handed to the kernel. After the end: returns at once how it ended,
- * WEIR_CLOSED for a normal one. Errors also: WEIR_CANCELLED, WEIR_ESTATE, WEIR_SYSTEM(...) (the stream takes no more),
- * WEIR_ENOMEM (the rest of a frame could not be masked or written: the connection was reset). */
+/** **Suspends** until the kernel has taken all that was sent before. After the writer's end it
+ * returns at once how the writer ended: WEIR_CLOSED for a normal end.
+ * Errors besides:
+ * - WEIR_CANCELLED: the caller was cancelled;
+ * - WEIR_ESTATE: outside a coroutine, and it would have to wait;
+ * - WEIR_SYSTEM(...): the stream takes no more;
+ * - WEIR_ENOMEM: the rest of a frame could not be masked or written, and the connection was
+ *   reset. */
 WEIR_INTERNAL_API WEIR_MUST_USE int weir_writer_flush(weir_writer *writer);
 
-/** Ends it without a Close frame: what is queued still goes out, then the stream's writing direction is ended. Does not
- * suspend, does not wait. */
+/** Ends the writer without a Close frame: what is queued is still written, then the write side of
+ * the stream is shut down. Does not suspend and does not wait. */
 WEIR_INTERNAL_API void weir_writer_shutdown(weir_writer *writer);
 
-/** Whether frames are masked; the default follows the role. */
+/** Whether frames are masked. The default follows the role. */
 WEIR_INTERNAL_API bool weir_writer_masking(const weir_writer *writer);
-/** Changes it: counts from the next frame that is serialized. */
+/** Changes that, from the next frame on that is serialized. */
 WEIR_INTERNAL_API void weir_writer_set_masking(weir_writer *writer, bool masking);
 
-/** Bytes not yet taken by the kernel, queued frames included. */
+/** Bytes that were sent and the kernel has not taken, queued frames included. */
 WEIR_INTERNAL_API size_t weir_writer_queued_bytes(const weir_writer *writer);
 
-/** Ends it at once if need be: what has not gone out is dropped, and the connection reset if a write is under way. Gives up
- * the handle. NULL is allowed. Does not suspend. */
+/** Ends the writer at once if it has not ended, and takes the handle back. What was not written is
+ * dropped, and the connection is reset if a write is in flight. Does not suspend. NULL is
+ * allowed. */
 WEIR_INTERNAL_API void weir_writer_free(weir_writer *writer);
 
 WEIR_END_DECLS

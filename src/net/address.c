@@ -133,23 +133,15 @@ static void describe_unix(const weir_address *address, char *out)
     snprintf(out, WEIR_ADDRESS_ROOM, "unix:%.*s", (int)size, un.sun_path);
 }
 
-int weir_address_describe(char *out, size_t size, const weir_address *address)
+size_t weir_address_describe(char *out, size_t capacity, const weir_address *address)
 {
     char text[WEIR_ADDRESS_ROOM] = "none";
-    if (address == NULL || (out == NULL && size > 0))
-        return WEIR_EINVAL;
     if (address->size > 0 && address->storage.ss_family == AF_INET)
         describe_v4(address, text);
     else if (address->size > 0 && address->storage.ss_family == AF_INET6)
         describe_v6(address, text);
     else if (address->size > 0 && address->storage.ss_family == AF_UNIX)
         describe_unix(address, text);
-    size_t length = strlen(text);
-    if (length >= size) {
-        if (size > 0)
-            out[0] = '\0';
-        return WEIR_ETOOBIG;
-    }
-    memcpy(out, text, length + 1);
-    return (int)length;
+    int wanted = snprintf(out, capacity, "%s", text);
+    return wanted > 0 ? (size_t)wanted : 0;
 }

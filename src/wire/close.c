@@ -140,16 +140,16 @@ const char *weir_end_kind_name(enum weir_end_kind kind)
     return "unknown";
 }
 
-size_t weir_close_reason_describe(char *out, size_t size, const weir_close_reason *reason)
+size_t weir_close_reason_describe(char *out, size_t capacity, const weir_close_reason *reason)
 {
     const char *name = weir_close_code_name(reason->code);
     const char *space = reason->message_size > 0 ? " " : "";
     int wanted;
     if (name != NULL)
-        wanted = snprintf(out, size, "%s (%u)%s%.*s", name, (unsigned)reason->code, space,
+        wanted = snprintf(out, capacity, "%s (%u)%s%.*s", name, (unsigned)reason->code, space,
                           (int)reason->message_size, reason->message);
     else
-        wanted = snprintf(out, size, "%u%s%.*s", (unsigned)reason->code, space,
+        wanted = snprintf(out, capacity, "%u%s%.*s", (unsigned)reason->code, space,
                           (int)reason->message_size, reason->message);
     return wanted > 0 ? (size_t)wanted : 0;
 }

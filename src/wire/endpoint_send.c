@@ -161,7 +161,8 @@ bool weir_endpoint_compresses(const weir_endpoint *endpoint, const weir_frame *f
     if (endpoint->out_type != 0)
         return endpoint->out_coded;
     if (frame->compress == WEIR_COMPRESS_DEFAULT)
-        return !frame->fin || frame->size >= endpoint->codec->send_min;
+        return frame->size >= endpoint->codec->send_min ||
+               (!frame->fin && endpoint->codec->send_min != SIZE_MAX);
     return frame->compress == WEIR_COMPRESS_ALWAYS;
 }
 

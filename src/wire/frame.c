@@ -163,10 +163,10 @@ int weir_frame_close_reason_get(weir_close_reason *out, const weir_frame *frame)
     return WEIR_OK;
 }
 
-size_t weir_frame_describe(char *out, size_t size, const weir_frame *frame)
+size_t weir_frame_describe(char *out, size_t capacity, const weir_frame *frame)
 {
     int wanted =
-        snprintf(out, size, "Frame %s (fin=%s, size=%zu)", weir_frame_type_name(frame->type),
+        snprintf(out, capacity, "Frame %s (fin=%s, size=%zu)", weir_frame_type_name(frame->type),
                  frame->fin ? "true" : "false", frame->size);
     return wanted > 0 ? (size_t)wanted : 0;
 }

@@ -27,7 +27,7 @@ def finish(peer, code=1000):
 class Talking(unittest.TestCase):
     def sent(self, lines, *options):
         """What comes back from an echo, given these bytes as standard input."""
-        with Echo("--max-message", "0") as echo:
+        with Echo("--max-message", "none") as echo:
             status, out, err = weir("connect", echo.url, "--exit-on-eof", *options, stdin=lines)
         self.assertEqual(status, 0, err)
         self.assertEqual(err, "weir connect: closed by client: NORMAL (1000)\n")

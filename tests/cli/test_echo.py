@@ -97,14 +97,14 @@ class Echoing(unittest.TestCase):
 
     def test_with_stream_a_piece_comes_back_before_the_rest_is_sent(self):
         for options in (["--stream"], ["--stream", "--on-message"]):
-            with Echo(*options, "--max-message", "0") as echo, client(echo.url) as peer:
+            with Echo(*options, "--max-message", "none") as echo, client(echo.url) as peer:
                 peer.send(TEXT, b"first", fin=False)
                 self.assertEqual(peer.frame(), (False, TEXT, b"first"))
                 peer.send(0, b"last")
                 self.assertEqual(peer.frame(), (True, 0, b"last"))
 
     def test_with_stream_a_part_of_a_frame_comes_back_too(self):
-        with Echo("--stream", "--max-message", "0", "--max-frame", "0") as echo, client(echo.url) as peer:
+        with Echo("--stream", "--max-message", "none", "--max-frame", "none") as echo, client(echo.url) as peer:
             peer.sock.sendall(struct.pack(">BBQ", 0x82, 0xFF, 1 << 40) + bytes(4) + b"of a tebibyte")
             self.assertEqual(peer.frame(), (False, BINARY, b"of a tebibyte"))
 
@@ -147,9 +147,11 @@ class Limits(unittest.TestCase):
                 self.assertEqual(self.refused(shape + ["--max-message", "9"], (TEXT, b"12345", False), (0, b"67890")), 1009)
                 self.assertEqual(self.refused(shape + ["--max-frame", "9"], (TEXT, b"1234567890")), 1009)
 
-    def test_the_default_is_a_mebibyte_and_0_is_none(self):
-        self.assertEqual(self.refused([], (BINARY, bytes(1 << 20), False), (0, b"x")), 1009)
-        with Echo("--max-message", "0") as echo, client(echo.url) as peer:
+    def test_the_default_is_a_mebibyte_and_there_may_be_none(self):
+        for options in ([], ["--max-message", "0", "--max-frame", "0"]):
+            with self.subTest(options=options):
+                self.assertEqual(self.refused(options, (BINARY, bytes(1 << 20), False), (0, b"x")), 1009)
+        with Echo("--max-message", "none") as echo, client(echo.url) as peer:
             peer.send(BINARY, bytes((1 << 20) + 1))
             self.assertEqual(peer.message(), (BINARY, bytes((1 << 20) + 1)))
 

@@ -98,7 +98,7 @@ MUTANTS = [
     ("the context of what is sent is kept where none may be", CODEC, "if (!codec->forget_sent)", "if (!codec->sending)", CODED),
     ("the window that was agreed on is not used", CODEC, ".window_bits = (uint8_t)(agreed_bits < bits ? agreed_bits : bits),", ".window_bits = (uint8_t)(agreed_bits < 1 ? agreed_bits : bits),", CODED),
     ("messages of any size are compressed without their window", CODEC, "part->size <= (size_t)1 << codec->kind.window_bits);", "part->size <= (size_t)1 << 30);", CODED),
-    ("nothing is compressed", SENDING, "if (frame->compress == WEIR_COMPRESS_DEFAULT)\n        return !frame->fin || frame->size >= endpoint->codec->send_min;\n    return frame->compress == WEIR_COMPRESS_ALWAYS;", "return false;", CODED),
+    ("nothing is compressed", SENDING, "if (frame->compress == WEIR_COMPRESS_DEFAULT)\n        return frame->size >= endpoint->codec->send_min ||\n               (!frame->fin && endpoint->codec->send_min != SIZE_MAX);\n    return frame->compress == WEIR_COMPRESS_ALWAYS;", "return false;", CODED),
     ("an offer with an unknown parameter is taken", TERMS, 'return "RFC 7692 7: an unknown parameter";', "return NULL;", CODED),
     ("an offer with a parameter given twice is taken", TERMS, "if (mentions(reading, parameter))", "if (parameter > PARAMETER_COUNT)", CODED),
     ("an offer of a window under 8 is taken", TERMS, "if (number < WINDOW_BITS_MIN)", "if (number < 0)", CODED),

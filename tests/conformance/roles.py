@@ -67,7 +67,7 @@ async def play_against_server(processes, cases, host, port, limits):
 
 async def run_one_server(processes, cases, options):
     """A server with its options, from its first line to its exit status."""
-    server = await processes.start(processes.weir, "echo", "ws://127.0.0.1:0", "--ping-interval", "0", *options)
+    server = await processes.start(processes.weir, "echo", "ws://127.0.0.1:0", "--ping-interval", "none", *options)
     words = []
     try:
         line = (await server.stderr.readline()).decode()

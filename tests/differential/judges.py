@@ -197,7 +197,7 @@ class WeirEcho:
     """`weir echo` with options, while the `async with` lasts."""
 
     def __init__(self, weir, options):
-        self.command = [weir, "echo", "ws://127.0.0.1:0", "--max-message", "16M", "--ping-interval", "0", *options]
+        self.command = [weir, "echo", "ws://127.0.0.1:0", "--max-message", "16M", "--ping-interval", "none", *options]
 
     async def __aenter__(self):
         self.process = await asyncio.create_subprocess_exec(*self.command, stderr=asyncio.subprocess.PIPE)

@@ -76,7 +76,7 @@ async def whatever_either_side_wants_all_comes_back():
 
 
 async def pieces_are_compressed_as_they_come():
-    with Echo("--deflate=takeover", "--stream", "--max-message", "0") as echo:
+    with Echo("--deflate=takeover", "--stream", "--max-message", "none") as echo:
         async with open_client(echo) as client:
             await converse(client, SIZES)
             await expect_echo(client, RECORDS[0] * 20000)

@@ -54,6 +54,7 @@ static void answer_of(char *out, const char *first, const char *second,
     out[0] = '\0';
     if (weir_deflate_choose(&terms, &lines.head, options)) {
         int size = weir_deflate_answer_write(out, WEIR_DEFLATE_TEXT_ROOM, &terms);
+        assert_int_equal(weir_deflate_answer_write(NULL, 0, &terms), size);
         assert_int_equal(size, strlen(out));
     }
     free(lines.bytes);
@@ -191,6 +192,7 @@ static void client_offers_what_it_wants(void **state)
         int size = weir_deflate_offer_write(offer, sizeof offer, cases[i].options);
         assert_string_equal(offer, cases[i].answer);
         assert_int_equal(size, strlen(offer));
+        assert_int_equal(weir_deflate_offer_write(NULL, 0, cases[i].options), size);
         assert_int_equal(weir_deflate_offer_write(offer, (size_t)size, cases[i].options),
                          WEIR_ETOOBIG);
     }

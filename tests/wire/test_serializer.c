@@ -180,6 +180,17 @@ static void the_default_capacity_is_1024(void **state)
     weir_serializer_fini(&serializer);
 }
 
+static void the_capacity_may_be_unlimited(void **state)
+{
+    (void)state;
+    weir_serializer serializer;
+    weir_serializer_options options = {.capacity = (size_t)WEIR_UNLIMITED};
+    assert_int_equal(weir_serializer_init(&serializer, &options), WEIR_OK);
+    for (int i = 0; i < 5000; i++)
+        enqueue(&serializer, weir_frame_ping("", 0));
+    weir_serializer_fini(&serializer);
+}
+
 static void masking_needs_a_source_of_keys(void **state)
 {
     (void)state;
@@ -321,6 +332,7 @@ int main(void)
         cmocka_unit_test(what_is_left_is_released_at_the_end),
         cmocka_unit_test(a_full_queue_refuses_and_the_frame_stays_the_callers),
         cmocka_unit_test(the_default_capacity_is_1024),
+        cmocka_unit_test(the_capacity_may_be_unlimited),
         cmocka_unit_test(masking_needs_a_source_of_keys),
         cmocka_unit_test(masking_takes_a_new_key_a_frame_and_leaves_the_source),
         cmocka_unit_test(any_room_gives_the_same_bytes),

@@ -75,6 +75,22 @@ static void the_least_size_is_an_option(void **state)
     close_place(&place);
 }
 
+static void messages_may_all_be_too_small(void **state)
+{
+    (void)state;
+    struct place place = {.rig = rig_new(WEIR_ROLE_SERVER, WEIR_DELIVER_MESSAGES)};
+    assert_int_equal(weir_deflate_new(&place.shared, &place.rig->memory.allocator), WEIR_OK);
+    add_codec(&place, &(weir_deflate_options){.compress_min = (size_t)WEIR_UNLIMITED}, &together);
+    static const char text[100000];
+    weir_frame frame = weir_frame_binary(text, sizeof text);
+    assert_false(weir_endpoint_compresses(place.rig->endpoint, &frame));
+    frame.fin = false;
+    assert_false(weir_endpoint_compresses(place.rig->endpoint, &frame));
+    frame.compress = WEIR_COMPRESS_ALWAYS;
+    assert_true(weir_endpoint_compresses(place.rig->endpoint, &frame));
+    close_place(&place);
+}
+
 static void the_first_fragment_decides(void **state)
 {
     (void)state;
@@ -118,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(large_messages_are_compressed_and_small_ones_not),
         cmocka_unit_test(the_least_size_is_an_option),
+        cmocka_unit_test(messages_may_all_be_too_small),
         cmocka_unit_test(the_first_fragment_decides),
         cmocka_unit_test(a_head_alone_is_for_what_is_not_compressed),
     };

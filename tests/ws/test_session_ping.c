@@ -205,7 +205,7 @@ static int pinger_and_ponger_serve_a_raw_session(void *arg)
     uint8_t payload[128];
     (void)arg;
     rig_open_raw(&rig, WEIR_ROLE_SERVER, NULL);
-    assert_status(weir_pinger_start(&pongs, rig.session, 0, 100), WEIR_EINVAL);
+    assert_status(weir_pinger_start(NULL, rig.session, 10, 100), WEIR_EINVAL);
     assert_ok(weir_pinger_start(&pongs, rig.session, 10, rig_is_real() ? 500 : 100));
     assert_ok(weir_ponger_start(&pings, rig.session));
     for (int i = 0; i < 3; i++) {

@@ -77,8 +77,7 @@ static int take_single(struct weir__admission *admission, weir_view path)
 
 bool weir__admission_has_room(const struct weir__admission *admission)
 {
-    size_t most = admission->options.max_sessions;
-    return most == 0 || admission->session_count + admission->pending_count < most;
+    return admission->session_count + admission->pending_count < admission->options.max_sessions;
 }
 
 void weir__admission_begin(struct weir__admission *admission)
@@ -121,6 +120,8 @@ static int fill_in(struct weir__admission *admission)
         options->max_head_size = WEIR_HTTP_HEAD_DEFAULT;
     if (options->max_head_fields == 0)
         options->max_head_fields = WEIR_HTTP_FIELDS_DEFAULT;
+    if (options->max_sessions == 0)
+        options->max_sessions = SIZE_MAX;
     if (options->max_head_size > HEAD_SIZE_MAX || options->max_head_fields > HEAD_FIELDS_MAX ||
         options->session.user_size > UINT32_MAX)
         return WEIR_EINVAL;

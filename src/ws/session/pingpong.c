@@ -113,7 +113,7 @@ static void fini_pinger(struct weir__attachment *attachment)
 int weir_pinger_start(weir_channel **pongs, weir_session *session, uint64_t interval_ms,
                       uint64_t timeout_ms)
 {
-    if (pongs == NULL || session == NULL || interval_ms == 0)
+    if (pongs == NULL || session == NULL)
         return WEIR_EINVAL;
     *pongs = NULL;
     int status = weir__session_activate_for_call(session);
@@ -126,11 +126,11 @@ int weir_pinger_start(weir_channel **pongs, weir_session *session, uint64_t inte
     if (pinger == NULL)
         return WEIR_ENOMEM;
     pinger->session = session;
-    pinger->interval_ms = interval_ms;
+    pinger->interval_ms = interval_ms != 0 ? interval_ms : WEIR_PING_INTERVAL_DEFAULT_MS;
     pinger->timeout_ms = timeout_ms != 0 ? timeout_ms : WEIR_PING_TIMEOUT_DEFAULT_MS;
     weir__channel_init(&pinger->pongs, session->loop, &pongs_kind, 1, WEIR_OVERFLOW_SUSPEND);
     weir__timer_init(&pinger->timer, pass_pinger_time);
-    weir__timer_set_after(session->loop, &pinger->timer, interval_ms);
+    weir__timer_set_after(session->loop, &pinger->timer, pinger->interval_ms);
     *pongs = &pinger->pongs;
     return weir__scope_attach(&session->active->scope, &pinger->job, &pinger_ops);
 }
