@@ -91,8 +91,8 @@ static int run(void *arg)
 
 int main(int argc, char **argv)
 {
-    static const char *const plain[] = {"--stream", "--max-message", "none", "--ping-interval", "none",
-                                        NULL};
+    static const char *const plain[] = {"--stream",        "--max-message", "none",
+                                        "--ping-interval", "none",          NULL};
     struct plan plan = {.size = (argc > 1 ? strtoull(argv[1], NULL, 10) : 4096) << 20};
     size_t most_kib = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
     struct timespec start;
