@@ -192,6 +192,24 @@ WEIR_API WEIR_MUST_USE int weir_send(weir_session *session, weir_frame *frame);
  * Errors besides: WEIR_EAGAIN: there is no room, and the frame is still the caller's. */
 WEIR_API WEIR_MUST_USE int weir_try_send(weir_session *session, weir_frame *frame);
 
+/** Sends one message to many sessions of one loop. It is serialized once, and a parked session stays
+ * parked when its peer takes the message at once. Does not suspend.
+ *
+ * Takes *frame, whether it succeeds or not, and empties it. It must be a whole TEXT or BINARY
+ * message. *taken (may be NULL) tells how many sessions took it. These do not:
+ * - a session whose queue is full, so that weir_send() would have to wait;
+ * - a session that another coroutine is sending a message in pieces on;
+ * - a session that has closed or ended.
+ *
+ * Errors: WEIR_EINVAL (a NULL argument, or no whole message), WEIR_ENOMEM: no session took it.
+ *
+ *     weir_frame frame = weir_frame_text("hello, everybody", 16);
+ *     size_t taken;
+ *     int status = weir_broadcast(&taken, sessions, count, &frame);
+ */
+WEIR_API WEIR_MUST_USE int weir_broadcast(size_t *taken, weir_session *const *sessions,
+                                          size_t count, weir_frame *frame);
+
 /** **Suspend** as weir_send(). Send a whole text message (of a string that a NUL ends), a whole
  * binary message, and a ping with a payload of at most 125 bytes. Borrow the bytes. Errors: as
  * weir_send(). */

@@ -135,6 +135,15 @@ static inline bool weir__endpoint_send_plain(const weir_endpoint *endpoint, cons
     return true;
 }
 
+/* Whether weir_endpoint_send() of a whole data frame would write its header without a mask, and the
+ * payload as it is. */
+static inline bool weir__endpoint_sends_plain(const weir_endpoint *endpoint,
+                                              const weir_frame *frame)
+{
+    return endpoint->close_state == WEIR__CLOSE_OPEN && endpoint->out_type == 0 &&
+           !endpoint->masking && !weir_endpoint_compresses(endpoint, frame);
+}
+
 /* What weir_endpoint_send() tries first: such a frame with the smallest header. */
 static inline bool weir__endpoint_send_small(const weir_endpoint *endpoint, const weir_frame *frame,
                                              weir_buffer *out)

@@ -294,6 +294,21 @@ def check_loud_guests(place, hearer):
         assert line.endswith(": x" + 499 * "\u00e9" + "\n"), line
 
 
+def check_ticker():
+    with Server("ticker", "ws://127.0.0.1:0/") as ticker:
+        name, port = ticker.place.removeprefix("ws://").removesuffix("/").split(":")
+        with socket.create_connection((name, int(port)), TIMEOUT_S) as first, \
+                socket.create_connection((name, int(port)), TIMEOUT_S) as second:
+            lines = []
+            streams = [shake_hands(peer, "/") for peer in (first, second)]
+            for stream in streams:
+                frames = frames_of(stream)
+                lines.append([next(frames)[1].decode() for _ in range(4)])
+    numbers = [[int(re.fullmatch(r"line (\d+) for [12]", line).group(1)) for line in own] for own in lines]
+    for own in numbers:
+        assert own == list(range(own[0], own[0] + 4)), numbers
+
+
 def check_embed_uv():
     if not os.path.exists(example("embed_uv")):
         print("embed_uv: not built, libuv is missing")
@@ -307,7 +322,7 @@ CHECKED = {
     "counter": check_counter, "guarded": check_guarded, "dissect": check_dissect, "embed_uv": check_embed_uv,
     "handshake": check_handshake, "sans_io_server": check_sans_io_server, "handmade": None, "chat": check_chat,
     "pieces": check_those_that_end_by_themselves, "embed_poll": None, "workers": None, "raw": None, "deflated": None, "halves": None,
-    "pipeline": None, "simulated": None,
+    "pipeline": None, "simulated": None, "ticker": check_ticker,
 }
 
 # Another suite drives these.

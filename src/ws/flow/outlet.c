@@ -6,6 +6,8 @@
 #include <string.h>
 #include <weir/mask.h>
 
+/* From this size on a shared frame is not copied behind what is unsent. */
+#define SHARED_SIZE ((size_t)1024)
 /* From this size on a payload is not copied into the output buffer. */
 #define LARGE_SIZE ((size_t)16 * 1024)
 
@@ -330,6 +332,71 @@ static bool send_all(struct weir__outlet *outlet)
     output->listed_out = true;
     account(outlet, (size_t)size);
     return send_pieces(outlet);
+}
+
+/* --- a frame that many sessions share --- */
+
+/* Whether its bytes are what this endpoint would write, and nothing has to go before it. */
+static bool may_share(const struct weir__outlet *outlet, const struct weir__shared *shared)
+{
+    weir_frame frame = {.data = (uint8_t *)(uintptr_t)shared->bytes,
+                        .size = shared->size - shared->head_size,
+                        .type = shared->type,
+                        .fin = true};
+    return outlet->io != NULL && !outlet->watched && outlet->lock.holder == NULL &&
+           weir__channel_may_push(&outlet->outgoing) && weir__outlet_has_room(outlet) &&
+           weir__endpoint_sends_plain(outlet->endpoint, &frame);
+}
+
+int weir__outlet_continue_shared(struct weir__outlet *outlet, struct weir__shared *shared,
+                                 int64_t size)
+{
+    struct weir__output *output = size < 0 ? NULL : output_of(outlet);
+    if (output == NULL) { /* what was sent of it cannot be finished */
+        fail(outlet, size < 0 ? (int)size : WEIR_ENOMEM);
+        return size < 0 ? (int)size : WEIR_ENOMEM;
+    }
+    outlet->flush.taken += (uint64_t)size;
+    weir__output_push_shared(output, shared, (size_t)size);
+    output->listed = weir__io_is_sending(outlet->io) ? 1 : 0;
+    outlet->was_stuck = true;
+    count_pushed(outlet);
+    return WEIR_OK;
+}
+
+static int send_shared_now(struct weir__outlet *outlet, struct weir__shared *shared)
+{
+    const struct iovec piece = {shared->bytes, shared->size};
+    int64_t size = weir__io_send(outlet->io, &piece, 1);
+    if (size != (int64_t)shared->size)
+        return weir__outlet_continue_shared(outlet, shared, size);
+    outlet->flush.taken += shared->size;
+    count_pushed(outlet);
+    return WEIR_OK;
+}
+
+int weir__outlet_send_shared(struct weir__outlet *outlet, struct weir__shared *shared)
+{
+    if (!may_share(outlet, shared))
+        return WEIR_EAGAIN;
+    if (outlet->output == NULL && !weir__io_is_sending(outlet->io) &&
+        (weir_endpoint_wants(outlet->endpoint) & WEIR_WANT_FLUSH) == 0)
+        return send_shared_now(outlet, shared);
+    struct weir__output *output = output_with_room(outlet);
+    if (output == NULL)
+        return WEIR_ENOMEM;
+    weir__outlet_pump_late(outlet);
+    int status;
+    if (shared->size < SHARED_SIZE) {
+        status = weir_buffer_append(&output->out, shared->bytes, shared->size);
+    } else {
+        status = weir__output_reserve(output);
+        if (status == WEIR_OK)
+            weir__output_push_shared(output, shared, 0);
+    }
+    if (status == WEIR_OK)
+        count_pushed(outlet);
+    return status;
 }
 
 /* All is taken, and nothing queues. What is still awaited was dropped: behind a Close, or as the

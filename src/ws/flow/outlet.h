@@ -62,6 +62,15 @@ void weir__outlet_fini(struct weir__outlet *outlet);
 /* Serializes a frame, past the channel, which must have nothing (weir__channel_may_push); only when there is room. Takes it: *frame is empty then. */
 WEIR_MUST_USE int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame);
 
+/* Sends a shared frame: from where it lies, or copied behind what is unsent when it is small.
+ * WEIR_EAGAIN: it has to go the way of other frames. */
+WEIR_MUST_USE int weir__outlet_send_shared(struct weir__outlet *outlet,
+                                           struct weir__shared *shared);
+
+/* The same, of a frame that the io was given when there was no outlet: size is what the io returned. */
+WEIR_MUST_USE int weir__outlet_continue_shared(struct weir__outlet *outlet,
+                                               struct weir__shared *shared, int64_t size);
+
 /* Whether a frame may be serialized now; else it has to queue. */
 static inline bool weir__outlet_has_room(const struct weir__outlet *outlet)
 {

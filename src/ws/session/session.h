@@ -8,7 +8,7 @@
  * left (park.c). A call or an event that needs more activates it.
  *
  * The parts, each knowing only those before it: observe, end, lru, life, park, update, send, message, receive,
- * close, settings, pingpong, compression, serve, start. Single-threaded. */
+ * broadcast, close, settings, pingpong, compression, serve, start. Single-threaded. */
 #ifndef WEIR_WS_SESSION_SESSION_H
 #define WEIR_WS_SESSION_SESSION_H
 
