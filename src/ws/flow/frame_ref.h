@@ -1,5 +1,7 @@
-/* ws/flow/frame_ref.h - who holds the bytes of a received frame. A lease stands behind frame.owner, keeps a read buffer or a block of memory alive, and lets
- * the session know when its user has given the frame back. Single-threaded. */
+/* ws/flow/frame_ref.h - a frame reference: what keeps the bytes of a received frame alive.
+ *
+ * frame.owner points to it. It references a read buffer, or has a block of memory of its own. The
+ * session sees from it when its user has released the frame. Single-threaded. */
 #ifndef WEIR_WS_FLOW_FRAME_REF_H
 #define WEIR_WS_FLOW_FRAME_REF_H
 
@@ -9,53 +11,57 @@
 
 struct weir__frame_ref {
     weir_loop *loop;
-    struct weir__frame_ref *
-        *lender; /* the slot of the session that remembers this lease; NULL: none does */
-    const weir_frame *
-        given_to; /* the variable it was given into, where a session remembers it; NULL: it is spare */
-    weir__buf *
-        buf; /* of a view, as most are: a reference, and what follows is undefined but for owner; or NULL */
-    /* Else the frame's own release, and its owner; or NULL: a block of the loop follows. */
+    struct weir__frame_ref **lender; /* the session's slot that remembers it; NULL: none does */
+    /* If a slot remembers it: the variable that the frame was given into. NULL: it is cached. */
+    const weir_frame *given_to;
+    /* Of a view, as most are: a reference to the read buffer. Of the fields below owner alone is
+     * set then. NULL: no view. */
+    weir__buf *buf;
+    /* Of no view: the frame's own release, and its owner. NULL: a block of the loop follows. */
     void (*release)(void *owner);
     void *owner;       /* of a view: the payload behind its own header, or NULL */
-    size_t block_size; /* bytes of payload room behind the lease */
+    size_t block_size; /* bytes of payload room that follow */
 };
 
-/* Releases a lease itself: what weir_frame_release() does to a frame that has one. */
+/* Releases a reference: what weir_frame_release() calls for a frame that has one. */
 void weir__frame_ref_release(void *ref);
 
-/* Has a lease hold what a frame shows. */
+/* Makes ref the owner of a frame's bytes. */
 static inline void weir__frame_ref_attach(struct weir__frame_ref *ref, weir_frame *frame)
 {
     frame->release = weir__frame_ref_release;
     frame->owner = ref;
 }
 
-/* Puts a lease behind a frame that is a view of buf. whole: its own header stands before the payload, and nobody needs that any more. WEIR_ENOMEM leaves the frame as it is. */
+/* Gives a reference to a frame that is a view of buf. whole: the frame's own header stands right
+ * before the payload and may be overwritten. WEIR_ENOMEM leaves the frame as it is. */
 WEIR_MUST_USE int weir__frame_ref_view(weir_frame *frame, weir__buf *buf, bool whole);
 
-/* Whether a header without a mask may be written right before the payload of a frame that is given up: where the one it came with was. */
+/* Whether a header without a mask may be written right before the payload of a frame that its user
+ * has sent on: over the header that it was received with. */
 bool weir__frame_ref_has_head_room(const weir_frame *frame);
 
-/* Puts a lease behind a frame that owns its bytes. WEIR_ENOMEM leaves the frame as it is. */
+/* Gives a reference to a frame that owns its bytes. WEIR_ENOMEM leaves the frame as it is. */
 WEIR_MUST_USE int weir__frame_ref_own(weir_frame *frame, weir_loop *loop);
 
-/* Copies the payload into a block behind a lease, with a NUL after it, and releases what was there. WEIR_ENOMEM leaves the frame as it is. */
+/* Copies the payload, with a NUL after it, into the block of a new reference. Releases the bytes
+ * that the frame had. WEIR_ENOMEM leaves the frame as it is. */
 WEIR_MUST_USE int weir__frame_ref_copy(weir_frame *frame, weir_loop *loop);
 
-/* Makes sure that a frame which will be kept does not pin a large read buffer for a small payload, nor borrow what is not its own: copies
- * it where that is so. WEIR_ENOMEM leaves the frame as it is. */
+/* Prepares a frame for being kept. Copies the payload if the frame borrows its bytes, or if a small
+ * payload would pin a large read buffer. WEIR_ENOMEM leaves the frame as it is. */
 WEIR_MUST_USE int weir__frame_ref_keep(weir_frame *frame, weir_loop *loop);
 
-/* The lease of a frame; NULL when its release is another. */
+/* The reference of a frame; NULL when its release is another. */
 static inline struct weir__frame_ref *weir__frame_ref_of(const weir_frame *frame)
 {
     return frame->release == weir__frame_ref_release ? frame->owner : NULL;
 }
 
-/* A slot remembers the lease that was given out last until it is released. That of a view stays there then, spare, for the next one. */
+/* A slot remembers the reference that was given out last, until it is released. The reference of a
+ * view then stays in the slot: it is cached for the next view. */
 
-/* Frees what is spare in a slot. */
+/* Frees the cached reference of a slot. */
 static inline void weir__frame_ref_drop_cached(struct weir__frame_ref **slot)
 {
     struct weir__frame_ref *ref = *slot;
@@ -74,7 +80,7 @@ static inline void weir__frame_ref_forget(struct weir__frame_ref **slot)
     *slot = NULL;
 }
 
-/* Remembers the lease that was given into *frame, if it has one. */
+/* Remembers the reference of *frame, if it has one. */
 static inline void weir__frame_ref_remember(const weir_frame *frame, struct weir__frame_ref **slot)
 {
     if (frame->release != weir__frame_ref_release)
@@ -86,7 +92,8 @@ static inline void weir__frame_ref_remember(const weir_frame *frame, struct weir
     ref->given_to = frame;
 }
 
-/* weir__frame_ref_view() of a whole message and weir__frame_ref_remember() in one, by the spare lease of a slot. */
+/* weir__frame_ref_view() of a whole message and weir__frame_ref_remember() in one: with the cached
+ * reference of a slot. */
 static inline void weir__frame_ref_reuse(struct weir__frame_ref *cached, weir_frame *frame,
                                          weir__buf *buf)
 {

@@ -14,7 +14,7 @@ static struct weir__inlet *inlet_of(const weir_channel *incoming)
 
 /* --- the input --- */
 
-/* The input is eaten: the buffer is let go, and reading goes on. */
+/* The input is eaten: releases the buffer and goes on reading. */
 static void release_input(struct weir__inlet *inlet)
 {
     weir__buf *buf = inlet->buf;
@@ -40,7 +40,7 @@ static inline void notify_observer(struct weir__inlet *inlet, const weir_frame *
         inlet->on->arrived(inlet, frame);
 }
 
-/* Out of memory for a lease. */
+/* There is no memory for a frame reference. */
 static int fail_out_of_memory(struct weir__inlet *inlet, weir_frame *frame)
 {
     weir_frame_release(frame);
@@ -99,7 +99,8 @@ static __attribute__((noinline)) int next_of_all(struct weir__inlet *inlet, weir
     }
 }
 
-/* The next frame out of the input. WEIR_EAGAIN: there is none now (the channel may have been closed meanwhile). */
+/* The next frame out of the input. WEIR_EAGAIN: there is none now, and the channel may have been
+ * closed meanwhile. */
 static inline int next_frame(struct weir__inlet *inlet, weir_frame *frame)
 {
     if (weir__endpoint_take_whole(inlet->endpoint, frame) == WEIR__WHOLE)
@@ -125,7 +126,8 @@ static void drop_input(struct weir__inlet *inlet)
 
 /* --- the channel --- */
 
-/* A frame was taken, and perhaps nobody comes for the next: a ping or a Close in what is held must not wait for that. */
+/* A frame was taken. Held input is processed soon, whether or not a receiver comes for the next
+ * frame: a ping or a Close in it must not wait for one. */
 static void go_on_later(weir_channel *channel)
 {
     struct weir__inlet *inlet = inlet_of(channel);

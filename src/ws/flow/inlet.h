@@ -1,8 +1,11 @@
-/* ws/flow/inlet.h - the receiving half, an actor without a stack: bytes of a stream in, through an endpoint, frames out into a bounded channel.
+/* ws/flow/inlet.h - the receiving half, an actor without a stack: bytes of a stream go through an
+ * endpoint, and frames come out into a bounded channel.
  *
- * A receiver that waits pulls straight from the input, so a message that arrived whole is handed over as a view of the read buffer. Without one,
- * frames queue up to the channel's bounds; then the rest of the input is held, and the stream is not read. Its owner feeds the endpoint and looks
- * after it; a session and a reader each have one. Single-threaded. */
+ * A receiver that waits pulls straight from the input. So a message that arrived whole is handed
+ * over as a view of the read buffer. If no receiver waits, frames queue up to the channel's bounds.
+ * Then the inlet holds the rest of the input and stops reading the stream.
+ *
+ * A session and a reader each have an inlet. They do what its endpoint wants. Single-threaded. */
 #ifndef WEIR_WS_FLOW_INLET_H
 #define WEIR_WS_FLOW_INLET_H
 
@@ -21,7 +24,8 @@ struct weir__inlet_events {
     void (*update)(struct weir__inlet *inlet);
     /* The same and weir__inlet_go_on(), soon and in a context of its own. */
     void (*update_later)(struct weir__inlet *inlet);
-    /* There is input, and nobody waits for it. Whether somebody takes it none the less. NULL: nobody. */
+    /* There is input, and no receiver waits. Returns whether the owner took some of it itself.
+     * NULL: it never does. */
     bool (*serve)(struct weir__inlet *inlet);
 };
 
@@ -31,7 +35,7 @@ struct weir__inlet {
     weir_endpoint *endpoint;
     weir__io *io;   /* what is read; NULL: nothing is, any more */
     weir__buf *buf; /* where the input lies that the endpoint has not eaten; NULL: none */
-    struct weir__frame_ref *cached; /* what weir_receive() gave last; see lease.h */
+    struct weir__frame_ref *cached; /* what weir_receive() gave last; see frame_ref.h */
     uint32_t high_water; /* bytes in the queue from which on one more frame does not queue */
     bool held;           /* buf is a reference of ours, and the stream is not read */
     bool discards;       /* nobody will receive any more: frames are dropped */
@@ -56,13 +60,15 @@ void weir__inlet_fini(struct weir__inlet *inlet);
 /* Bytes arrived: feeds the endpoint and delivers what it has. From the loop's context. */
 void weir__inlet_feed(struct weir__inlet *inlet, weir__buf *buf, uint8_t *data, size_t size);
 
-/* The next frame out of the input, past the channel, which must have nothing (weir__channel_may_pull). WEIR_EAGAIN: there is none now. */
+/* The next frame out of the input, past the channel. The channel must be empty
+ * (weir__channel_may_pull()). WEIR_EAGAIN: there is none now. */
 WEIR_MUST_USE int weir__inlet_pull(struct weir__inlet *inlet, weir_frame *frame);
 
 /* Where the next bytes may be read to, to be fed from there; 0: anywhere. */
 size_t weir__inlet_room(const struct weir__inlet *inlet, uint8_t **room);
 
-/* Bytes that came before: fed, and kept until somebody receives, or the owner goes on later. Takes the reference to buf. */
+/* Bytes that came before: feeds them to the endpoint and holds them, until a receiver comes or
+ * weir__inlet_go_on() is called. Takes the reference to buf. */
 void weir__inlet_keep(struct weir__inlet *inlet, weir__buf *buf, uint8_t *data, size_t size);
 
 /* Goes on with input that is held. From the loop's context. */

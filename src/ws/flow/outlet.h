@@ -1,8 +1,10 @@
-/* ws/flow/outlet.h - the sending half of a session, an actor without a stack: a bounded channel of frames in, coalesced writes out.
+/* ws/flow/outlet.h - the sending half of a session, an actor without a stack: frames go into a
+ * bounded channel, and coalesced writes come out.
  *
- * Frames are serialized by the endpoint as soon as they are sent, while fewer than high_water bytes are unsent; beyond that they queue in the
- * channel, and then their senders wait. Bytes are written once after each read and once a turn of the loop. A large payload is not copied
- * (masked ones are, piece by piece). Order of bytes: flying, out, large. An idle outlet holds no output. Single-threaded. */
+ * While fewer than high_water bytes are unsent, the endpoint serializes a frame as soon as it is
+ * sent. Beyond that, frames queue in the channel; when it is full, their senders wait. Bytes are
+ * written once after each read and once a turn of the loop. A large payload is copied only if it
+ * must be masked, and then piece by piece. An idle outlet holds no output. Single-threaded. */
 #ifndef WEIR_WS_FLOW_OUTLET_H
 #define WEIR_WS_FLOW_OUTLET_H
 
@@ -53,13 +55,14 @@ void weir__outlet_init(struct weir__outlet *outlet, weir_endpoint *endpoint,
                        const struct weir__outlet_events *on,
                        const struct weir__outlet_options *options);
 
-/* Lets go of the output that was not sent; stopped, and nothing may be pending on the io any more. */
+/* Drops the unsent output. The outlet is stopped, and nothing is pending on the io any more. */
 void weir__outlet_release(struct weir__outlet *outlet);
 
 /* Releases everything; nothing may be pending on the io any more. */
 void weir__outlet_fini(struct weir__outlet *outlet);
 
-/* Serializes a frame, past the channel, which must have nothing (weir__channel_may_push); only when there is room. Takes it: *frame is empty then. */
+/* Serializes a frame, past the channel. The channel must be empty (weir__channel_may_push()), and
+ * there must be room. Takes the frame: *frame is empty then. */
 WEIR_MUST_USE int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame);
 
 /* Sends a shared frame: from where it lies, or copied behind what is unsent when it is small.
@@ -88,7 +91,7 @@ size_t weir__outlet_queued_bytes(const struct weir__outlet *outlet);
 /* Whether a payload that was not copied is unsent. */
 bool weir__outlet_has_payload(const struct weir__outlet *outlet);
 
-/* Where whole frames may be appended, if weir__outlet_pump_late() is called then. NULL: no memory. */
+/* Where whole frames may be appended; weir__outlet_pump_late() has to follow. NULL: no memory. */
 weir_buffer *weir__outlet_buffer(struct weir__outlet *outlet);
 
 /* Whether the kernel does not take what it was given. */
@@ -109,7 +112,8 @@ static inline void weir__outlet_on_drained(struct weir__outlet *outlet, int stat
 /* The io's on_sent. */
 void weir__outlet_on_sent(struct weir__outlet *outlet, int status, size_t size);
 
-/* No more output: drops what is unsent, ends the channel, wakes flushers with status. The memory that a pending send uses stays until fini. */
+/* No more output: drops what is unsent, ends the channel, wakes flushers with status. The memory
+ * that a pending send uses stays until weir__outlet_fini(). */
 void weir__outlet_stop(struct weir__outlet *outlet, int status);
 
 /* Suspends until all that was sent before was taken by the kernel. */

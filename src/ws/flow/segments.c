@@ -6,8 +6,8 @@
 #include <string.h>
 #include <weir/mask.h>
 
-/* What out begins with, so that the small messages of one turn find room without growing it. Of many
- * sessions at once each has one until the turn ends. */
+/* What out begins with, so that the small messages of one turn find room without growing it. Each
+ * session that sends in a turn has one until the turn ends. */
 #define FIRST_SIZE ((size_t)2304)
 /* The header of a frame that may have come whole in a read buffer, without a mask. */
 #define HEAD_SIZE 4
@@ -125,8 +125,8 @@ static void push_out(struct weir__output *output)
     output->out = (weir_buffer){.allocator = output->out.allocator};
 }
 
-/* What was received and goes on as it is goes in one piece: its header, alone in out, moves to where
- * the frame's own was. */
+/* Sends a frame that was received whole in one piece: its header, alone in out, moves to where the
+ * header that it was received with stands. */
 static bool join_head(struct weir__output *output, weir_frame *frame, size_t head_at)
 {
     size_t size = output->out.size;

@@ -1,8 +1,11 @@
 /* ws/flow/segments.h - what an outlet has serialized and its transport has not taken: a list of
  * segments, and behind them the buffer that small frames are appended to.
  *
- * A segment is bytes of our own (frames one behind the other), the payload of one frame that is sent
- * from where it lies, the same to be masked piece by piece, or a frame that many sessions share.
+ * A segment is one of these:
+ * - OWN: bytes of our own, frames one behind the other;
+ * - BORROWED: the payload of one frame, sent from where it lies;
+ * - MASKED: such a payload, masked piece by piece;
+ * - SHARED: a frame that many sessions share.
  * An output is there only while something is unsent. Single-threaded. */
 #ifndef WEIR_WS_FLOW_SEGMENTS_H
 #define WEIR_WS_FLOW_SEGMENTS_H
@@ -86,15 +89,15 @@ void weir__output_push_borrowed(struct weir__output *output, weir_frame *frame, 
 void weir__output_push_shared(struct weir__output *output, struct weir__shared *shared,
                               size_t sent);
 
-/* Where bytes can be put that go ahead of everything; NULL: not now, in the middle of a frame. Nothing
- * is in flight. weir__output_end_insert() has to follow. */
+/* Where bytes can be put that go ahead of everything. NULL: not now, in the middle of a frame.
+ * Nothing is in flight. weir__output_end_insert() has to follow. */
 weir_buffer *weir__output_insert(struct weir__output *output);
 
 /* last: what stands behind is dropped. Returns how many bytes that was. */
 size_t weir__output_end_insert(struct weir__output *output, bool last);
 
-/* Lists what is to be sent now. frame_only: no more than the frame that was begun. Returns the number
- * of pieces; 0: nothing; WEIR_ENOMEM. */
+/* Lists what is to be sent now. frame_only: no more than the frame that was begun.
+ * Returns the number of pieces; 0: nothing; WEIR_ENOMEM. */
 WEIR_MUST_USE int weir__output_list(struct weir__output *output,
                                     struct iovec pieces[WEIR__SEGMENTS_MAX], bool frame_only);
 

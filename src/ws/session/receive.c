@@ -52,7 +52,8 @@ static int receive(weir_session *session, weir_frame *frame)
     return status;
 }
 
-/* The way of most messages: whole in the input, and a lease is there. False: this one goes another way. */
+/* The fast path of most messages: whole in the input, with a cached reference. False: this message
+ * needs another path. */
 static inline bool receive_whole(weir_session *session, weir_frame *frame)
 {
     if (session->active == NULL)

@@ -51,7 +51,8 @@ static int send_frame(weir_session *session, weir_frame *frame, bool may_suspend
     return status;
 }
 
-/* Whether a frame may go past the message lock and the channel: it is whole, and nothing is before it. */
+/* Whether a frame may go past the message lock and the channel: it is a whole message, and none is
+ * queued. */
 static inline bool may_go_at_once(const weir_session *session, const weir_frame *frame)
 {
     const struct weir__active *active = session->active;

@@ -7,8 +7,9 @@
  * A session that on_message serves is parked while nothing goes on in it: then only the handle is
  * left (park.c). A call or an event that needs more activates it.
  *
- * The parts, each knowing only those before it: observe, end, lru, life, park, update, send, message, receive,
- * broadcast, close, settings, pingpong, compression, serve, start. Single-threaded. */
+ * The parts, each knowing only those before it: observe, end, lru, life, park, update, send,
+ * message, receive, broadcast, close, settings, pingpong, compression, serve, start.
+ * Single-threaded. */
 #ifndef WEIR_WS_SESSION_SESSION_H
 #define WEIR_WS_SESSION_SESSION_H
 
@@ -116,7 +117,8 @@ struct weir_session {
     bool may_park;
     bool owns_terms; /* they stand in its own block */
     bool handed_out; /* the user has a handle */
-    /* Then the parked endpoint, if it may be parked, else what it needs active; then its own terms. */
+    /* The user's state. Behind it: the parked endpoint if the session may be parked, else its
+     * struct weir__active; and then its own terms. */
     _Alignas(max_align_t) uint8_t user[];
 };
 
@@ -134,7 +136,7 @@ static inline uint64_t weir__session_close_timeout(const weir_session *session)
 
 /* --- end.c: how it ended --- */
 
-/* Tells how it ended, once the endpoint knows. */
+/* Reports how it ended, once the endpoint knows. */
 void weir__session_report_end(weir_session *session);
 
 /* The same for a session that has no memory to say more. */
@@ -258,7 +260,7 @@ void weir__session_begin_close(weir_session *session, unsigned code, const char 
 
 /* --- observe.c --- */
 
-/* Has its parts tell of each frame while it is observed. */
+/* Has its parts report each frame while it is observed. */
 static inline void weir__session_watch(weir_session *session)
 {
     struct weir__active *active = session->active;
