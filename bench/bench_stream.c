@@ -1,9 +1,10 @@
-/* bench/bench_stream.c - one message of many GiB through `weir echo --stream --max-message none`: how
- * fast, and in how much memory at either end? Exits 1 when a byte differs, or when the server's
+/* bench/bench_stream.c - one message of many GiB through `weir echo --stream --max-message none`.
+ * How fast, and in how much memory at either end? Exits 1 when a byte differs, or when the server's
  * peak is over the given limit.
  *
- *     bench_stream [MIB [PEAK_KIB_MAX [ARGUMENTS OF weir echo...]]]      default: 4096, 0 (no
- * limit) */
+ *     bench_stream [MIB [PEAK_KIB_MAX [ARGUMENTS OF weir echo...]]]
+ *
+ * The defaults are 4096 and 0 (no limit). */
 #include "echo_process.h"
 
 #include <time.h>

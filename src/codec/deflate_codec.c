@@ -18,8 +18,8 @@ static const struct weir__deflate_kind apart = {
 /* The same with context takeover.
  *
  * The level: the window is full of similar messages, so zlib compares as many places as the level
- * allows. Level 6 allows four times as many as 5: it takes up to 40 % longer, and messages are 1 to
- * 2 % smaller.
+ * allows. Level 6 allows four times as many as 5: it costs up to 40 % more time, and messages are
+ * 1 to 2 % smaller.
  *
  * Window and memory level: the places to compare lie all over the window, and each session has a
  * window of its own. With half of zlib's usual memory it is more often in a cache. That takes a

@@ -83,7 +83,7 @@ bool weir__deflate_whole(struct weir_deflate *shared, unsigned level, weir_codec
 
 #define ZEROS 320
 
-/* What is put behind a message: the octets that were cut off, and a final block, which libdeflate
+/* What is appended to a message: the octets that were cut off, and a final block, which libdeflate
  * needs to end at. Ours is a stored block of zeros.
  *
  * libdeflate returns at which octet a final block ended, not which block that was. A block that the

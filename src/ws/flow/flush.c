@@ -51,7 +51,8 @@ static void wake(struct flusher *flusher, int status)
     weir__wait_wake(&flusher->wait, status);
 }
 
-/* Wakes those that wait for nothing any more, or has the transport tell when that is so. */
+/* Wakes the flushers that have nothing left to wait for. If the transport still holds bytes, it
+ * calls on_drained later. */
 static void ask_transport(struct weir__flush *flush, weir__io *io)
 {
     bool drained = io == NULL || weir__io_unsent(io) == 0;

@@ -1,7 +1,10 @@
 /* ws/flow/flush.h - waiting until what was sent before has been handed to the kernel.
  *
- * A flusher waits in three steps: until the frames that were queued before it are serialized, until
- * the transport has taken their bytes, and until the transport has passed those on. Single-threaded. */
+ * A flusher waits in three steps:
+ * 1. until the frames that were queued before it are serialized;
+ * 2. until the transport has taken their bytes;
+ * 3. until the transport has passed those on.
+ * Single-threaded. */
 #ifndef WEIR_WS_FLOW_FLUSH_H
 #define WEIR_WS_FLOW_FLUSH_H
 
@@ -31,7 +34,8 @@ WEIR_MUST_USE int weir__flush_wait(struct weir__flush *flush, weir__io *io, size
 /* More was serialized or taken; unsent: bytes that are serialized and not taken. */
 void weir__flush_advance(struct weir__flush *flush, weir__io *io, size_t unsent);
 
-/* All is taken that ever will be: a frame that is still awaited was dropped, and is not waited for. */
+/* The transport takes no more. A flusher does not wait any longer for a frame that was not
+ * serialized: it was dropped. */
 void weir__flush_all_taken(struct weir__flush *flush, weir__io *io);
 
 /* The io's on_drained. */

@@ -1,5 +1,5 @@
-/* ws/flow/half.h - what a reader and a writer have in common: a job in a scope, without a stack, that
- * has one direction of a stream and an endpoint that sees frames as they are. Single-threaded. */
+/* ws/flow/half.h - what a reader and a writer have in common: a job in a scope, without a stack. It
+ * has one side of a stream, and an endpoint that delivers frames as they are. Single-threaded. */
 #ifndef WEIR_WS_FLOW_HALF_H
 #define WEIR_WS_FLOW_HALF_H
 
@@ -24,8 +24,8 @@ WEIR_MUST_USE int weir__half_init(struct weir__half *half, weir_loop *loop, enum
                                   void (*again)(weir__task *task));
 void weir__half_fini(struct weir__half *half);
 
-/* Joins a scope and enters a direction of a stream: for reading with what was read before, in *rest;
- * for writing rest is NULL. Errors: those of weir__stream_enter_reading(), WEIR_CANCELLED. */
+/* Joins a scope and enters one side of a stream. Read side: *rest has what was read before. Write
+ * side: rest is NULL. Errors: those of weir__stream_enter_reading(), WEIR_CANCELLED. */
 WEIR_MUST_USE int weir__half_enter(struct weir__half *half, weir_scope *scope, weir_stream *stream,
                                    const struct weir__job_ops *ops, struct weir__stream_rest *rest);
 

@@ -26,7 +26,8 @@ static void discard(weir_reader *reader)
 
 /* --- ending --- */
 
-/* Nothing more is read. The job ends in a context of its own, for this may come from inside the inlet. */
+/* Nothing more is read. The job ends in a context of its own: stop() may be called from inside the
+ * inlet. */
 static void stop(weir_reader *reader, int status)
 {
     weir_channel_close(&reader->inlet.incoming, status);
@@ -78,7 +79,7 @@ static void cancel(struct weir__job *job)
 
 static const struct weir__job_ops job_ops = {cancel};
 
-/* --- what the inlet and the stream tell --- */
+/* --- events of the inlet and the stream --- */
 
 static void update_now(struct weir__inlet *inlet)
 {
@@ -115,7 +116,7 @@ static void take_end(struct weir__stream_half *half, int status)
 
 static void abandon_at_closing(struct weir__stream_half *half)
 {
-    abandon(reader_of(half)); /* which leaves: on_closed will not come */
+    abandon(reader_of(half)); /* leaves the stream: on_closed is not called */
 }
 
 static const struct weir__stream_half_events half_events = {

@@ -32,7 +32,8 @@ static void leave_scope(weir_writer *writer)
         discard(writer);
 }
 
-/* Nothing more is written, and nothing is pending. The job ends in a context of its own, for this may come from inside the outlet. */
+/* Nothing more is written, and nothing is pending. The job ends in a context of its own: stop() may
+ * be called from inside the outlet. */
 static void stop(weir_writer *writer, int status)
 {
     if (writer->half.stream == NULL)
@@ -49,7 +50,7 @@ static void abandon(weir_writer *writer)
     if (writer->half.stream == NULL)
         return;
     if (weir__io_is_sending(&writer->half.stream->io))
-        weir__stream_break(writer->half.stream); /* and we hear of it: lose_stream() */
+        weir__stream_break(writer->half.stream); /* which calls note_closing() soon */
     else
         stop(writer, WEIR_CANCELLED);
 }
@@ -90,7 +91,7 @@ static void cancel(struct weir__job *job)
 
 static const struct weir__job_ops job_ops = {cancel};
 
-/* --- what the outlet and the stream tell --- */
+/* --- events of the outlet and the stream --- */
 
 static weir_writer *writer_of_outlet(struct weir__outlet *outlet)
 {
@@ -105,7 +106,7 @@ static void note_sent(struct weir__outlet *outlet, const weir_frame *frame)
     weir__task_post(loop_of(writer), &writer->half.again);
 }
 
-/* Nothing is ever owed: what arrives is the reader's affair. */
+/* It never owes a control frame: the reader handles what arrives. */
 static void append_control(struct weir__outlet *outlet, weir_buffer *to)
 {
     (void)outlet, (void)to;
@@ -118,7 +119,8 @@ static void note_drained(struct weir__outlet *outlet)
         weir__task_post(loop_of(writer), &writer->half.again);
 }
 
-/* Without memory the stream itself is well, but a frame may be cut: a peer must not wait for its rest, nor may others write behind it. */
+/* If memory is missing, the stream still works, but a frame may be cut. Then the peer must not wait
+ * for the rest of it, and nothing may be written behind it. */
 static void note_failed(struct weir__outlet *outlet, int status)
 {
     weir_writer *writer = writer_of_outlet(outlet);

@@ -1,4 +1,5 @@
-/* A client: resolve, connect, shake hands. Straight-line code in the caller's coroutine, each phase under its deadline. */
+/* A client: resolve, connect, shake hands. Straight-line code in the caller's coroutine, each phase
+ * under its deadline. */
 #include "net/connect.h"
 #include "rt/loop.h"
 #include "ws/opening/location.h"
@@ -243,9 +244,10 @@ static int run_attempt(struct attempt *attempt, weir_scope *scope, weir_session 
     if (status == WEIR_OK)
         status = weir_with_deadline(or_default(options->handshake_timeout_ms, DEFAULT_TIMEOUT_MS),
                                     shake_hands, attempt);
-    if (status == WEIR_ETIMEDOUT && attempt->refused) /* it was the body that did not come */
+    if (status == WEIR_ETIMEDOUT && attempt->refused) /* only the body was late */
         status = WEIR_EREFUSED;
-    /* This may run inside a callback of the back-end, which has perhaps more to tell of this stream: the handler is to run before that. */
+    /* This may run inside a callback of the back-end, and the back-end may have more events of this
+     * stream at hand. The handler has to run before them. */
     if (status == WEIR_OK)
         status = weir_yield();
     if (status == WEIR_OK)

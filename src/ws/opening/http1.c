@@ -1,6 +1,7 @@
-/* A connection between accept and session: reads the head of its request, has it decided, writes the
- * answer. It has no stack; the upgrade hook alone runs on a coroutine. After a refusal the write
- * side is shut and the read side drained for a moment, so that the answer is not lost to a reset. */
+/* A connection between accept and session: reads the head of its request, has the request
+ * decided, writes the answer. It has no stack; the upgrade hook alone runs on a coroutine. After
+ * a refusal the write side is shut and the read side drained for a moment, so that the answer is
+ * not lost to a reset. */
 #include "ws/opening/http1.h"
 
 #include "ws/opening/upgrade.h"
@@ -311,8 +312,8 @@ static const struct weir__io_events pending_events = {
     .on_closed = take_closed,
 };
 
-/* RFC 9110 15.5.9: a client that has begun its request is told. One that sent nothing, or does not take
- * our answer, is not waited for again. */
+/* RFC 9110 15.5.9: a client that has begun its request gets a 408. One that has sent nothing, or
+ * that does not read our answer, gets no more time. */
 static void pass_deadline(weir__timer *timer)
 {
     static const weir_handshake_refusal late = {

@@ -120,7 +120,7 @@ static int run_hook(void *arg)
     return WEIR_OK;
 }
 
-/* The hook's coroutine has ended. The carrier hears of it in a context of its own. */
+/* The hook's coroutine has ended. The carrier is notified in a context of its own. */
 static void end_hook(weir_scope *scope)
 {
     weir_upgrade *upgrade = WEIR__CONTAINER(scope, weir_upgrade, scope);

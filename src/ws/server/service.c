@@ -1,5 +1,7 @@
-/* A server on several loops, one a thread, each with its own listener on the same port. Whoever stops it may be in the middle of anything, a signal handler too: so a
- * wish is a bit that a loop looks at in each turn, and nothing here waits for whoever expresses it. */
+/* A server on several loops, one a thread, each with its own listener on the same port.
+ *
+ * Any thread may stop or dump it at any time, also in a signal handler. So a request is a bit
+ * that a loop looks at in each turn, and the caller neither takes a lock nor waits. */
 #include "rt/current.h"
 #include "rt/loop.h"
 
@@ -26,7 +28,7 @@ struct worker {
     pthread_t thread;
     bool threaded;
     int status;
-    atomic_uint requests; /* bits of enum wish */
+    atomic_uint requests; /* bits of enum request */
 };
 
 typedef void dump_writer(const char *text, size_t size, void *arg);
@@ -141,7 +143,8 @@ static void discard(struct worker *worker)
     weir_loop *loop = atomic_exchange(&worker->loop, NULL);
     if (loop == NULL)
         return;
-    while (atomic_load(&worker->service->wakers) > 0) /* who has seen the loop may still wake it */
+    /* A caller that has seen the loop may still be about to wake it. */
+    while (atomic_load(&worker->service->wakers) > 0)
         (void)sched_yield();
     weir_server_free(worker->server);
     worker->server = NULL;
@@ -205,7 +208,7 @@ static int start_workers(weir_service *service)
     return status;
 }
 
-/* Has every loop fulfil a wish, now or when it runs. */
+/* Sets a request for every loop. A loop serves it in its next turn, or once it runs. */
 static void request(weir_service *service, enum request what)
 {
     int error = errno; /* of what a signal handler interrupts */
@@ -238,7 +241,7 @@ int weir_service_run(weir_service *service)
     if (atomic_exchange(&service->begun, true))
         return WEIR_ESTATE;
     int status = start_workers(service);
-    /* Whoever learns that all listen may already stop or dump them. */
+    /* All listen: the callback may already stop or dump them. */
     if (status == WEIR_OK && service->options.on_listening != NULL)
         service->options.on_listening(service->url, service->options.listening_arg);
     if (status == WEIR_OK)

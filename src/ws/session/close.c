@@ -60,7 +60,7 @@ static int close_in_order(void *arg)
     return weir__call_goes_on(&closing->call) ? weir_flush(closing->session) : WEIR_CLOSED;
 }
 
-/* Whether nothing can be said any more. */
+/* Whether nothing can be sent any more. */
 static bool has_closed(const weir_session *session)
 {
     const struct weir__active *active = session->active;
@@ -69,7 +69,8 @@ static bool has_closed(const weir_session *session)
                : active->outlet.io == NULL || weir_endpoint_output_ended(&active->endpoint);
 }
 
-/* Of one that finds it closed: that it ended so is what was wanted. */
+/* The result of a call that finds the session closed. A normal end is a success: it is what the
+ * call is for. */
 static int status_of_closed(const weir_session *session)
 {
     int status = weir__session_end_status(session, WEIR_OK);
@@ -95,7 +96,8 @@ int weir_close(weir_session *session, unsigned code, const char *message)
     if (status == WEIR_OK)
         status = weir_with_deadline(weir__session_close_timeout(session), close_in_order, &closing);
     weir_frame_release(&closing.frame);
-    /* Out of time, memory, or cancelled: the Close goes ahead of what is queued. A queue that only takes nothing any more comes first. */
+    /* No time, no memory, or cancelled: the Close goes ahead of what is queued. The queue was just
+     * closed (WEIR_CLOSED): the Close goes behind it. */
     if (weir__call_end(&closing.call) && status != WEIR_OK && !has_closed(session))
         weir__session_begin_close(session, code, message, status != WEIR_CLOSED);
     return status == WEIR_CLOSED ? WEIR_OK : status;

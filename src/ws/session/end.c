@@ -1,10 +1,10 @@
-/* How the end of a session is told: once, to the close reason and to the observer. */
+/* How the end of a session is reported: once, to the close reason and to the observer. */
 #include "wire/close.h"
 #include "ws/session/session.h"
 
 #include <string.h>
 
-/* For the moment when there is no memory to say more. What it points to is not written to. */
+/* The end when there is no memory for a better description. What it points to is not written to. */
 static void set_plain_end(weir_session *session, enum weir_end_kind kind)
 {
     session->end = (weir_end *)(uintptr_t)weir__end_plain(kind);

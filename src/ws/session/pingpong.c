@@ -1,4 +1,5 @@
-/* The model's pinger and ponger, for raw sessions: each is a channel whose receiver is an actor without a stack. The default session does the same inside its endpoint. */
+/* The model's pinger and ponger, for raw sessions: each is a channel whose receiver is an actor
+ * without a stack. The default session does the same inside its endpoint. */
 #include "ws/session/session.h"
 
 #include <stdio.h>
@@ -14,7 +15,8 @@ static void drop_frame(weir_channel *channel, void *item)
     weir_frame_release(item);
 }
 
-/* Starts an actor of a session: memory that lives as long as the session, a job that ends with its scope. */
+/* Starts an actor of a session. Its memory lives as long as the session, its job ends with the
+ * session's scope. */
 static void *new_actor(weir_session *session, size_t size, struct weir__attachment kind)
 {
     struct weir__attachment *attachment = weir__loop_alloc(session->loop, size);
@@ -66,7 +68,7 @@ static void send_ping(struct pinger *pinger)
                          nonce[i]);
     weir_frame ping = weir_frame_ping(pinger->payload, (size_t)size);
     pinger->waiting = true;
-    /* When there is no room for it the peer does not read, and its time runs all the same. */
+    /* No room for it means that the peer does not read. The timeout runs all the same. */
     int status = weir__channel_send_now(&pinger->session->active->outlet.outgoing, &ping);
     if (status != WEIR_OK && status != WEIR_EAGAIN)
         stop_pinger(pinger);

@@ -1,7 +1,9 @@
-/* What runs on a session: the straight-line handler as a coroutine, or on_message on a coroutine borrowed for as long as there is input. */
+/* What runs on a session: the straight-line handler as a coroutine; or on_message, on a coroutine
+ * that is borrowed for as long as there is input. */
 #include "ws/session/session.h"
 
-/* The Close that the result of a handler asks for. In the handler's own coroutine: may suspend, within the close timeout. */
+/* Sends the Close that the result of a handler asks for. Runs in the handler's own coroutine: it
+ * may suspend, within the close timeout. */
 static void close_after(weir_session *session, int status)
 {
     if (status == WEIR_CANCELLED || weir_scope_is_cancelled(&session->active->scope))
@@ -12,7 +14,8 @@ static void close_after(weir_session *session, int status)
         (void)weir_close(session, WEIR_CLOSE_NORMAL, NULL);
 }
 
-/* Nobody receives any more: closes, and when the stream is gone too, what else was started in the session ends. */
+/* The handler has ended, so nothing receives any more: closes the session. If the stream is gone
+ * too, everything else that was started in the session ends. */
 static int retire(weir_session *session, int status)
 {
     struct weir__frame_ref *cached = session->active->inlet.cached;
@@ -62,7 +65,7 @@ static int run_messages(void *arg)
     active->busy = false;
     if (session->stream == NULL)
         weir_scope_cancel(&active->scope);
-    else if (!active->inlet.running) /* whoever it is that runs it sees to the rest */
+    else if (!active->inlet.running) /* else the caller that runs it does the rest */
         weir__task_post(session->loop, &active->update);
     return WEIR_OK;
 }
@@ -85,7 +88,7 @@ void weir__session_serve_messages(weir_session *session)
         return;
     session->active->busy = false;
     session->active->retired = true;
-    /* Cancelled: our Close is under way, and nothing but the peer's counts any more. */
+    /* Cancelled: our Close is in flight, and only the peer's Close counts any more. */
     if (status == WEIR_CANCELLED)
         weir__inlet_discard(&session->active->inlet);
     else

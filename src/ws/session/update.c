@@ -5,8 +5,9 @@
 
 /* A pong is appended behind at most this much. */
 #define CONTROL_ROOM ((size_t)16 * 1024)
-/* So much that answers an input may wait for the end of the turn, when all such is sent one after the other: small echoes cost some 4 % less so (docs/benchmarks.md). What is more goes
- * at once, so that the memory it takes is soon there for the next. */
+/* Up to this much output that answers an input waits for the end of the turn. All sessions' little
+ * outputs are then sent one after the other: small echoes cost some 4 % less (docs/benchmarks.md).
+ * More output goes at once, so that its memory is soon free for the next session. */
 #define LITTLE_OUTPUT ((size_t)4 * 1024)
 
 /* --- ending --- */
@@ -210,7 +211,7 @@ static void take_end(weir__io *io, int status)
     weir__session_update(session);
 }
 
-/* While a send is pending it does not rest. */
+/* While a send is pending the session is not parked: it is active here. */
 static void take_sent(weir__io *io, int status, size_t size)
 {
     weir_session *session = session_of(io);
@@ -226,7 +227,7 @@ static void take_drained(weir__io *io, int status)
     weir__session_let_park(session);
 }
 
-/* It was awake to close it. */
+/* The session was active when it closed the stream, and still is. */
 static void take_closed(weir__io *io)
 {
     weir_session *session = session_of(io);
@@ -242,7 +243,8 @@ static void take_closed(weir__io *io)
     }
     stop_channels(session);
     weir__list_remove(&session->dumpable.link);
-    /* Whatever else was started in the session ends with it; a handler may finish what it does, for a while. */
+    /* Everything else that was started in the session ends with the stream. A running handler may
+     * finish, within the close timeout. */
     if (!active->busy)
         weir_scope_cancel(&active->scope);
     else if (weir__session_close_timeout(session) != WEIR_UNLIMITED)
@@ -259,7 +261,7 @@ const struct weir__io_events weir__session_stream_events = {
     .on_closed = take_closed,
 };
 
-/* --- what the outlet and the inlet tell --- */
+/* --- events of the outlet and the inlet --- */
 
 static void note_sent(struct weir__outlet *outlet, const weir_frame *frame)
 {
@@ -368,7 +370,7 @@ void weir__session_pass_deadline(weir__timer *timer)
         weir_endpoint_terminate(&active->endpoint);
     if (ready)
         weir__outlet_pump_late(outlet);
-    /* A Close that cannot even be queued, because the peer does not read what is before it. */
+    /* The Close could not even be queued: the peer does not read what is before it. */
     if (active->pending_close != NULL && active->pending_close->deadline_ms <= now_ms)
         weir_endpoint_terminate(&active->endpoint);
     weir__session_update(session);
