@@ -6,7 +6,7 @@
 
 /* How many idle ones of each sort are kept. So many messages can be in progress at a time without
  * an allocation. */
-#define RESTING_MAX 4
+#define IDLE_MAX 4
 
 /* The allocator is given the size of a block when it is freed: zlib's blocks carry it in front. */
 #define HEADER_SIZE ((size_t)16)
@@ -91,7 +91,7 @@ void weir__deflater_give(struct weir_deflate *shared, struct weir__deflater *def
         return;
     deflater->next = shared->deflaters;
     shared->deflaters = deflater;
-    while (deflater->next != NULL && count++ < RESTING_MAX)
+    while (deflater->next != NULL && count++ < IDLE_MAX)
         deflater = deflater->next;
     if (deflater->next == NULL)
         return;
@@ -132,7 +132,7 @@ void weir__inflater_give(struct weir_deflate *shared, struct weir__inflater *inf
         return;
     for (const struct weir__inflater *at = shared->inflaters; at != NULL; at = at->next)
         count++;
-    if (count > RESTING_MAX) {
+    if (count > IDLE_MAX) {
         free_inflater(shared, inflater);
         return;
     }

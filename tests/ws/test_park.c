@@ -71,7 +71,7 @@ static bool is_parked(void)
     struct text text = {.size = 0};
     weir__sessions_park(weir_loop_current());
     weir_loop_dump(weir_loop_current(), append, &text);
-    return strstr(text.data, "at rest") != NULL;
+    return strstr(text.data, "parked") != NULL;
 }
 
 /* --- the conversation --- */

@@ -67,14 +67,14 @@ static void end_scope(weir_scope *scope)
         return;
     active->over = true;
     weir__timer_cancel(&session->timer);
-    weir__session_tell_closed(session);
+    weir__session_notify_closed(session);
     end_calls(active, weir__session_end_status(session, WEIR_OK));
     weir__session_detach(session);
     if (!session->handed_out)
         weir__session_discard(session);
 }
 
-void weir__session_tell_closed(weir_session *session)
+void weir__session_notify_closed(weir_session *session)
 {
     if (session->route != NULL && session->route->on_close != NULL)
         session->route->on_close(session, session->end, session->route->arg);

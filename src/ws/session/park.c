@@ -1,5 +1,7 @@
-/* A session that is parked: on_message serves it, and nothing goes on in it. What it needs while it is active is given back to the loop, and made
- * anew for the next event or call. Its handle, its stream, its timer and the user's state stay where they are. */
+/* A session that is parked: on_message serves it, and nothing goes on in it.
+ *
+ * Its struct weir__active is freed, and made anew for the next event or call. Its handle, its
+ * stream, its timer and the user's state stay where they are. */
 #include "ws/session/lru.h"
 #include "ws/session/session.h"
 
@@ -23,7 +25,7 @@ static bool outlet_is_idle(const struct weir__outlet *outlet)
            is_unused(&outlet->outgoing);
 }
 
-/* Nothing runs in it but the actor, and the user has nothing of it but the handle. */
+/* Nothing runs in it but the actor, and the user has no pointer into it but the handle. */
 static bool is_alone(const struct weir__active *active)
 {
     return !active->busy && !active->exposed && active->outlet.lock.holder == NULL &&
@@ -82,7 +84,7 @@ static void take_closed(weir__io *io)
     if (parked->codec != NULL)
         parked->codec->ops->free(parked->codec);
     parked->codec = NULL;
-    weir__session_tell_closed(session);
+    weir__session_notify_closed(session);
     weir__session_detach(session);
     weir__session_discard(session);
 }
@@ -104,7 +106,7 @@ static void drop(weir_session *session)
 static struct weir__active *unpark(weir_session *session)
 {
     struct weir__active *active = weir__loop_alloc(session->loop, sizeof *active);
-    if (active == NULL) { /* other sessions may have what it takes */
+    if (active == NULL) { /* other sessions may free enough */
         weir__sessions_park(session->loop);
         active = weir__loop_alloc(session->loop, sizeof *active);
     }

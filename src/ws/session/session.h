@@ -170,7 +170,7 @@ void weir__active_init(struct weir__active *active, weir_session *session);
 void weir__active_connect(struct weir__active *active, weir_stream *stream);
 
 /* Calls on_close. */
-void weir__session_tell_closed(weir_session *session);
+void weir__session_notify_closed(weir_session *session);
 
 /* Leaves the scope that it was started in, and its host. */
 void weir__session_detach(weir_session *session);

@@ -177,7 +177,7 @@ static size_t describe(struct weir__dumpable *self, char *out, size_t size)
     const weir_session *session = WEIR__CONTAINER(self, weir_session, dumpable);
     const struct weir__active *active = session->active;
     int length = active == NULL
-                     ? snprintf(out, size, "  session %p: at rest", (const void *)session)
+                     ? snprintf(out, size, "  session %p: parked", (const void *)session)
                      : snprintf(out, size,
                                 "  session %p%s: incoming %zu, outgoing %zu, unsent %zu bytes%s%s",
                                 (const void *)session, session->raw ? " (raw)" : "",
