@@ -59,7 +59,7 @@ static bool output_is_full(const struct talk *talk)
     return cli_output_pending(&talk->output) > OUTPUT_ROOM && !talk->closing;
 }
 
-static int keep(struct talk *talk, const weir_frame *frame)
+static int queue_frame(struct talk *talk, const weir_frame *frame)
 {
     int status = cli_output_add(&talk->output, frame);
     if (status == WEIR_OK && cli_output_pending(&talk->output) > OUTPUT_ROOM_CLOSING)
@@ -76,7 +76,7 @@ static void receive_all(struct talk *talk)
 {
     weir_frame frame = {0};
     while (weir_receive(talk->session, &frame) == WEIR_OK) {
-        int status = keep(talk, &frame);
+        int status = queue_frame(talk, &frame);
         if (status == WEIR_OK)
             continue;
         weir_frame_release(&frame);

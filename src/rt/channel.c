@@ -226,7 +226,7 @@ static void admit_senders(weir_channel *channel)
 
 /* --- sending --- */
 
-static int refuse(weir_channel *channel, void *item, int status)
+static int refuse_item(weir_channel *channel, void *item, int status)
 {
     drop_item(channel, item);
     return status;
@@ -236,7 +236,7 @@ static inline int hand_over(weir_channel *channel, struct weir__waiter *receiver
 {
     int status = keep_item(channel, item);
     if (status != WEIR_OK)
-        return refuse(channel, item, status);
+        return refuse_item(channel, item, status);
     copy_item(channel, receiver->item, item);
     choose(receiver);
     return WEIR_OK;
@@ -249,10 +249,10 @@ static int send_when_full(weir_channel *channel, void *item)
         return WEIR_EAGAIN;
     case WEIR_OVERFLOW_FAIL:
         weir_channel_close(channel, WEIR_ELIMIT);
-        return refuse(channel, item, WEIR_ELIMIT);
+        return refuse_item(channel, item, WEIR_ELIMIT);
     case WEIR_OVERFLOW_DROP_OLDEST:
         if (channel->capacity == 0)
-            return refuse(channel, item, WEIR_OK);
+            return refuse_item(channel, item, WEIR_OK);
         while (channel->count > 0 && !has_room(channel, item)) {
             forget_oldest(channel);
             drop_item(channel, last_oldest(channel));
@@ -260,24 +260,24 @@ static int send_when_full(weir_channel *channel, void *item)
         break;
     }
     int status = enqueue(channel, item);
-    return status == WEIR_OK ? WEIR_OK : refuse(channel, item, status);
+    return status == WEIR_OK ? WEIR_OK : refuse_item(channel, item, status);
 }
 
 static inline __attribute__((always_inline)) int send_to_queue(weir_channel *channel, void *item)
 {
     if (weir__channel_is_closed(channel))
-        return refuse(channel, item,
-                      channel->end_status == WEIR_CANCELLED ? WEIR_CANCELLED : WEIR_CLOSED);
+        return refuse_item(channel, item,
+                           channel->end_status == WEIR_CANCELLED ? WEIR_CANCELLED : WEIR_CLOSED);
     bool is_first = channel->count == 0 && weir__list_is_empty(&channel->senders);
     if (is_first && channel->kind->push != NULL) {
         int status = channel->kind->push(channel, item);
         if (status != WEIR_EAGAIN)
-            return status == WEIR_OK ? WEIR_OK : refuse(channel, item, status);
+            return status == WEIR_OK ? WEIR_OK : refuse_item(channel, item, status);
     }
     if (!weir__list_is_empty(&channel->senders) || !has_room(channel, item))
         return send_when_full(channel, item);
     int status = enqueue(channel, item);
-    return status == WEIR_OK ? WEIR_OK : refuse(channel, item, status);
+    return status == WEIR_OK ? WEIR_OK : refuse_item(channel, item, status);
 }
 
 static inline __attribute__((always_inline)) int send_now(weir_channel *channel, void *item)

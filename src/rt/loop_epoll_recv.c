@@ -134,7 +134,7 @@ static void read_on(weir__io *io, size_t total)
 static struct kept lost = {.status = WEIR_ENOMEM}; /* a stream has no gaps */
 
 /* Its receiver has stopped since it was read. */
-static void keep(const struct weir__epoll_read *read, weir__buf *buf, int status)
+static void keep_unread(const struct weir__epoll_read *read, weir__buf *buf, int status)
 {
     weir__io *io = read->io;
     struct kept *kept = weir__loop_alloc(io->loop, sizeof *kept);
@@ -205,7 +205,7 @@ static void deliver(const struct weir__epoll_read *read, weir__buf *buf)
     if (read->size <= 0 && status == WEIR_OK)
         return;
     if (!wants_data(io))
-        keep(read, buf, status);
+        keep_unread(read, buf, status);
     else if (status != WEIR_OK)
         end_receiving(io, status);
     else

@@ -105,7 +105,7 @@ static void hand_over(weir__io *io, int fd)
 }
 
 /* Kept for the next accept_start; without memory to do so the connection is refused. */
-static void keep(weir__io *io, int fd)
+static void keep_accepted(weir__io *io, int fd)
 {
     struct listener *listener = io->backend;
     struct waiting *waiting = weir__loop_alloc(io->loop, sizeof *waiting);
@@ -146,7 +146,7 @@ static void take_fd(weir__io *io, int fd)
     else if (is_accepting(io) && listener->first == NULL)
         hand_over(io, fd);
     else
-        keep(io, fd);
+        keep_accepted(io, fd);
 }
 
 void weir__uring_on_accept(weir__io *io, const struct io_uring_cqe *cqe)

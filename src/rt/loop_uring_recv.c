@@ -82,7 +82,7 @@ static struct weir__uring_kept *first_kept(const weir__io *io)
     return extra != NULL ? extra->first : NULL;
 }
 
-static int keep(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
+static int keep_unread(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
 {
     struct weir__uring_extra *extra = weir__uring_extra_of(io, 0);
     struct weir__uring_kept *kept = extra != NULL ? weir__loop_alloc(io->loop, sizeof *kept) : NULL;
@@ -233,7 +233,7 @@ static void take_data(struct weir__uring *uring, weir__io *io, unsigned id, size
     if ((io->flags & WEIR__IO_CLOSING) == 0) {
         if (wants_data(io) && first_kept(io) == NULL)
             io->on->on_data(io, buf, buf->data, size);
-        else if (keep(io, buf, buf->data, size) != WEIR_OK)
+        else if (keep_unread(io, buf, buf->data, size) != WEIR_OK)
             fail_receiving(io, ENOMEM);
     }
     give_buf(uring, id);

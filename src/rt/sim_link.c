@@ -237,7 +237,7 @@ static void answer_client(struct weir__sim *sim, struct weir__sim_link *link, ui
     weir__sim_end_plan(sim, client);
 }
 
-static void refuse(struct weir__sim *sim, struct weir__sim_link *link, uint32_t flag)
+static void refuse_connect(struct weir__sim *sim, struct weir__sim_link *link, uint32_t flag)
 {
     link->ends[1].flags &= ~(uint32_t)SIM_ARRIVING;
     link->ends[1].flags |= SIM_GONE;
@@ -248,7 +248,7 @@ static void try_again(struct weir__sim *sim, struct weir__sim_link *link)
 {
     struct weir__sim_end *server = &link->ends[1];
     if (server->tries == TRIES_MAX) {
-        refuse(sim, link, SIM_UNANSWERED);
+        refuse_connect(sim, link, SIM_UNANSWERED);
         return;
     }
     uint64_t delay_ms = weir__dice_between(&sim->faults, RETRY_MIN_MS, RETRY_MAX_MS);
@@ -265,7 +265,7 @@ static void arrive(struct weir__sim *sim, struct weir__sim_end *server)
     struct weir__sim_listener *listener = weir__sim_listener_find(sim, &address, size);
     weir__sim_note(sim, SIM_ON_ARRIVE, weir__sim_end_id(server), listener != NULL);
     if (listener == NULL || weir__sim_injects(sim, sim->options.refuse_ppm, &sim->stats.refusals)) {
-        refuse(sim, link, SIM_REFUSED);
+        refuse_connect(sim, link, SIM_REFUSED);
         return;
     }
     if (!weir__sim_listener_queue(sim, listener, link)) {
