@@ -340,7 +340,7 @@ static void connections_do_not_mix(void **state)
                                                 &terms),
                          WEIR_OK);
     }
-    size_t at_rest = ends.memory.live_bytes;
+    size_t idle_bytes = ends.memory.live_bytes;
     for (size_t round = 0; round < 4; round++)
         for (int i = 0; i < COUNT; i++)
             encode(codecs[i], &coded[i], data[i] + 100 * round, 100, round == 3);
@@ -353,13 +353,13 @@ static void connections_do_not_mix(void **state)
         weir_buffer_fini(&coded[i]);
     }
     /* Four compressors and an inflater are kept as idle, however many were in use. */
-    assert_true(ends.memory.live_bytes - at_rest < (size_t)5 * 300 * 1024);
+    assert_true(ends.memory.live_bytes - idle_bytes < (size_t)5 * 300 * 1024);
     for (int i = 0; i < COUNT; i++)
         codecs[i]->ops->free(codecs[i]);
     close_ends(&ends);
 }
 
-static void connections_at_rest_hold_no_stream_without_takeover(void **state)
+static void idle_connections_hold_no_stream_without_takeover(void **state)
 {
     (void)state;
     enum { COUNT = 50 };
@@ -481,7 +481,7 @@ int main(void)
         cmocka_unit_test(fragments_are_one_message_however_they_are_cut),
         cmocka_unit_test(any_split_of_the_input_gives_the_same),
         cmocka_unit_test(connections_do_not_mix),
-        cmocka_unit_test(connections_at_rest_hold_no_stream_without_takeover),
+        cmocka_unit_test(idle_connections_hold_no_stream_without_takeover),
         cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(what_cannot_be_made_says_so),
     };

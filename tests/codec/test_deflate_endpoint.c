@@ -444,12 +444,12 @@ static void nothing_is_held_when_all_is_told(void **state)
     struct place place = open_place(WEIR_ROLE_SERVER, WEIR_DELIVER_MESSAGES, &apart);
     rig_peer(place.rig, 0x41, HELLO, 3);
     rig_peer(place.rig, 0x80, &HELLO[3], HELLO_SIZE - 3);
-    size_t at_rest = place.rig->memory.live_bytes;
+    size_t idle_bytes = place.rig->memory.live_bytes;
     for (int i = 0; i < 10; i++) {
         rig_peer(place.rig, TEXT_CODED, HELLO, HELLO_SIZE);
         rig_peer(place.rig, 0x41, HELLO, 3);
         rig_peer(place.rig, 0x80, &HELLO[3], HELLO_SIZE - 3);
-        assert_int_equal(place.rig->memory.live_bytes, at_rest);
+        assert_int_equal(place.rig->memory.live_bytes, idle_bytes);
     }
     close_place(&place);
 }

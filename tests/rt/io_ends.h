@@ -308,7 +308,7 @@ static inline void free_end(struct end *end)
     end->got = NULL;
 }
 
-static inline void bury(struct end *end)
+static inline void reap(struct end *end)
 {
     close_end(end, false);
     TURN_UNTIL(end->io.loop, end->closed);

@@ -18,7 +18,7 @@ static void converse(weir_loop *loop, const struct sockaddr_storage *address, so
         TURN_UNTIL(loop, client.got_size == 11 * i);
     }
     assert_memory_equal(client.got, "hello, weirhello, weir", 22);
-    bury(&client);
+    reap(&client);
     close_hall(hall);
 }
 
@@ -109,7 +109,7 @@ static void small_and_large_sends_of_one_turn_keep_their_order(void **state)
     TURN_UNTIL(loop, server->got_size == sent);
     assert_memory_equal(server->got, bytes, sent);
     free(bytes);
-    bury(&client);
+    reap(&client);
     close_hall(hall);
 }
 
@@ -130,7 +130,7 @@ static void pieces_go_out_in_order(void **state)
     TURN_UNTIL(loop, server->got_size == 16 * 3000);
     assert_memory_equal(server->got, bytes, 16 * 3000);
     free(bytes);
-    bury(&client);
+    reap(&client);
     close_hall(hall);
 }
 
@@ -206,7 +206,7 @@ static void stopping_at_every_piece_loses_nothing(void **state)
     close_end(&client, false);
     TURN_UNTIL(loop, server->end_status == WEIR_CLOSED);
     free(bytes);
-    bury(&client);
+    reap(&client);
     close_hall(hall);
 }
 
@@ -258,7 +258,7 @@ static void kept_buffers_stay_as_they_are(void **state)
         assert_memory_equal(data[i], text, 7);
         weir__buf_unref(bufs[i]);
     }
-    bury(&client);
+    reap(&client);
     close_hall(hall);
 }
 
@@ -294,7 +294,7 @@ static void slow_reader_stops_the_sender_and_gets_all_in_order(void **state)
     assert_int_equal(client.out_size, 0);
     assert_true(client.sent_calls > 0);
     free(bytes);
-    bury(&client);
+    reap(&client);
     close_hall(hall);
 }
 
@@ -318,7 +318,7 @@ static void half_close_leaves_the_other_direction_open(void **state)
     assert_int_equal(client.end_status, NOT_YET);
     assert_int_equal(weir__io_shutdown(&server->io), WEIR_OK);
     TURN_UNTIL(loop, client.end_status == WEIR_CLOSED);
-    bury(&client);
+    reap(&client);
     close_hall(hall);
 }
 
@@ -418,7 +418,7 @@ static void refused_connect_is_reported(void **state)
     assert_int_equal(status, WEIR_OK);
     TURN_UNTIL(loop, client.connect_status != NOT_YET);
     assert_int_equal(client.connect_status, WEIR_SYSTEM(ECONNREFUSED));
-    bury(&client);
+    reap(&client);
 }
 
 static void connect_to_a_path_that_is_not_there_fails(void **state)
@@ -434,7 +434,7 @@ static void connect_to_a_path_that_is_not_there_fails(void **state)
         status = client.connect_status;
     }
     assert_int_equal(status, WEIR_SYSTEM(ENOENT));
-    bury(&client);
+    reap(&client);
 }
 
 /* --- misuse --- */
@@ -470,7 +470,7 @@ static void calls_in_the_wrong_state_are_refused(void **state)
     assert_false(weir__io_is_sending(&end.io));
     assert_int_equal(weir__io_connect(&end.io, (struct sockaddr *)&hall->address, hall->size),
                      WEIR_ESTATE);
-    bury(&end);
+    reap(&end);
     close_hall(hall);
 }
 
@@ -539,7 +539,7 @@ static void bytes_are_read_to_the_place_that_is_offered(void **state)
         assert_in_range(place.direct, WHOLE - loop->read_buffer_size, WHOLE);
     else
         assert_int_equal(place.direct, 0);
-    bury(&place.end);
+    reap(&place.end);
     close_hall(hall);
     free(place.bytes);
     free(sent);

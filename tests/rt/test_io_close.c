@@ -46,7 +46,7 @@ static void close_in(weir_loop *loop, enum event event, bool reset)
     }
     TURN_UNTIL(loop, event == ON_CONNECT ? client.closed : server->closed);
     turn_for(loop, 5);
-    bury(&client);
+    reap(&client);
     close_hall(hall);
     free(bytes);
 }
@@ -92,7 +92,7 @@ static void close_while_sending_and_receiving(void **state)
         close_end(server, false);
         TURN_UNTIL(loop, server->closed);
         assert_int_equal(server->end_status, NOT_YET);
-        bury(&client);
+        reap(&client);
         close_hall(hall);
     }
     free(bytes);
@@ -107,7 +107,7 @@ static void close_while_connecting(void **state)
         connect_end(&client, hall);
         for (int i = 0; i < turns; i++)
             turn(loop, 0);
-        bury(&client);
+        reap(&client);
     }
     close_hall(hall);
 }
@@ -129,7 +129,7 @@ static void several_closed_in_one_batch_hear_nothing_more(void **state)
     weir_loop *loop = loop_of(state);
     struct hall *hall = open_hall(loop);
     int fds[20];
-    size_t heard = 0;
+    size_t data_calls = 0;
     hall->receives = true;
     hall->on_event = close_the_whole_batch;
     for (int i = 0; i < 20; i++)
@@ -140,10 +140,10 @@ static void several_closed_in_one_batch_hear_nothing_more(void **state)
         assert_int_equal(write(fds[i], "now", 3), 3);
     TURN_UNTIL(loop, hall->ends[19].closed);
     for (int i = 0; i < 20; i++) {
-        heard += hall->ends[i].data_calls;
+        data_calls += hall->ends[i].data_calls;
         close(fds[i]);
     }
-    assert_int_equal(heard, 1);
+    assert_int_equal(data_calls, 1);
     close_hall(hall);
 }
 
@@ -151,7 +151,7 @@ static void close_of_an_io_that_was_never_opened(void **state)
 {
     struct end end;
     init_end(&end, loop_of(state));
-    bury(&end);
+    reap(&end);
 }
 
 static void read_all(int fd, size_t *count, const uint8_t *expected)
@@ -335,7 +335,7 @@ static void close_with_data_that_nobody_wanted(void **state)
         close_end(server, reset != 0);
         TURN_UNTIL(loop, server->closed);
         assert_int_equal(server->data_calls, 1);
-        bury(&client);
+        reap(&client);
         close_hall(hall);
     }
     free(bytes);

@@ -236,7 +236,7 @@ static void without_a_connection_nothing_is_unsent(void **state)
     assert_int_equal(weir__io_unsent(&hall->io), 0);
     assert_false(weir__io_await_drained(&hall->io));
     TURN_UNTIL(loop, client.connect_status == WEIR_OK && hall->count == 1);
-    bury(&client);
+    reap(&client);
     close_hall(hall);
 }
 

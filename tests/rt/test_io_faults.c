@@ -28,10 +28,10 @@ static int inject(enum weir__sys_call call, size_t *size)
 
 /* --- the conversation: it goes on or it ends, but it does not hang --- */
 
-#define WORDS       6
-#define WORD_SIZE   40
-#define BULK_SIZE   3000000
-#define PATIENCE_MS 4000
+#define WORDS      6
+#define WORD_SIZE  40
+#define BULK_SIZE  3000000
+#define TIMEOUT_MS 4000
 
 struct talk {
     weir_loop *loop;
@@ -120,7 +120,7 @@ static bool open_talk(struct talk *talk, struct world *world)
     struct sockaddr_storage address;
     socklen_t size = tcp4(&address);
     talk->loop = world->loop;
-    talk->limit_ms = weir__sys_clock_ms() + PATIENCE_MS;
+    talk->limit_ms = weir__sys_clock_ms() + TIMEOUT_MS;
     talk->hall = calloc(1, sizeof *talk->hall);
     assert_non_null(talk->hall);
     talk->hall->receives = talk->hall->echoes = true;

@@ -54,7 +54,7 @@ static void accepted_and_connected_sockets_have_no_delay(void **state)
         assert_int_equal(getsockopt(ends[i]->io.fd, IPPROTO_TCP, TCP_NODELAY, &value, &size), 0);
         assert_int_equal(value, 1);
     }
-    bury(&client);
+    reap(&client);
     close_hall(hall);
 }
 
@@ -74,7 +74,7 @@ static void addresses_of_both_ends_match(void **state)
     assert_memory_equal(&here, &there, here_size);
     assert_int_equal(weir__io_peer_address(&client.io, &there, &there_size), WEIR_OK);
     assert_memory_equal(&there, &hall->address, there_size);
-    bury(&client);
+    reap(&client);
     close_hall(hall);
 }
 
@@ -96,7 +96,7 @@ static void keep_alive_is_set_on_tcp_and_harmless_elsewhere(void **state)
                 getsockopt(server->io.fd, IPPROTO_TCP, TCP_KEEPIDLE, &value, &value_size), 0);
             assert_int_equal(value, 30);
         }
-        bury(&client);
+        reap(&client);
         close_hall(hall);
     }
     unlink(((struct sockaddr_un *)&address)->sun_path);

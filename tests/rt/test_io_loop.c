@@ -129,7 +129,7 @@ static void loop_lives_in_a_foreign_one(void **state)
         turn_in_foreign_loop(loop);
     pthread_join(thread, NULL);
     free(bytes);
-    bury(&client);
+    reap(&client);
     close_hall(hall);
 }
 
@@ -183,7 +183,7 @@ static void *run_world(void *arg)
     start_receiving(&client);
     send_bytes(&client, "hello", 5);
     TURN_UNTIL(loop, client.got_size == 5);
-    bury(&client);
+    reap(&client);
     close_hall(hall);
     return NULL;
 }
@@ -225,8 +225,8 @@ static void one_busy_connection_leaves_room_for_others(void **state)
     assert_true(hog_server->got_size < 25000000);
     free(bytes);
     close_end(&hog, true);
-    bury(&hog);
-    bury(&guest);
+    reap(&hog);
+    reap(&guest);
     close_hall(hall);
 }
 

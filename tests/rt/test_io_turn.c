@@ -14,7 +14,7 @@ static struct end *other_than(const struct end *end)
     return &hall_of_test->ends[end == &hall_of_test->ends[0] ? 1 : 0];
 }
 
-static unsigned heard(const struct end *end)
+static unsigned events_of(const struct end *end)
 {
     return end->data_calls + (end->end_status != NOT_YET ? 1 : 0);
 }
@@ -34,17 +34,17 @@ static void meet_two(weir_loop *loop, int fds[2],
 static void stop_other(struct end *end, enum event event)
 {
     struct end *other = other_than(end);
-    if ((event == ON_DATA || event == ON_END) && heard(end) + heard(other) == 1)
+    if ((event == ON_DATA || event == ON_END) && events_of(end) + events_of(other) == 1)
         weir__io_recv_stop(&other->io);
 }
 
 static struct end *await_stopped(weir_loop *loop)
 {
     struct end *ends = hall_of_test->ends;
-    TURN_UNTIL(loop, heard(&ends[0]) + heard(&ends[1]) > 0);
+    TURN_UNTIL(loop, events_of(&ends[0]) + events_of(&ends[1]) > 0);
     turn_for(loop, 20);
-    assert_int_equal(heard(&ends[0]) + heard(&ends[1]), 1);
-    return heard(&ends[0]) == 0 ? &ends[0] : &ends[1];
+    assert_int_equal(events_of(&ends[0]) + events_of(&ends[1]), 1);
+    return events_of(&ends[0]) == 0 ? &ends[0] : &ends[1];
 }
 
 static void say_both(const int fds[2], const void *bytes, size_t size)
@@ -134,7 +134,7 @@ static void without_memory_what_waits_is_an_end(void **state)
     world->memory.fail_at = 0;
     world->memory.fail_after = false;
     start_receiving(stopped);
-    TURN_UNTIL(world->loop, heard(stopped) > 0);
+    TURN_UNTIL(world->loop, events_of(stopped) > 0);
     assert_int_equal(stopped->got_size, 0);
     assert_int_equal(stopped->end_status, WEIR_ENOMEM);
     close_hall(hall_of_test);
@@ -172,7 +172,7 @@ static void fill(int fd, const uint8_t *bytes, size_t size)
     assert_int_equal(errno, EAGAIN);
 }
 
-static size_t before_light; /* what the stream had got when the light one heard last */
+static size_t before_light; /* what the stream had got when the light one had its last event */
 
 static void note_light(struct end *end, enum event event)
 {

@@ -450,7 +450,7 @@ static void a_refused_connect_is_a_fault(void **state)
     world_close(&world);
 }
 
-static void a_struck_connection_is_reset_at_both_ends(void **state)
+static void an_injected_reset_reaches_both_ends(void **state)
 {
     (void)state;
     struct world world;
@@ -579,7 +579,7 @@ int main(void)
         cmocka_unit_test(giving_up_a_connect_leaves_nothing),
         cmocka_unit_test(a_full_backlog_makes_clients_wait_and_give_up),
         cmocka_unit_test(a_refused_connect_is_a_fault),
-        cmocka_unit_test(a_struck_connection_is_reset_at_both_ends),
+        cmocka_unit_test(an_injected_reset_reaches_both_ends),
         cmocka_unit_test(failing_calls_report_what_the_kernel_would),
         cmocka_unit_test(accepting_pauses_when_descriptors_run_out),
         cmocka_unit_test(impossible_options_are_refused),

@@ -1,6 +1,6 @@
 /* tests/support/injects.h - which system calls can be made to fail here (see weir__sys_inject). */
-#ifndef WEIR_TESTS_STRIKES_H
-#define WEIR_TESTS_STRIKES_H
+#ifndef WEIR_TESTS_INJECTS_H
+#define WEIR_TESTS_INJECTS_H
 
 #include "rt/sys.h"
 

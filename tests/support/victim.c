@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PATIENCE_S    30
+#define TIMEOUT_S     30
 #define INHERITED_MAX 1024
 
 struct victim_memory {
@@ -241,7 +241,7 @@ static void set_option(int fd, int level, int name, const void *value, socklen_t
 
 int attacker_try_connect(const struct victim *victim)
 {
-    struct timeval linger_timer = {.tv_sec = PATIENCE_S};
+    struct timeval linger_timer = {.tv_sec = TIMEOUT_S};
     int on = 1;
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)victim->port),
@@ -271,7 +271,7 @@ static bool take_all(int fd, void *out, size_t size)
 {
     ssize_t got = size > 0 ? recv(fd, out, size, MSG_WAITALL) : 0;
     if (got < 0 && errno == EAGAIN)
-        print_error("nothing came for %d s\n", PATIENCE_S);
+        print_error("nothing came for %d s\n", TIMEOUT_S);
     assert_false(got < 0 && errno == EAGAIN);
     return got == (ssize_t)size;
 }
@@ -320,7 +320,7 @@ size_t attacker_push(int fd, const void *data, size_t size, int wait_ms)
 
 void attacker_send(int fd, const void *data, size_t size)
 {
-    assert_int_equal(attacker_push(fd, data, size, PATIENCE_S * 1000), size);
+    assert_int_equal(attacker_push(fd, data, size, TIMEOUT_S * 1000), size);
 }
 
 size_t attacker_frame(uint8_t *out, uint8_t first, const void *payload, uint64_t size)

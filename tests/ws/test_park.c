@@ -127,7 +127,7 @@ static void expect_end(struct talk *talk, enum weir_end_kind kind, unsigned code
     end(talk);
 }
 
-static int it_rests_between_messages(void *arg)
+static int it_is_parked_between_messages(void *arg)
 {
     struct talk talk;
     (void)arg;
@@ -141,7 +141,7 @@ static int it_rests_between_messages(void *arg)
     expect_end(&talk, WEIR_END_CLEAN, 1000);
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(it_rests_between_messages)
+RUN_OVER_SOCKETS(it_is_parked_between_messages)
 
 static int in_the_middle_of_a_message_it_is_not_parked(void *arg)
 {
@@ -239,7 +239,7 @@ static int offsets_count_on(void *arg)
 }
 RUN_OVER_SOCKETS(offsets_count_on)
 
-static int pings_wake_it_and_it_rests_again(void *arg)
+static int pings_unpark_it_and_it_is_parked_again(void *arg)
 {
     struct talk talk;
     (void)arg;
@@ -252,7 +252,7 @@ static int pings_wake_it_and_it_rests_again(void *arg)
     end(&talk);
     return WEIR_OK;
 }
-RUN_OVER_SOCKETS(pings_wake_it_and_it_rests_again)
+RUN_OVER_SOCKETS(pings_unpark_it_and_it_is_parked_again)
 
 /* --- ends while it is parked --- */
 
@@ -404,8 +404,8 @@ static int a_call_that_cannot_wake_it_fails(void *arg)
     (void)arg;
     begin(&talk, compressed());
     take_memory();
-    assert_status(weir_send_text(host.session, "unheard"), WEIR_ENOMEM);
-    frame = weir_frame_text("unheard", 7);
+    assert_status(weir_send_text(host.session, "refused"), WEIR_ENOMEM);
+    frame = weir_frame_text("refused", 7);
     assert_status(weir_try_send(host.session, &frame), WEIR_ENOMEM);
     assert_status(weir_receive(host.session, &frame), WEIR_ENOMEM);
     assert_status(weir_try_receive(host.session, &frame), WEIR_ENOMEM);
@@ -524,12 +524,12 @@ static void without_memory_it_is_dropped_(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_rests_between_messages_),
+        cmocka_unit_test(it_is_parked_between_messages_),
         cmocka_unit_test(in_the_middle_of_a_message_it_is_not_parked_),
         cmocka_unit_test(what_it_sends_by_itself_arrives_),
         cmocka_unit_test(settings_are_read_and_kept_),
         cmocka_unit_test(offsets_count_on_),
-        cmocka_unit_test(pings_wake_it_and_it_rests_again_),
+        cmocka_unit_test(pings_unpark_it_and_it_is_parked_again_),
         cmocka_unit_test(it_ends_while_parked_),
         cmocka_unit_test(a_borrowed_part_keeps_it_active_),
         cmocka_unit_test(it_may_be_received_from_),
