@@ -10,7 +10,7 @@ WEIR_BEGIN_DECLS
 
 /** The registered codes (RFC 6455 7.4.1 and the IANA registry). */
 enum weir_close_code {
-    WEIR_CLOSE_NORMAL = 1000,            /**< the connection has served its purpose */
+    WEIR_CLOSE_NORMAL = 1000,            /**< the conversation is over */
     WEIR_CLOSE_GOING_AWAY = 1001,        /**< a server stops, or a user leaves a page */
     WEIR_CLOSE_PROTOCOL_ERROR = 1002,    /**< the peer broke the protocol */
     WEIR_CLOSE_CANNOT_ACCEPT = 1003,     /**< a kind of data that this end does not take */

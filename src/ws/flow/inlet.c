@@ -103,12 +103,13 @@ static __attribute__((noinline)) int next_of_all(struct weir__inlet *inlet, weir
  * closed meanwhile. */
 static inline int next_frame(struct weir__inlet *inlet, weir_frame *frame)
 {
+    if (weir__endpoint_input_drained(inlet->endpoint)) {
+        release_input(inlet);
+        return WEIR_EAGAIN;
+    }
     if (weir__endpoint_take_whole(inlet->endpoint, frame) == WEIR__WHOLE)
         return deliver_view(inlet, frame, true);
-    if (!weir__endpoint_input_drained(inlet->endpoint))
-        return next_of_all(inlet, frame);
-    release_input(inlet);
-    return WEIR_EAGAIN;
+    return next_of_all(inlet, frame);
 }
 
 static bool has_input(const struct weir__inlet *inlet)

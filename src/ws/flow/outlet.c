@@ -18,18 +18,16 @@ static weir_loop *loop_of(const struct weir__outlet *outlet)
 
 /* --- the output --- */
 
-static inline struct weir__output *output_of(struct weir__outlet *outlet)
+static struct weir__output *output_of(struct weir__outlet *outlet)
 {
     if (outlet->output == NULL)
-        outlet->output = weir__output_take(loop_of(outlet));
+        outlet->output = weir__output_take(loop_of(outlet), false);
     return outlet->output;
 }
 
-static __attribute__((noinline)) struct weir__output *make_room(struct weir__outlet *outlet)
+static __attribute__((noinline)) struct weir__output *make_room(struct weir__output *output)
 {
-    struct weir__output *output = output_of(outlet);
-    if (output != NULL)
-        weir__output_make_room(output);
+    weir__output_make_room(output);
     return output;
 }
 
@@ -37,7 +35,9 @@ static __attribute__((noinline)) struct weir__output *make_room(struct weir__out
 static inline struct weir__output *output_with_room(struct weir__outlet *outlet)
 {
     struct weir__output *output = outlet->output;
-    return output != NULL && output->out.data != NULL ? output : make_room(outlet);
+    if (output == NULL)
+        return outlet->output = weir__output_take(loop_of(outlet), true);
+    return output->out.data != NULL ? output : make_room(output);
 }
 
 static void end_output(struct weir__outlet *outlet)

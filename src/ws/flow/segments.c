@@ -25,34 +25,51 @@ static struct weir__segment *segment_at(const struct weir__output *output, unsig
 
 /* --- life --- */
 
-static void free_buffer(weir_loop *loop, weir_buffer *buffer)
+/* The allocator of buffers, one of which may stand in the output itself. */
+static void *resize_buffer(void *block, size_t old_size, size_t new_size, void *arg)
 {
-    if (buffer->capacity == FIRST_SIZE)
-        weir__loop_free(loop, buffer->data, FIRST_SIZE);
-    else if (buffer->data != NULL)
+    struct weir__output *output = arg;
+    const weir_allocator *allocator = weir__loop_allocator(output->loop);
+    if (block != output->room || output->room_size == 0)
+        return allocator->resize(block, old_size, new_size, allocator->arg);
+    if (new_size == 0)
+        return NULL;
+    void *moved = allocator->resize(NULL, 0, new_size, allocator->arg);
+    if (moved != NULL)
+        memcpy(moved, block, old_size < new_size ? old_size : new_size);
+    return moved;
+}
+
+static void free_buffer(weir_buffer *buffer)
+{
+    if (buffer->data != NULL)
         weir_buffer_fini(buffer);
 }
 
-struct weir__output *weir__output_take(weir_loop *loop)
+struct weir__output *weir__output_take(weir_loop *loop, bool with_room)
 {
-    struct weir__output *output = weir__loop_alloc(loop, sizeof *output);
+    struct weir__output *output = with_room ? weir__loop_alloc(loop, sizeof *output + FIRST_SIZE)
+                                            : weir__loop_alloc(loop, sizeof *output);
     if (output == NULL)
         return NULL;
     output->loop = loop;
-    output->out = (weir_buffer){.allocator = weir__loop_allocator(loop)};
+    output->room_size = with_room ? FIRST_SIZE : 0;
+    output->allocator = (weir_allocator){resize_buffer, output};
+    output->out = (weir_buffer){.data = with_room ? output->room : NULL,
+                                .capacity = output->room_size,
+                                .allocator = &output->allocator};
     output->ring = output->few;
     output->bytes = 0;
     output->capacity = sizeof output->few / sizeof *output->few;
     output->first = output->count = output->listed = 0;
     output->listed_out = false;
-
     return output;
 }
 
-static void release_segment(weir_loop *loop, struct weir__segment *segment)
+static void release_segment(struct weir__segment *segment)
 {
     if (segment->kind == WEIR__SEGMENT_OWN || segment->kind == WEIR__SEGMENT_MASKED)
-        free_buffer(loop, &segment->own);
+        free_buffer(&segment->own);
     if (segment->kind != WEIR__SEGMENT_OWN)
         weir_frame_release(&segment->frame);
 }
@@ -61,20 +78,21 @@ void weir__output_give(struct weir__output *output)
 {
     weir_loop *loop = output->loop;
     for (unsigned i = 0; i < output->count; i++)
-        release_segment(loop, segment_at(output, i));
+        release_segment(segment_at(output, i));
     if (output->ring != output->few)
         weir__loop_free(loop, output->ring, WEIR__SEGMENTS_MAX * sizeof *output->ring);
-
-    free_buffer(loop, &output->out);
-    weir__loop_free(loop, output, sizeof *output);
+    if (output->out.data != output->room)
+        free_buffer(&output->out);
+    if (output->room_size != 0)
+        weir__loop_free(loop, output, sizeof *output + FIRST_SIZE);
+    else
+        weir__loop_free(loop, output, sizeof *output);
 }
 
 void weir__output_make_room(struct weir__output *output)
 {
-    if (output->out.data != NULL)
-        return;
-    output->out.data = weir__loop_alloc(output->loop, FIRST_SIZE);
-    output->out.capacity = output->out.data != NULL ? FIRST_SIZE : 0;
+    const uint8_t *room = weir_buffer_reserve(&output->out, FIRST_SIZE);
+    (void)room;
 }
 
 bool weir__output_has_payload(const struct weir__output *output)
@@ -193,7 +211,7 @@ static size_t rest_of(const struct weir__segment *segment)
 static void pop(struct weir__output *output)
 {
     struct weir__segment *segment = segment_at(output, 0);
-    release_segment(output->loop, segment);
+    release_segment(segment);
     output->first = (uint8_t)((output->first + 1u) & (output->capacity - 1u));
     output->count--;
     if (output->listed > 0)
@@ -321,7 +339,7 @@ static size_t drop_rest(struct weir__output *output)
         struct weir__segment *segment = segment_at(output, --output->count);
         dropped += rest_of(segment);
         output->bytes -= rest_of(segment);
-        release_segment(output->loop, segment);
+        release_segment(segment);
     }
     return dropped;
 }

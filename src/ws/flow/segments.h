@@ -49,16 +49,19 @@ struct weir__output {
     bool listed_out; /* and out, which must not move then */
     bool inserted;   /* by weir__output_insert(): the oldest segment */
     struct weir__segment few[2];
+    weir_allocator allocator; /* of out and of segments of our own: knows the room below */
+    size_t room_size;         /* of room: what out begins with, or 0 */
+    uint8_t room[];
 };
 
-/* An empty output. NULL: no memory. */
-struct weir__output *weir__output_take(weir_loop *loop);
+/* An empty output. with_room: for messages, so that the small ones of one turn need no other memory. A
+ * pong or a Close alone needs little, and many peers may leave theirs unread. NULL: no memory. */
+struct weir__output *weir__output_take(weir_loop *loop, bool with_room);
 
 /* Drops what is in it. Nothing may wait for that any more. */
 void weir__output_give(struct weir__output *output);
 
-/* Room for messages in out. A pong or a Close alone needs little, and many peers may leave theirs
- * unread. Without memory the buffer grows as it can. */
+/* Room for messages in out, of an output that has none. Without memory out grows as it can. */
 void weir__output_make_room(struct weir__output *output);
 
 /* Bytes that were not taken yet. */

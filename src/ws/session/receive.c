@@ -65,6 +65,7 @@ static inline bool receive_whole(weir_session *session, weir_frame *frame)
         take_back(session, frame);
     if (inlet->cached == NULL || inlet->cached->given_to != NULL ||
         !weir__channel_may_pull(&inlet->incoming) ||
+        weir__endpoint_input_drained(inlet->endpoint) ||
         weir__endpoint_take_whole(inlet->endpoint, frame) != WEIR__WHOLE)
         return false;
     if (frame->size > 0)

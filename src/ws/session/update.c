@@ -276,8 +276,10 @@ static void note_sent(struct weir__outlet *outlet, const weir_frame *frame)
 static void note_drained(struct weir__outlet *outlet)
 {
     weir_session *session = session_of_outlet(outlet);
-    weir__session_update(session);
-    struct weir__attachment *next = session->active->attachments;
+    const struct weir__active *active = session->active;
+    if (active->pending_close != NULL || !weir__endpoint_is_idle(&active->endpoint))
+        weir__session_update(session);
+    struct weir__attachment *next = active->attachments;
     while (next != NULL) {
         struct weir__attachment *attachment = next;
         next = attachment->next;
