@@ -248,7 +248,7 @@ static void run(struct weir__inlet *inlet)
     }
     if (has_input(inlet))
         hold(inlet);
-    else
+    else if (inlet->buf != NULL) /* else it was released by the one who took the last of it */
         release_input(inlet);
     inlet->running = false;
 }

@@ -415,7 +415,8 @@ static void note_all_sent(struct weir__outlet *outlet)
     if (weir__flush_is_awaited(&outlet->flush))
         flush_dropped(outlet);
     end_output(outlet);
-    weir__task_cancel(&outlet->late);
+    if (!weir__list_is_empty(&outlet->late.link))
+        weir__task_cancel(&outlet->late);
     outlet->on->drained(outlet);
 }
 
@@ -434,7 +435,8 @@ void weir__outlet_pump(struct weir__outlet *outlet)
     if (outlet->pumping || outlet->io == NULL)
         return;
     outlet->pumping = true;
-    weir__task_cancel(&outlet->late);
+    if (!weir__list_is_empty(&outlet->late.link))
+        weir__task_cancel(&outlet->late);
     do {
         drained = send_all(outlet);
     } while (drained && takes_more(outlet));
