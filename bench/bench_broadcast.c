@@ -1,6 +1,6 @@
-/* What does one message to many sessions cost? weir_broadcast() to 1,000 sessions of a loop, beside a
- * loop of plain send() of the same bytes to as many raw sockets, in turns. The peers stand in
- * another process, which reads all. Only this process's CPU is counted.
+/* What does one message to many sessions cost? weir_broadcast() to 1,000 sessions of a loop,
+ * beside a loop of plain send() of the same bytes to as many raw sockets, in turns. The peers stand
+ * in another process, which reads all. Only this process's CPU is counted.
  *
  *     bench_broadcast [epoll|io_uring]      default: both. Exits 1 when a bar is missed. */
 #include <weir/weir.h>

@@ -1,5 +1,5 @@
-/* examples/ticker.c - the same line to everybody, four times a second: weir_broadcast() serializes it
- * once. A guest that does not read misses lines and holds up nobody else.
+/* examples/ticker.c - the same line to all guests, four times a second: weir_broadcast() serializes
+ * it once. A guest that does not read misses lines and holds up nobody else.
  *
  *     ticker [URL]      weir connect URL from several terminals */
 #include <stdio.h>

@@ -192,7 +192,7 @@ WEIR_API WEIR_MUST_USE int weir_send(weir_session *session, weir_frame *frame);
  * Errors besides: WEIR_EAGAIN: there is no room, and the frame is still the caller's. */
 WEIR_API WEIR_MUST_USE int weir_try_send(weir_session *session, weir_frame *frame);
 
-/** Sends one message to many sessions of one loop. It is serialized once, and a parked session stays
+/** Sends one message to many sessions of one loop. It is serialized once. A parked session stays
  * parked when its peer takes the message at once. Does not suspend.
  *
  * Takes *frame, whether it succeeds or not, and empties it. It must be a whole TEXT or BINARY

@@ -70,7 +70,8 @@ WEIR_MUST_USE int weir__outlet_send(struct weir__outlet *outlet, weir_frame *fra
 WEIR_MUST_USE int weir__outlet_send_shared(struct weir__outlet *outlet,
                                            struct weir__shared *shared);
 
-/* The same, of a frame that the io was given when there was no outlet: size is what the io returned. */
+/* The same for a frame that was given to the io while there was no outlet. size: what the io
+ * returned. */
 WEIR_MUST_USE int weir__outlet_continue_shared(struct weir__outlet *outlet,
                                                struct weir__shared *shared, int64_t size);
 
