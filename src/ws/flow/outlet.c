@@ -147,7 +147,7 @@ int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame)
     struct weir__output *output = output_with_room(outlet);
     if (output == NULL)
         return refuse(frame, WEIR_ENOMEM);
-    weir__outlet_pump_late(outlet);
+    weir__task_post_late(loop_of(outlet), &outlet->late);
     if (!weir__endpoint_send_small(outlet->endpoint, frame, &output->out)) {
         int status = weir__endpoint_send_any(outlet->endpoint, frame, &output->out);
         if (status != WEIR_OK)
@@ -155,7 +155,10 @@ int weir__outlet_send(struct weir__outlet *outlet, weir_frame *frame)
     }
     notify_observer(outlet, frame);
     count_pushed(outlet);
-    weir_frame_release(frame);
+    /* weir_frame_release(), compiled in */
+    if (frame->release != NULL)
+        frame->release(frame->owner);
+    *frame = (weir_frame){0};
     return WEIR_OK;
 }
 
