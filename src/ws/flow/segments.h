@@ -54,8 +54,9 @@ struct weir__output {
     uint8_t room[];
 };
 
-/* An empty output. with_room: for messages, so that the small ones of one turn need no other memory. A
- * pong or a Close alone needs little, and many peers may leave theirs unread. NULL: no memory. */
+/* An empty output. NULL: no memory. with_room: it has room for messages, so that the small ones of
+ * one turn need no other memory. A pong or a Close alone needs little, and many peers may leave
+ * theirs unread: for those with_room is false. */
 struct weir__output *weir__output_take(weir_loop *loop, bool with_room);
 
 /* Drops what is in it. Nothing may wait for that any more. */
