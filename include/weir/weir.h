@@ -25,7 +25,9 @@
 
 /* ws: sessions */
 #include <weir/handler.h>
+#include <weir/limits.h>
 #include <weir/reader.h>
+#include <weir/upgrade.h>
 #include <weir/writer.h>
 
 /* net: byte streams */

@@ -71,9 +71,6 @@ TODAY = Exceptions(
         "sim*": (r"src/rt/sim\w*\.c", "one back-end: a network whose links, data and listeners share one queue"),
         "endpoint*": (r"src/wire/endpoint\w*\.c", "one state machine, a file a kind of frame"),
     },
-    upward={
-        ("src/ws/flow/limits.h", "include/weir/session.h"),
-        ("src/ws/opening/admission.h", "include/weir/server.h"),
-    },
+    upward=set(),
     circles=[],
 )

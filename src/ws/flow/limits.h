@@ -7,7 +7,7 @@
 #include "rt/loop.h"
 
 #include <weir/endpoint.h>
-#include <weir/session.h>
+#include <weir/limits.h>
 
 #define WEIR__DEFAULT_CAPACITY   8
 #define WEIR__DEFAULT_HIGH_WATER (1024 * 1024)

@@ -6,7 +6,7 @@
 #include "ws/session/session.h"
 
 #include <weir/http.h>
-#include <weir/server.h>
+#include <weir/upgrade.h>
 
 struct weir__admission {
     weir_scope *scope;                /* of all connections and sessions */

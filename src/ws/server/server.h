@@ -6,6 +6,8 @@
 #include "net/listener.h"
 #include "ws/opening/admission.h"
 
+#include <weir/server.h>
+
 struct weir_server {
     weir_scope scope;
     struct weir__admission admission;
