@@ -68,6 +68,31 @@ static inline void weir__list_move(weir__node *to, weir__node *from)
     weir__list_init(from);
 }
 
+/* A list whose head is one pointer to its oldest node: for lists that are mostly empty, in structs
+ * of which there are many. A node that is in one must not be taken out by weir__list_remove(). */
+static inline void weir__chain_push(weir__node **chain, weir__node *node)
+{
+    if (*chain == NULL) {
+        weir__list_init(node);
+        *chain = node;
+    } else {
+        weir__list_push(*chain, node);
+    }
+}
+
+static inline void weir__chain_remove(weir__node **chain, weir__node *node)
+{
+    if (*chain == node)
+        *chain = node->next != node ? node->next : NULL;
+    weir__list_remove(node);
+}
+
+/* The node behind one; NULL: it is the newest. */
+static inline weir__node *weir__chain_next(weir__node *const *chain, const weir__node *node)
+{
+    return node->next != *chain ? node->next : NULL;
+}
+
 #define WEIR__CONTAINER(pointer, type, member)                                                     \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 

@@ -2,6 +2,8 @@
 
 #include "rt/coroutine.h"
 
+#include <assert.h>
+
 enum flusher_step {
     AWAIT_FRAMES, /* until flusher->frame are serialized */
     AWAIT_TAKEN,  /* until flusher->target bytes are taken */
@@ -11,6 +13,7 @@ enum flusher_step {
 
 struct flusher {
     struct weir__wait wait;
+    struct weir__flush *flush;
     weir__node link;
     enum flusher_step step;
     uint32_t frame;
@@ -20,17 +23,18 @@ struct flusher {
 void weir__flush_init(struct weir__flush *flush)
 {
     *flush = (struct weir__flush){.taken = 0};
-    weir__list_init(&flush->waiting);
 }
 
 void weir__flush_fini(struct weir__flush *flush)
 {
-    weir__list_fini(&flush->waiting);
+    assert(flush->waiting == NULL);
+    (void)flush;
 }
 
 static void withdraw(struct weir__wait *wait)
 {
-    weir__list_remove(&WEIR__CONTAINER(wait, struct flusher, wait)->link);
+    struct flusher *flusher = WEIR__CONTAINER(wait, struct flusher, wait);
+    weir__chain_remove(&flusher->flush->waiting, &flusher->link);
 }
 
 /* Goes as far as it can. Returns whether all is done but for what the transport holds. */
@@ -47,7 +51,7 @@ static bool advance(const struct weir__flush *flush, struct flusher *flusher, si
 
 static void wake(struct flusher *flusher, int status)
 {
-    weir__list_remove(&flusher->link);
+    weir__chain_remove(&flusher->flush->waiting, &flusher->link);
     weir__wait_wake(&flusher->wait, status);
 }
 
@@ -57,10 +61,10 @@ static void ask_transport(struct weir__flush *flush, weir__io *io)
 {
     bool drained = io == NULL || weir__io_unsent(io) == 0;
     bool asks = !drained && (io->flags & WEIR__IO_DRAINING) == 0 && weir__io_await_drained(io);
-    weir__node *node = flush->waiting.next;
-    while (node != &flush->waiting) {
+    weir__node *node = flush->waiting;
+    while (node != NULL) {
         struct flusher *flusher = WEIR__CONTAINER(node, struct flusher, link);
-        node = node->next;
+        node = weir__chain_next(&flush->waiting, node);
         if (flusher->step == AWAIT_PASSED && drained)
             wake(flusher, WEIR_OK);
         else if (flusher->step == AWAIT_PASSED && asks)
@@ -70,14 +74,15 @@ static void ask_transport(struct weir__flush *flush, weir__io *io)
 
 int weir__flush_wait(struct weir__flush *flush, weir__io *io, size_t queued, size_t unsent)
 {
-    struct flusher flusher = {.step = AWAIT_FRAMES, .frame = flush->pushed + (uint32_t)queued};
+    struct flusher flusher = {
+        .flush = flush, .step = AWAIT_FRAMES, .frame = flush->pushed + (uint32_t)queued};
     int status = weir__wait_init(&flusher.wait, "flush", withdraw);
     if (status != WEIR_OK)
         return status;
     bool passed = advance(flush, &flusher, unsent);
     if (passed && weir__io_unsent(io) == 0)
         return WEIR_OK;
-    weir__list_push(&flush->waiting, &flusher.link);
+    weir__chain_push(&flush->waiting, &flusher.link);
     if (passed)
         ask_transport(flush, io);
     return weir__wait_suspend(&flusher.wait);
@@ -86,7 +91,8 @@ int weir__flush_wait(struct weir__flush *flush, weir__io *io, size_t queued, siz
 void weir__flush_advance(struct weir__flush *flush, weir__io *io, size_t unsent)
 {
     bool passed = false;
-    for (weir__node *node = flush->waiting.next; node != &flush->waiting; node = node->next)
+    for (weir__node *node = flush->waiting; node != NULL;
+         node = weir__chain_next(&flush->waiting, node))
         passed |= advance(flush, WEIR__CONTAINER(node, struct flusher, link), unsent);
     if (passed)
         ask_transport(flush, io);
@@ -94,7 +100,8 @@ void weir__flush_advance(struct weir__flush *flush, weir__io *io, size_t unsent)
 
 void weir__flush_all_taken(struct weir__flush *flush, weir__io *io)
 {
-    for (weir__node *node = flush->waiting.next; node != &flush->waiting; node = node->next) {
+    for (weir__node *node = flush->waiting; node != NULL;
+         node = weir__chain_next(&flush->waiting, node)) {
         struct flusher *flusher = WEIR__CONTAINER(node, struct flusher, link);
         if (flusher->step < AWAIT_PASSED)
             flusher->step = AWAIT_PASSED;
@@ -104,10 +111,10 @@ void weir__flush_all_taken(struct weir__flush *flush, weir__io *io)
 
 void weir__flush_on_drained(struct weir__flush *flush, weir__io *io, int status)
 {
-    weir__node *node = flush->waiting.next;
-    while (node != &flush->waiting) {
+    weir__node *node = flush->waiting;
+    while (node != NULL) {
         struct flusher *flusher = WEIR__CONTAINER(node, struct flusher, link);
-        node = node->next;
+        node = weir__chain_next(&flush->waiting, node);
         if (flusher->step == AWAIT_DRAINED)
             wake(flusher, status);
     }
@@ -117,6 +124,6 @@ void weir__flush_on_drained(struct weir__flush *flush, weir__io *io, int status)
 void weir__flush_end(struct weir__flush *flush, int status)
 {
     weir__node *node;
-    while ((node = weir__list_first(&flush->waiting)) != NULL)
+    while ((node = flush->waiting) != NULL)
         wake(WEIR__CONTAINER(node, struct flusher, link), status);
 }

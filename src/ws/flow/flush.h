@@ -12,9 +12,9 @@
 #include "rt/list.h"
 
 struct weir__flush {
-    weir__node waiting; /* in order */
-    uint64_t taken;     /* bytes that the transport has taken so far */
-    uint32_t pushed;    /* frames serialized so far: a count that wraps */
+    weir__node *waiting; /* a chain of struct flusher, in order */
+    uint64_t taken;      /* bytes that the transport has taken so far */
+    uint32_t pushed;     /* frames serialized so far: a count that wraps */
 };
 
 void weir__flush_init(struct weir__flush *flush);
@@ -24,7 +24,7 @@ void weir__flush_fini(struct weir__flush *flush);
 
 static inline bool weir__flush_is_awaited(const struct weir__flush *flush)
 {
-    return !weir__list_is_empty(&flush->waiting);
+    return flush->waiting != NULL;
 }
 
 /* Suspends. queued: frames that are not serialized yet; unsent: bytes that are, and not taken. */

@@ -2,26 +2,32 @@
 
 #include "rt/coroutine.h"
 
+#include <assert.h>
+
 struct lock_waiter {
     struct weir__wait wait;
+    struct weir__message_lock *lock; /* NULL: it has ended, and may be gone */
     weir__node link;
     bool woken;
 };
 
 static void withdraw(struct weir__wait *wait)
 {
-    weir__list_remove(&WEIR__CONTAINER(wait, struct lock_waiter, wait)->link);
+    struct lock_waiter *waiter = WEIR__CONTAINER(wait, struct lock_waiter, wait);
+    weir__chain_remove(&waiter->lock->waiting, &waiter->link);
+    waiter->lock = NULL;
 }
 
 void weir__message_lock_init(struct weir__message_lock *lock)
 {
     lock->holder = NULL;
-    weir__list_init(&lock->waiting);
+    lock->waiting = NULL;
 }
 
 void weir__message_lock_fini(struct weir__message_lock *lock)
 {
-    weir__list_fini(&lock->waiting);
+    assert(lock->waiting == NULL);
+    (void)lock;
 }
 
 bool weir__message_lock_is_held(const struct weir__message_lock *lock)
@@ -35,10 +41,12 @@ int weir__message_lock_wait(struct weir__message_lock *lock)
     int status = weir__wait_init(&waiter.wait, "another message", withdraw);
     if (status != WEIR_OK)
         return status;
+    waiter.lock = lock;
     waiter.woken = false;
-    weir__list_push(&lock->waiting, &waiter.link);
+    weir__chain_push(&lock->waiting, &waiter.link);
     status = weir__wait_suspend(&waiter.wait);
-    weir__list_remove(&waiter.link);
+    if (waiter.lock != NULL)
+        weir__chain_remove(&lock->waiting, &waiter.link);
     return status;
 }
 
@@ -59,7 +67,8 @@ static void wake(struct lock_waiter *waiter, int status)
 void weir__message_lock_open(struct weir__message_lock *lock)
 {
     lock->holder = NULL;
-    for (weir__node *node = lock->waiting.next; node != &lock->waiting; node = node->next) {
+    weir__node *node = lock->waiting;
+    for (; node != NULL; node = weir__chain_next(&lock->waiting, node)) {
         struct lock_waiter *waiter = WEIR__CONTAINER(node, struct lock_waiter, link);
         if (!waiter->woken)
             wake(waiter, WEIR_OK);
@@ -70,9 +79,10 @@ void weir__message_lock_end(struct weir__message_lock *lock, int status)
 {
     weir__node *node;
     lock->holder = NULL;
-    while ((node = weir__list_first(&lock->waiting)) != NULL) {
+    while ((node = lock->waiting) != NULL) {
         struct lock_waiter *waiter = WEIR__CONTAINER(node, struct lock_waiter, link);
-        weir__list_remove(node);
+        weir__chain_remove(&lock->waiting, node);
+        waiter->lock = NULL;
         if (waiter->woken)
             waiter->wait.status = status;
         else

@@ -10,8 +10,8 @@
 #include "rt/list.h"
 
 struct weir__message_lock {
-    const void *holder; /* the coroutine that is inside a message; NULL: open */
-    weir__node waiting;
+    const void *holder;  /* the coroutine that is inside a message; NULL: open */
+    weir__node *waiting; /* a chain of struct lock_waiter */
 };
 
 void weir__message_lock_init(struct weir__message_lock *lock);

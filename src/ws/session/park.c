@@ -29,9 +29,9 @@ static bool outlet_is_idle(const struct weir__outlet *outlet)
 static bool is_alone(const struct weir__active *active)
 {
     return !active->busy && !active->exposed && active->outlet.lock.holder == NULL &&
-           weir__list_is_empty(&active->calls) &&
-           weir__list_is_empty(&active->outlet.lock.waiting) && active->attachments == NULL &&
-           active->scope.child_count == 1 && !active->scope.cancelled;
+           weir__list_is_empty(&active->calls) && active->outlet.lock.waiting == NULL &&
+           active->attachments == NULL && active->scope.child_count == 1 &&
+           !active->scope.cancelled;
 }
 
 static bool may_park_now(const weir_session *session)
