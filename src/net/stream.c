@@ -41,6 +41,8 @@ struct weir__stream_direct {
     bool is_abandoned;         /* the user has closed it: on_closed frees it */
 };
 
+weir_stream *(*weir__stream_layer)(weir_stream *raw);
+
 static weir_stream *stream_of(weir__io *io)
 {
     return WEIR__CONTAINER(io, weir_stream, io);
