@@ -7,6 +7,9 @@
 #   ctest: serial        needs a quiet machine: never beside another test
 #   ctest: once          says nothing new under a sanitizer: left out there
 #
+# A test of ws with the mark loops runs once more for each back-end, as NAME.LOOP.cutting, over
+# tests/support/cutting_transport.h (see weir_tests_below).
+#
 # Several may stand in one comment. Exit status 77 means skipped.
 
 if(NOT WEIR_TESTS)
@@ -66,7 +69,18 @@ function(weir_add_test name storey marks environment)
     ENVIRONMENT "${weir_test_environment};${environment}")
 endfunction()
 
-# Registers a test once, or once for each back-end.
+# Tests of sessions that say nothing over another transport than the kernel's sockets or the pair in
+# memory, which it is put over. Why:
+set(weir_tests_below
+  ws.clock    # how long a turn, and a process that was stopped, delay what the kernel has
+  ws.faults   # the n-th system call and the n-th byte of a conversation
+  ws.park     # the bytes that an idle connection costs
+  ws.steady   # the allocations of a message, on the way from the kernel
+  ws.turns    # the order of coroutines within one turn
+)
+
+# Registers a test once, or once for each back-end. Sessions' tests run over the cutting transport
+# too.
 function(weir_register_test source name storey)
   weir_read_marks("${source}" marks)
   if("once" IN_LIST marks AND (WEIR_SANITIZE OR WEIR_COVERAGE))
@@ -75,6 +89,10 @@ function(weir_register_test source name storey)
   if("loops" IN_LIST marks)
     foreach(loop ${weir_test_loops})
       weir_add_test(${name}.${loop} ${storey} "${marks}" "WEIR_LOOP=${loop}" ${ARGN})
+      if(storey STREQUAL "ws" AND NOT name IN_LIST weir_tests_below)
+        weir_add_test(${name}.${loop}.cutting ${storey} "${marks}"
+          "WEIR_LOOP=${loop};WEIR_TEST_TRANSPORT=cutting" ${ARGN})
+      endif()
     endforeach()
   else()
     weir_add_test(${name} ${storey} "${marks}" "" ${ARGN})

@@ -41,6 +41,8 @@ struct weir__stream_direct {
     bool is_abandoned;         /* the user has closed it: on_closed frees it */
 };
 
+weir_stream *(*weir__stream_layer)(weir_stream *raw);
+
 static weir_stream *stream_of(weir__io *io)
 {
     return WEIR__CONTAINER(io, weir_stream, io);
@@ -75,9 +77,9 @@ static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
         weir__backlog_keep(&direct->held, buf, data + reader->got, size - reader->got);
     direct->reader = NULL;
     weir__wait_wake_now(&reader->wait, WEIR_OK);
-    /* Receiving goes on only while a coroutine reads. So the peer has to wait, and an end-of-file
+    /* Receiving goes on only while a coroutine or a half reads. So the peer has to wait, and an end-of-file
      * is found by the next reader, which may be an actor. */
-    if (is_ours(stream) && stream->direct->reader == NULL)
+    if (is_ours(stream) && stream->direct->reader == NULL && stream->direct->reading == NULL)
         weir__io_recv_stop(io);
 }
 

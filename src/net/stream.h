@@ -98,6 +98,17 @@ weir_stream *weir__stream_new(weir_loop *loop);
 /* Gives a stream (back) to coroutines: what happens on its io is theirs. */
 void weir__stream_leave(weir_stream *stream);
 
+/* A test's transport over every stream that a server has accepted or a client has connected; NULL
+ * outside of tests. Set it while no other thread uses a loop. Takes raw. Returns the stream above
+ * it; NULL: no memory, and raw is reset. */
+extern weir_stream *(*weir__stream_layer)(weir_stream *raw);
+
+/* The stream (Takes) with what weir__stream_layer puts over it. */
+static inline weir_stream *weir__stream_layered(weir_stream *raw)
+{
+    return __builtin_expect(weir__stream_layer == NULL, 1) ? raw : weir__stream_layer(raw);
+}
+
 /* The address of either end of an io; on failure *out is zeroed. */
 WEIR_MUST_USE int weir__stream_ask_address(const weir__io *io, bool peer, weir_address *out);
 

@@ -1,7 +1,8 @@
 /* tests/support/session_rig.h - a session at one end of a stream, and the bytes of the wire at the
- * other: over a stream in memory, and over sockets, simulated or the kernel's. Each test body runs
- * as a coroutine on a loop whose allocator counts. Afterwards no coroutine, byte or descriptor may
- * be left. */
+ * other: over a stream in memory, and over sockets, simulated or the kernel's. When the environment
+ * variable WEIR_TEST_TRANSPORT is "cutting", sessions are over the transport that cuts. Each test
+ * body runs as a coroutine on a loop whose allocator counts. Afterwards no coroutine, byte or
+ * descriptor may be left. */
 #ifndef WEIR_TESTS_SESSION_RIG_H
 #define WEIR_TESTS_SESSION_RIG_H
 
@@ -14,6 +15,7 @@
 
 #include <string.h>
 
+#include "support/cutting_transport.h"
 #include "support/failing_allocator.h"
 
 #include <weir/client.h>

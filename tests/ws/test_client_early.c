@@ -30,11 +30,20 @@ struct script {
     size_t received_size;
 };
 
-static void answer_request(weir_buffer *out, const uint8_t *request, size_t size)
+static void answer_request(weir_buffer *out, weir_stream *stream)
 {
+    uint8_t request[4096];
+    size_t size = 0;
     weir_http_field fields[WEIR_HTTP_FIELDS_DEFAULT];
     weir_handshake_request parsed = {.head = {.fields = fields, .field_capacity = 100}};
-    assert_true(weir_handshake_request_parse(&parsed, request, size, NULL, NULL) > 0);
+    int status;
+    do {
+        size_t got;
+        assert_ok(weir_stream_read(stream, request + size, sizeof request - size, &got));
+        size += got;
+        status = weir_handshake_request_parse(&parsed, request, size, NULL, NULL);
+    } while (status == 0);
+    assert_true(status > 0);
     int wanted = weir_handshake_response_write(NULL, 0, &parsed, NULL);
     assert_true(wanted > 0);
     char *to = (char *)weir_buffer_reserve(out, (size_t)wanted + 1);
@@ -47,11 +56,9 @@ static int play_server(void *arg)
     struct script *script = arg;
     weir_stream *stream;
     weir_buffer out = {0};
-    uint8_t request[4096];
     size_t got;
     assert_ok(weir_listener_accept(&stream, script->listener));
-    assert_ok(weir_stream_read(stream, request, sizeof request, &got));
-    answer_request(&out, request, got);
+    answer_request(&out, stream);
     assert_ok(weir_buffer_append(&out, script->frames, script->frames_size));
     assert_ok(weir_stream_write(stream, out.data, out.size));
     weir_buffer_fini(&out);

@@ -278,6 +278,33 @@ static int what_was_read_before_is_not_lost(void *arg)
 }
 RUN(what_was_read_before_is_not_lost)
 
+static int put_apart(void *arg)
+{
+    struct rig *rig = arg;
+    assert_ok(weir_stream_write(rig->wire, "x", 1));
+    assert_ok(weir_sleep(5));
+    return weir_stream_write(rig->wire, "\x81\x02hi", 4);
+}
+
+/* The coroutine that starts the reader runs inside the callback that has brought its byte. */
+static int started_as_soon_as_a_byte_is_read(void *arg)
+{
+    struct bench bench;
+    char byte;
+    (void)arg;
+    rig_open_streams(&bench.rig, WEIR_ROLE_CLIENT, &bench.end);
+    assert_ok(weir_scope_open(&bench.scope));
+    assert_ok(weir_go(&bench.scope, "put", put_apart, &bench.rig));
+    assert_ok(weir_stream_read_exactly(bench.end, &byte, 1));
+    assert_ok(weir_reader_start(&bench.reader, &bench.scope, bench.end,
+                                &(weir_reader_options){.role = WEIR_ROLE_CLIENT}));
+    expect(&bench, true, WEIR_FRAME_TEXT, "hi");
+    weir_scope_cancel(&bench.scope);
+    close_reader(&bench, WEIR_CANCELLED);
+    return WEIR_OK;
+}
+RUN(started_as_soon_as_a_byte_is_read)
+
 static int the_direction_is_its_own(void *arg)
 {
     struct bench bench;
@@ -367,6 +394,7 @@ int main(void)
         cmocka_unit_test(cancelled_),
         cmocka_unit_test(the_stream_closed_under_it_),
         cmocka_unit_test(freed_with_frames_in_it_),
+        cmocka_unit_test(started_as_soon_as_a_byte_is_read_),
         cmocka_unit_test(what_was_read_before_is_not_lost_),
         cmocka_unit_test(the_direction_is_its_own_),
         cmocka_unit_test(without_memory_it_fails_cleanly),

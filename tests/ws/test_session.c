@@ -251,21 +251,31 @@ static int receive_message_joins_on_a_raw_session(void *arg)
 }
 RUN(receive_message_joins_on_a_raw_session)
 
+/* The bytes that were put come as one piece. A transport that cuts them makes several pieces. */
+static void expect_pieces(struct rig *rig, const char *bytes, bool fin)
+{
+    weir_frame frame;
+    size_t at = 0;
+    do {
+        assert_ok(weir_receive(rig->session, &frame));
+        assert_true(transport_cuts() || frame.size == strlen(bytes));
+        assert_true(frame.size <= strlen(bytes) - at);
+        assert_memory_equal(frame.data, bytes + at, frame.size);
+        at += frame.size;
+        assert_int_equal(frame.fin, fin && bytes[at] == '\0');
+        weir_frame_release(&frame);
+    } while (bytes[at] != '\0');
+}
+
 static int pieces_arrive_as_they_come(void *arg)
 {
     struct rig rig;
-    weir_frame frame;
     (void)arg;
     rig_open(&rig, WEIR_ROLE_SERVER, &(weir_session_options){.pieces = true});
     rig_put(&rig, "\x81\x85\x00\x00\x00\x00He", 8);
-    assert_ok(weir_receive(rig.session, &frame));
-    assert_false(frame.fin);
-    assert_int_equal(frame.size, 2);
+    expect_pieces(&rig, "He", false);
     rig_put(&rig, "llo", 3);
-    assert_ok(weir_receive(rig.session, &frame));
-    assert_true(frame.fin);
-    assert_memory_equal(frame.data, "llo", 3);
-    weir_frame_release(&frame);
+    expect_pieces(&rig, "llo", true);
     rig_close(&rig);
     return WEIR_OK;
 }

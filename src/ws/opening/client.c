@@ -173,9 +173,13 @@ static int connect_stream(void *arg)
     int status = weir__addresses_of_url(addresses, &count, &attempt->url);
     if (status != WEIR_OK)
         return status;
-    return weir__connect_any(addresses, count,
-                             or_default(attempt->options->connect_timeout_ms, DEFAULT_TIMEOUT_MS),
-                             &attempt->stream);
+    status = weir__connect_any(addresses, count,
+                               or_default(attempt->options->connect_timeout_ms, DEFAULT_TIMEOUT_MS),
+                               &attempt->stream);
+    if (status != WEIR_OK)
+        return status;
+    attempt->stream = weir__stream_layered(attempt->stream);
+    return attempt->stream != NULL ? WEIR_OK : WEIR_ENOMEM;
 }
 
 /* --- the session --- */

@@ -21,9 +21,12 @@ static void go_on_accepting(struct weir__admission *admission)
         weir__listener_resume(server->listener);
 }
 
-static void take_stream(void *owner, weir_stream *stream)
+static void take_stream(void *owner, weir_stream *accepted)
 {
     weir_server *server = owner;
+    weir_stream *stream = weir__stream_layered(accepted);
+    if (stream == NULL)
+        return;
     weir__http1_start(&server->admission, stream);
     if (server->listener != NULL && !weir__admission_has_room(&server->admission))
         weir__listener_pause(server->listener);
