@@ -77,8 +77,8 @@ static void take_data(weir__io *io, weir__buf *buf, uint8_t *data, size_t size)
         weir__backlog_keep(&direct->held, buf, data + reader->got, size - reader->got);
     direct->reader = NULL;
     weir__wait_wake_now(&reader->wait, WEIR_OK);
-    /* Receiving goes on only while a coroutine or a half reads. So the peer has to wait, and an end-of-file
-     * is found by the next reader, which may be an actor. */
+    /* Receiving goes on only while a coroutine or a half reads. So the peer has to wait, and an
+     * end-of-file is found by the next reader, which may be an actor. */
     if (is_ours(stream) && stream->direct->reader == NULL && stream->direct->reading == NULL)
         weir__io_recv_stop(io);
 }
