@@ -69,14 +69,10 @@ function(weir_add_test name storey marks environment)
     ENVIRONMENT "${weir_test_environment};${environment}")
 endfunction()
 
-# Tests of sessions that say nothing over another transport than the kernel's sockets or the pair in
-# memory, which it is put over. Why:
+# Tests of sessions that say nothing over the cutting transport. Why:
 set(weir_tests_below
-  ws.clock    # how long a turn, and a process that was stopped, delay what the kernel has
-  ws.faults   # the n-th system call and the n-th byte of a conversation
-  ws.park     # the bytes that an idle connection costs
-  ws.steady   # the allocations of a message, on the way from the kernel
-  ws.turns    # the order of coroutines within one turn
+  ws.faults # the n-th system call, and the n-th byte, of a conversation of two loops
+  ws.steady # the allocations of a message, which the transport adds to
 )
 
 # Registers a test once, or once for each back-end. Sessions' tests run over the cutting transport

@@ -255,6 +255,7 @@ static void bad_options_are_refused(void **state)
 
 int main(void)
 {
+    transport_choose();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_serve_together),
         cmocka_unit_test(stopping_closes_every_session_with_1001),
