@@ -75,11 +75,44 @@ static int large_and_small_frames_keep_their_order(void *arg)
 }
 RUN(large_and_small_frames_keep_their_order)
 
+/* An observer that sends while it is shown a large frame. */
+static void answer_large(weir_session *session, const weir_frame *frame, void *arg)
+{
+    unsigned *shown = arg;
+    if (frame->size != ONWARD)
+        return;
+    ++*shown;
+    weir_frame small = weir_frame_text("from the observer", 17);
+    assert_ok(weir_try_send(session, &small));
+}
+
+static int what_an_observer_sends_goes_behind_the_frame_it_is_shown(void *arg)
+{
+    static uint8_t payload[ONWARD];
+    struct rig rig;
+    (void)arg;
+    for (int role = 0; role < 2; role++) {
+        unsigned shown = 0;
+        rig_open(&rig, (enum weir_role)role, NULL);
+        assert_ok(weir_session_observe(rig.session,
+                                       &(weir_observer){.frame_out = answer_large, .arg = &shown}));
+        weir_frame large = weir_frame_binary(payload, sizeof payload);
+        assert_ok(weir_send(rig.session, &large));
+        rig_expect_frame(&rig, 0x82, payload, sizeof payload);
+        rig_expect_frame(&rig, 0x81, "from the observer", 17);
+        assert_int_equal(shown, 1);
+        rig_close(&rig);
+    }
+    return WEIR_OK;
+}
+RUN(what_an_observer_sends_goes_behind_the_frame_it_is_shown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_large_frame_may_be_changed_before_it_is_sent_on_),
         cmocka_unit_test(large_and_small_frames_keep_their_order_),
+        cmocka_unit_test(what_an_observer_sends_goes_behind_the_frame_it_is_shown_),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

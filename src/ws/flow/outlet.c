@@ -117,9 +117,10 @@ static int put_uncopied(struct weir__outlet *outlet, struct weir__output *output
     if (status != WEIR_OK)
         return status;
     weir__frame_ref_keep_sent(frame);
-    notify_observer(outlet, frame); /* which may end it all */
+    const weir_frame shown = *frame;
     bool masked = weir_endpoint_masking(outlet->endpoint);
     weir__output_push_borrowed(output, frame, head_at, masked ? key : NULL);
+    notify_observer(outlet, &shown); /* which may send, or end it all: the frame is whole by now */
     return WEIR_OK;
 }
 
@@ -345,7 +346,8 @@ static bool may_share(const struct weir__outlet *outlet, const struct weir__shar
     weir_frame frame = {.data = (uint8_t *)(uintptr_t)shared->bytes,
                         .size = shared->size - shared->head_size,
                         .type = shared->type,
-                        .fin = true};
+                        .fin = true,
+                        .compress = shared->compress};
     return outlet->io != NULL && !outlet->watched && outlet->lock.holder == NULL &&
            weir__channel_may_push(&outlet->outgoing) && weir__outlet_has_room(outlet) &&
            weir__endpoint_sends_plain(outlet->endpoint, &frame);

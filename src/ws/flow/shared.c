@@ -19,6 +19,7 @@ struct weir__shared *weir__shared_new(weir_loop *loop, const weir_frame *frame)
                                     .refs = 1,
                                     .head_size = (uint8_t)head_size,
                                     .type = frame->type,
+                                    .compress = frame->compress,
                                     .size = size};
     memcpy(shared->bytes, bytes, head_size);
     if (frame->size > 0)
@@ -41,5 +42,6 @@ weir_frame weir__shared_frame(struct weir__shared *shared)
                         .release = weir__shared_release,
                         .owner = shared,
                         .type = shared->type,
-                        .fin = true};
+                        .fin = true,
+                        .compress = shared->compress};
 }

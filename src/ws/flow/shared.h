@@ -12,6 +12,7 @@ struct weir__shared {
     uint32_t refs;
     uint8_t head_size; /* bytes[0..head_size) is the header, what follows is the payload */
     uint8_t type;      /* enum weir_frame_type */
+    uint8_t compress;  /* enum weir_compress: for sessions that do not share the bytes */
     size_t size;       /* of both */
     uint8_t bytes[];
 };
